@@ -1,0 +1,73 @@
+"""What answers a proposal: an `Evaluator`, and the `Outcome` and `Cost` that it returns."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+from hemobench.strategies.base import Proposal, Status
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a trial takes of the budget.
+
+    Attributes:
+        gpu_seconds: Device-seconds in all (of the increment only, when a trial is resumed).
+        kind: `measured` on a device just now, `recorded` in a table, or `predicted` by a model.
+        device: The device's name.
+        evaluation_seconds: The part of `gpu_seconds` that went into validation and test.
+    """
+
+    gpu_seconds: float
+    kind: Literal["measured", "recorded", "predicted"]
+    device: str
+    evaluation_seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not (math.isfinite(self.gpu_seconds) and self.gpu_seconds >= 0):
+            raise ValueError(f"a cost must be a finite number of GPU-seconds, not {self.gpu_seconds}")
+        if not 0 <= self.evaluation_seconds <= self.gpu_seconds:
+            raise ValueError(f"evaluation took {self.evaluation_seconds} of {self.gpu_seconds} GPU-seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What came of a proposal.
+
+    Attributes:
+        status: How it ended.
+        validation: Validation metrics by name, fractions in [0, 1]; empty unless `status` is `ok`.
+        test: Test metrics, likewise. Strategies never see them.
+        curve: Headline validation metric after each epoch; never longer than the epochs trained.
+        cost: What it took.
+        error: What went wrong, if anything.
+        extra: Figures that are stored beside and judged by nobody (peak memory, loading seconds).
+    """
+
+    status: Status
+    validation: Mapping[str, float]
+    test: Mapping[str, float]
+    curve: tuple[float, ...]
+    cost: Cost
+    error: str | None = None
+    extra: Mapping[str, float] = field(default_factory=dict)
+
+
+class Evaluator(Protocol):
+    """Answers proposals: by live training, from a table, a surrogate or a published response surface."""
+
+    def evaluate(self, proposal: Proposal, seed: int, *, trained: int = 0, limit: float = math.inf) -> Outcome:
+        """Train (or look up) one proposal.
+
+        Args:
+            proposal: What to train; `epochs` is a number here, never `None`.
+            seed: The run's seed; with the configuration it decides all noise.
+            trained: Epochs that an earlier trial of the configuration has already been charged for.
+            limit: GPU-seconds left; what would take longer is cut by the caller, so a live evaluator may stop.
+
+        Returns:
+            The outcome. A failed training is an outcome with a charge, not an exception.
+        """

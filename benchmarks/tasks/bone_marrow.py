@@ -1,0 +1,103 @@
+"""Ten classes of bone-marrow cells, as in the bone-marrow paper (RWTH Aachen): two search spaces, one data set."""
+
+from __future__ import annotations
+
+from ConfigSpace import Categorical, ConfigurationSpace, EqualsCondition, Float, InCondition, Integer
+from ConfigSpace.hyperparameters import Hyperparameter
+
+from hemobench.benchmarks.task import Objective, Task
+
+OPTIMIZERS = ["sgd", "momentum", "nesterov", "rmsprop", "adam", "amsgrad", "radam"]
+AUGMENTATIONS = [
+    "random_crop",
+    "mirroring",
+    "rotation",
+    "stretching",
+    "blurring",
+    "gamma_correction",
+    "elastic_deformation",
+]
+
+
+def criterion(macro: float = 0.5, micro: float = 0.5, deviation: float = 1.0) -> Objective:
+    """The paper's criterion: macro and micro F1 less the deviation of macro F1 over the folds.
+
+    The paper calls it "a linear combination" and gives no weights; these are ours, and settings.
+    """
+    return Objective({"macro_f1": macro, "micro_f1": micro, "macro_f1_std": -deviation})
+
+
+def _shared(batch_size: int, dropout: float) -> list[Hyperparameter]:
+    """What both spaces have; the automated one has the narrower batch size and dropout (the paper's footnote 2).
+
+    Defaults are the libraries' own (Adam at 1e-3, no dropout, plain cross-entropy).
+    """
+    return [
+        Float("learning_rate", (1e-7, 1e-3), log=True, default=1e-3),
+        Integer("batch_size", (1, batch_size), default=32),
+        Categorical("optimizer", OPTIMIZERS, default="adam"),
+        Categorical("loss", ["cross_entropy", "focal"], default="cross_entropy"),
+        Float("loss_weighting", (0.0, 1.0), default=0.0),
+        Float("dropout", (0.0, dropout), default=0.0),
+    ]
+
+
+def space() -> ConfigurationSpace:
+    """The space of the automated searches: a fine-tuned DenseNet, rotated, mirrored and cropped."""
+    return ConfigurationSpace(
+        space=[Categorical("densenet_depth", [121, 161, 169, 201], default=121), *_shared(32, 0.25)]
+    )
+
+
+def full_space() -> ConfigurationSpace:
+    """The space of the manual analysis: four architecture families, augmentations, initialisation, sampling.
+
+    `frozen_blocks` counts the blocks, from the input, that feature extraction leaves untrained; fine-tuning
+    trains all of them. Inception v3 comes in one depth.
+    """
+    result = ConfigurationSpace(
+        space=[
+            Categorical("architecture", ["densenet", "resnet", "inception_v3", "vgg_bn"], default="densenet"),
+            Categorical("densenet_depth", [121, 161, 169, 201], default=121),
+            Categorical("resnet_depth", [18, 152], default=18),
+            Categorical("vgg_depth", [11, 19], default=11),
+            *_shared(64, 0.5),
+            *(Categorical(name, [False, True], default=False) for name in AUGMENTATIONS),
+            Categorical("initialization", ["random", "fine_tuning", "feature_extraction"], default="fine_tuning"),
+            Integer("frozen_blocks", (1, 4), default=4),
+            Categorical("sampling", ["normal", "over", "under"], default="normal"),
+        ]
+    )
+    family = result["architecture"]
+    result.add(
+        EqualsCondition(result["densenet_depth"], family, "densenet"),
+        EqualsCondition(result["resnet_depth"], family, "resnet"),
+        EqualsCondition(result["vgg_depth"], family, "vgg_bn"),
+        InCondition(result["frozen_blocks"], result["initialization"], ["feature_extraction"]),
+    )
+    return result
+
+
+TASK = Task(
+    name="bone-marrow",
+    title="Bone marrow: ten haematopoietic cell types",
+    space=space,
+    objective=criterion(),
+    headline="micro_f1",
+    headline_label="micro F1",
+    epochs=100,  # the paper gives no number; this is the length that a trial's fidelity is counted in
+    reference_device="NVIDIA GTX 1080 Ti / RTX 2080 Ti",
+    dataset="bone-marrow",
+)
+
+FULL_TASK = Task(
+    name="bone-marrow-full",
+    title="Bone marrow: the full space of the manual analysis",
+    space=full_space,
+    objective=criterion(),
+    headline="micro_f1",
+    headline_label="micro F1",
+    epochs=100,
+    reference_device=TASK.reference_device,
+    dataset="bone-marrow",
+)

@@ -1,0 +1,112 @@
+"""One definition of a search space, a `ConfigSpace.ConfigurationSpace`, and what is derived from it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from ConfigSpace import ConfigurationSpace
+from ConfigSpace.hyperparameters import (
+    CategoricalHyperparameter,
+    Constant,
+    Hyperparameter,
+    OrdinalHyperparameter,
+    UniformFloatHyperparameter,
+    UniformIntegerHyperparameter,
+)
+
+from hemobench.strategies.base import Config, UnsupportedTask
+
+Numeric = UniformFloatHyperparameter | UniformIntegerHyperparameter
+
+
+def choices(hp: Hyperparameter) -> tuple[Any, ...] | None:
+    """The values of a categorical, ordinal or constant hyperparameter as built-ins; `None` for a numeric one."""
+    match hp:
+        case CategoricalHyperparameter():
+            return tuple(builtin(v) for v in hp.choices)
+        case OrdinalHyperparameter():
+            return tuple(builtin(v) for v in hp.sequence)
+        case Constant():
+            return (builtin(hp.value),)
+        case UniformFloatHyperparameter() | UniformIntegerHyperparameter():
+            return None
+    raise UnsupportedTask(
+        f"hyperparameter '{hp.name}' is a {type(hp).__name__}",
+        "use uniform floats or integers (linear or log), categoricals, ordinals or constants",
+    )
+
+
+def builtin(value: Any) -> Any:
+    """The plain Python value behind a NumPy scalar (`numpy.float64` is a `float` already, but prints otherwise)."""
+    return value.item() if isinstance(value, np.generic) else value
+
+
+def coerce(hp: Hyperparameter, value: Any) -> Any:
+    """A library's value as a legal built-in one: of the declared type, within the bounds."""
+    value = builtin(value)
+    if isinstance(hp, UniformIntegerHyperparameter):
+        return min(max(round(value), int(hp.lower)), int(hp.upper))
+    if isinstance(hp, UniformFloatHyperparameter):
+        return min(max(float(value), float(hp.lower)), float(hp.upper))
+    return value
+
+
+def active(space: ConfigurationSpace, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Keep the hyperparameters whose conditions hold, in the space's order, as built-in values.
+
+    Args:
+        space: The search space.
+        values: A value for at least every active hyperparameter; inactive ones may be present too.
+    """
+    config: dict[str, Any] = {}
+    for name, hp in space.items():  # parents come before their children
+        if all(c.parent.name in config and c.satisfied_by_value(config) for c in space.parent_conditions_of[name]):
+            config[name] = coerce(hp, values[name])
+    return config
+
+
+def default(space: ConfigurationSpace) -> dict[str, Any]:
+    """The space's default values, the inactive ones too: what a one-dimensional grid varies around."""
+    return {name: builtin(hp.default_value) for name, hp in space.items()}
+
+
+def quantile(hp: Hyperparameter, u: float) -> Any:
+    """The value at cumulative probability `u` in [0, 1) of the hyperparameter's own distribution.
+
+    Integers take equal shares of the (linear or log) range that each stands in the middle of, so that the ends
+    are as likely as the rest.
+    """
+    values = choices(hp)
+    if values is not None:
+        weights = getattr(hp, "probabilities", None)
+        shares = np.full(len(values), 1 / len(values)) if weights is None else np.asarray(weights)
+        return values[min(int(np.searchsorted(np.cumsum(shares), u, side="right")), len(values) - 1)]
+    assert isinstance(hp, Numeric)
+    margin = 0.5 if isinstance(hp, UniformIntegerHyperparameter) else 0.0
+    low, high = float(hp.lower) - margin, float(hp.upper) + margin
+    if hp.log:
+        value = math.exp(math.log(low) + u * (math.log(high) - math.log(low)))
+    else:
+        value = low + u * (high - low)
+    return coerce(hp, value)
+
+
+def random_stream(space: ConfigurationSpace, seed: int) -> Iterator[Config]:
+    """The endless seeded stream of uniformly random configurations that `random` and `sssr` share.
+
+    One uniform number is drawn for every hyperparameter, active or not, so that streams of spaces that differ
+    in one condition stay aligned.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence(seed))
+    names = list(space.keys())
+    while True:
+        u = rng.random(len(names))
+        yield active(space, {name: quantile(space[name], float(x)) for name, x in zip(names, u, strict=True)})
+
+
+def library_seed(seed: int) -> int:
+    """A 31-bit seed for a library's own generator, spread by `numpy.random.SeedSequence`."""
+    return int(np.random.SeedSequence(seed).generate_state(1)[0]) & 0x7FFFFFFF
