@@ -59,6 +59,10 @@ class Outcome:
 class Evaluator(Protocol):
     """Answers proposals: by live training, from a table, a surrogate or a published response surface."""
 
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """What the answers rest on (data checksum, weights, device), stored with every run."""
+
     def evaluate(self, proposal: Proposal, seed: int, *, trained: int = 0, limit: float = math.inf) -> Outcome:
         """Train (or look up) one proposal.
 
