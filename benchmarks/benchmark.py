@@ -1,0 +1,119 @@
+"""A benchmark is a task with a source of answers: `task@source`. Here they are listed, one row each."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol
+
+from hemobench.benchmarks.evaluators.base import Evaluator
+from hemobench.benchmarks.task import Task, load_task
+from hemobench.errors import BenchmarkError
+
+
+class Reference(Protocol):
+    """What regret is normalised by: fixed for a version of a benchmark, never the pool of competitors."""
+
+    @property
+    def best_loss(self) -> float:
+        """The best known loss: normalised regret 0."""
+
+    @property
+    def trial_gpu_hours(self) -> float:
+        """Mean cost of a uniformly random trial at full length."""
+
+    def random_expected(self, gpu_hours: float) -> float:
+        """Expected loss of random search's incumbent at that budget: normalised regret 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Benchmark:
+    """One row of the list; immutable once released: a change makes a new version.
+
+    Attributes:
+        name: `task@source`.
+        version: Results of different versions are never compared.
+        about: One line for people.
+        make: `module:function` that builds the evaluator from the benchmark and the suite's settings.
+        refer: `module:function` that gives the `Reference` of a task; empty for a live benchmark.
+    """
+
+    name: str
+    version: int
+    about: str
+    make: str
+    refer: str = ""
+
+    @property
+    def task(self) -> Task:
+        """The task that is tuned."""
+        return load_task(self.name.partition("@")[0])
+
+    @property
+    def live(self) -> bool:
+        """Whether trials are trained, and cost what they cost."""
+        return self.name.endswith("@live")
+
+    def evaluator(self, **settings: Any) -> Evaluator:
+        """What answers proposals, built with the suite's settings (`data=`, `image_size=`, …)."""
+        make: Callable[..., Evaluator] = _load(self.make)
+        try:
+            return make(self, **settings)
+        except TypeError as problem:
+            raise BenchmarkError(f"{self.name}: {problem}", "see the benchmark's settings in the README") from None
+
+    def reference(self) -> Reference | None:
+        """What regret is normalised by, or `None` where nothing is known beforehand."""
+        if not self.refer:
+            return None
+        reference: Reference = _load(self.refer)(self.task.name)
+        return reference
+
+
+def _load(path: str) -> Any:
+    module, _, attribute = path.partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def _published(task: str, about: str) -> Benchmark:
+    return Benchmark(
+        name=f"{task}@published",
+        version=1,
+        about=about,
+        make="hemobench.benchmarks.evaluators.published:published",
+        refer="hemobench.benchmarks.surfaces:reference",
+    )
+
+
+def _live(task: str, about: str) -> Benchmark:
+    return Benchmark(name=f"{task}@live", version=1, about=about, make="hemobench.benchmarks.evaluators.live:live")
+
+
+BENCHMARKS: Mapping[str, Benchmark] = {
+    row.name: row
+    for row in (
+        _published("c-nmc", "response surface calibrated to the C-NMC paper"),
+        _published("bone-marrow", "response surface calibrated to the bone-marrow paper, automated space"),
+        _published("bone-marrow-full", "the same, over the full space of the manual analysis"),
+        _live("c-nmc", "training on a folder of C-NMC images (--data)"),
+        _live("bone-marrow", "training on a folder of class folders (--data), automated space"),
+        _live("bone-marrow-full", "the same, over the full space of the manual analysis"),
+    )
+}
+
+
+def load_benchmark(name: str) -> Benchmark:
+    """The benchmark of that name.
+
+    Raises:
+        BenchmarkError: If there is none, with what was perhaps meant.
+    """
+    if name in BENCHMARKS:
+        return BENCHMARKS[name]
+    close = difflib.get_close_matches(name, BENCHMARKS, n=1)
+    raise BenchmarkError(
+        f"there is no benchmark '{name}'" + (f"; did you mean '{close[0]}'?" if close else ""),
+        f"choose one of: {', '.join(BENCHMARKS)}",
+    )

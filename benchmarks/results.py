@@ -1,0 +1,114 @@
+"""Many runs as two tables: one row a run, one row a trial."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hemobench.benchmarks.store import RUN, TRIALS, find_runs, read_end, read_header
+from hemobench.errors import BenchmarkError
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the reports conclude from.
+
+    Attributes:
+        runs: One row a run, indexed by `run` (int): `benchmark, version, strategy, gpu_hours, workers, seed,
+            status` (as in `RunEnd`, or `unfinished`), `error, folder`, and `ledger.<account>` in GPU-seconds.
+        trials: One row a trial, in the order in which they finished: `run, number, status, epochs, loss,
+            started, finished, cost.gpu_seconds, measured.ask_s, measured.tell_s, config.<name>,
+            validation.<metric>, test.<metric>`. Times are GPU-clock seconds since the run began; loss and
+            metrics are NaN unless the status is `ok`.
+    """
+
+    runs: pd.DataFrame
+    trials: pd.DataFrame
+
+
+def load_results(root: Path) -> Results:
+    """Read every run under a folder.
+
+    Raises:
+        BenchmarkError: If there is none, if two folders hold the same run, or if a file cannot be read.
+    """
+    folders = list(find_runs(root)) if root.is_dir() else []
+    if not folders:
+        raise BenchmarkError(f"{root}: no runs there", "run a suite first: hemobench run quick --out DIR")
+    runs = [_run_row(folder) for folder in folders]
+    identity = ["benchmark", "version", "strategy", "gpu_hours", "workers", "seed"]
+    table = pd.DataFrame(runs).rename_axis("run")
+    twice = table[table.duplicated(identity, keep=False)]
+    if len(twice):
+        first, second = list(twice.sort_values(identity)["folder"])[:2]
+        raise BenchmarkError(f"{first} and {second} hold the same run", "name the folder of one suite")
+    trials = pd.DataFrame(_columns(_trial_rows(folders)))
+    return Results(runs=table, trials=trials)
+
+
+def _run_row(folder: Path) -> dict[str, Any]:
+    header, end = read_header(folder / RUN), read_end(folder)
+    try:
+        row = {
+            "benchmark": header["benchmark"],
+            "version": header["version"],
+            "strategy": header["strategy"]["label"],
+            "gpu_hours": float(header["budget"]["gpu_hours"]),
+            "workers": header["budget"]["workers"],
+            "seed": header["seed"],
+        }
+    except (KeyError, TypeError) as problem:
+        raise BenchmarkError(f"{folder / RUN}: no {problem}", "restore the file, or delete its folder") from None
+    ledger = end.ledger if end else {}
+    return {
+        **row,
+        "status": end.status if end else "unfinished",
+        "error": end.error if end else None,
+        "folder": str(folder),
+        **{f"ledger.{account}": seconds for account, seconds in ledger.items()},
+    }
+
+
+def _trial_rows(folders: Iterable[Path]) -> Iterator[dict[str, Any]]:
+    for run, folder in enumerate(folders):
+        path = folder / TRIALS
+        if not path.exists():
+            continue
+        lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline is a line half written
+        for number, line in enumerate(lines, start=1):
+            try:
+                yield {"run": run, **flatten(json.loads(line))}
+            except ValueError as problem:
+                raise BenchmarkError(
+                    f"{path}, line {number}: {problem}", "restore the file, or delete its folder to run it again"
+                ) from None
+
+
+def flatten(trial: Mapping[str, Any]) -> dict[str, Any]:
+    """One level of nesting becomes dotted names; the learning curve stays where it is."""
+    flat: dict[str, Any] = {}
+    for name, value in trial.items():
+        if isinstance(value, dict):
+            flat.update({f"{name}.{key}": inner for key, inner in value.items()})
+        elif name not in ("curve", "error"):
+            flat[name] = value
+    return flat
+
+
+def _columns(rows: Iterator[dict[str, Any]]) -> dict[str, list[Any]]:
+    """Rows to columns, with `None` where a row lacks a name: several times faster than a list of dicts."""
+    columns: dict[str, list[Any]] = {}
+    for count, row in enumerate(rows):
+        for name, value in row.items():
+            column = columns.setdefault(name, [])
+            column.extend([None] * (count - len(column)))
+            column.append(value)
+    height = max((len(column) for column in columns.values()), default=0)
+    for column in columns.values():
+        column.extend([None] * (height - len(column)))
+    return columns
