@@ -1,0 +1,1 @@
+"""What is run: tasks, sources of answers, budgets, the runner, suites and run folders."""

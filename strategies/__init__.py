@@ -1,0 +1,114 @@
+"""The strategies, one file each, in one explicit lazy table."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from importlib.util import find_spec
+
+from hemobench.errors import BenchmarkError
+from hemobench.strategies.base import Strategy
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One row of the table.
+
+    Attributes:
+        path: `module:Class`, imported only when used.
+        about: One line for people.
+        needs: The library that the strategy wraps; empty for our own.
+        startup: How it begins before it learns, for the leaderboard.
+    """
+
+    path: str
+    about: str
+    needs: str = ""
+    startup: str = ""
+
+
+STRATEGIES: Mapping[str, Entry] = {
+    "manual": Entry(
+        "hemobench.strategies.manual:Manual",
+        "one-dimensional grids around a default, then the combination of the best values",
+        startup="does not learn until the last trial",
+    ),
+    "random": Entry(
+        "hemobench.strategies.random_search:RandomSearch",
+        "uniformly random configurations",
+        startup="does not learn",
+    ),
+    "sssr": Entry(
+        "hemobench.strategies.sssr:SSSR",
+        "successive search space reduction: rounds of 24, 16 and 8 random trials",
+        startup="first round: 24 random trials (scaled down to short horizons)",
+    ),
+    "optuna-tpe": Entry(
+        "hemobench.strategies.optuna_tpe:OptunaTPE",
+        "Optuna's multivariate tree-structured Parzen estimator",
+        needs="optuna",
+        startup="10 random trials",
+    ),
+    "hyperopt-tpe": Entry(
+        "hemobench.strategies.hyperopt_tpe:HyperoptTPE",
+        "Hyperopt's tree-structured Parzen estimator",
+        needs="hyperopt",
+        startup="20 random trials",
+    ),
+    "smac": Entry(
+        "hemobench.strategies.smac:SMAC",
+        "SMAC's random-forest facade for hyperparameter optimization",
+        needs="smac",
+        startup="Sobol design of a quarter of the horizon",
+    ),
+    "skopt-gp": Entry(
+        "hemobench.strategies.skopt_gp:SkoptGP",
+        "scikit-optimize's Gaussian process with its hedged acquisition",
+        needs="skopt",
+        startup="10 random trials",
+    ),
+}
+
+
+def unavailable(name: str) -> str | None:
+    """Why a strategy of the table cannot be used here, or `None` if it can; imports nothing."""
+    needs = STRATEGIES[name].needs
+    return f"the library '{needs}' is not installed" if needs and find_spec(needs) is None else None
+
+
+def load_strategy(name: str) -> type[Strategy]:
+    """The class of a strategy: one of the table by its name, or anybody's as `package.module:Class`.
+
+    Raises:
+        BenchmarkError: If there is none of that name, its library is missing, or the class is no strategy.
+    """
+    if name in STRATEGIES:
+        reason = unavailable(name)
+        if reason:
+            raise BenchmarkError(f"strategy '{name}': {reason}", f"pip install it, or leave out '{name}'")
+        return _import(STRATEGIES[name].path)
+    if re.fullmatch(r"[\w.]+:\w+", name):
+        return _import(name)
+    close = difflib.get_close_matches(name, STRATEGIES, n=1)
+    raise BenchmarkError(
+        f"there is no strategy '{name}'" + (f"; did you mean '{close[0]}'?" if close else ""),
+        f"choose one of: {', '.join(STRATEGIES)}; or give your own as package.module:Class",
+    )
+
+
+def _import(path: str) -> type[Strategy]:
+    module, _, attribute = path.partition(":")
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as problem:
+        raise BenchmarkError(f"strategy '{path}': {problem}", "check that it can be imported from here") from None
+    missing = [member for member in ("supports", "ask", "tell") if not hasattr(found, member)]
+    if missing:
+        raise BenchmarkError(
+            f"'{path}' is no strategy: it lacks {', '.join(missing)}", "see hemobench.strategies.base.Strategy"
+        )
+    strategy: type[Strategy] = found
+    return strategy

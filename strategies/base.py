@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar, Protocol
 
-from ConfigSpace import ConfigurationSpace
-
 from hemobench.errors import BenchmarkError
 
 Config = Mapping[str, bool | int | float | str]

@@ -1,0 +1,1 @@
+"""What answers a proposal: live training or a published response surface."""

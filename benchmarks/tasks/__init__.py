@@ -1,0 +1,1 @@
+"""The tasks: search spaces, objectives and training lengths, as the two papers give them."""

@@ -1,0 +1,183 @@
+"""A suite: benchmarks, strategies with settings, seeds, budgets and workers, read from a TOML file."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+
+from hemobench.benchmarks.benchmark import load_benchmark
+from hemobench.benchmarks.budget import Budget
+from hemobench.benchmarks.runner import require_support
+from hemobench.benchmarks.store import RunKey
+from hemobench.errors import BenchmarkError
+from hemobench.strategies import load_strategy
+
+SUITES = files("hemobench.benchmarks") / "suites"
+
+
+def _named(value: Any) -> Any:
+    return {"name": value} if isinstance(value, str) else value
+
+
+class Arm(BaseModel):
+    """A strategy with settings, under a label of its own."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    label: str = Field(default="", pattern=r"^[A-Za-z0-9][\w.+:-]*$|^$")
+    settings: dict[str, Any] = {}
+
+    @property
+    def shown(self) -> str:
+        """The label, by default the name; it is a folder's name too, so a colon becomes a dot."""
+        return (self.label or self.name).replace(":", ".")
+
+
+class Entry(BaseModel):
+    """A benchmark with its budgets."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    name: str
+    gpu_hours: list[PositiveFloat] = Field(min_length=1)
+    max_trials: PositiveInt | None = None
+    horizon: PositiveInt | None = None
+    settings: dict[str, Any] = {}
+
+
+class Suite(BaseModel):
+    """What is run by one command."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+    title: str = ""
+    seeds: PositiveInt = 5
+    workers: list[PositiveInt] = Field(default=[1], min_length=1)
+    startup_trials: PositiveInt | None = None
+    strategies: list[Annotated[Arm, BeforeValidator(_named)]] = Field(min_length=1)
+    benchmarks: list[Entry] = Field(min_length=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """One run, ready to be started in any process.
+
+    Attributes:
+        key: What tells it from others.
+        strategy: Name in the table, or `package.module:Class`.
+        settings: Of the strategy.
+        budget: GPU-hours, workers, and perhaps a number of trials.
+        horizon: Expected number of trials.
+        source: Settings of the benchmark's evaluator.
+    """
+
+    key: RunKey
+    strategy: str
+    settings: dict[str, Any]
+    budget: Budget
+    horizon: int
+    source: dict[str, Any]
+
+
+def suite_names() -> list[str]:
+    """The suites that come with hemobench."""
+    return sorted(file.name.removesuffix(".toml") for file in SUITES.iterdir() if file.name.endswith(".toml"))
+
+
+def load_suite(name: str) -> Suite:
+    """A suite by its name or path.
+
+    Raises:
+        BenchmarkError: If there is none, or the file has an error: with its place.
+    """
+    path = Path(name)
+    if name in suite_names():
+        text, place = (SUITES / f"{name}.toml").read_text(), f"suite '{name}'"
+    elif path.suffix == ".toml" or path.is_file():
+        try:
+            text, place = path.read_text(), str(path)
+        except (OSError, UnicodeDecodeError) as problem:
+            raise BenchmarkError(f"{path}: {problem}", "give the path of a suite's TOML file") from None
+    else:
+        close = difflib.get_close_matches(name, suite_names(), n=1)
+        raise BenchmarkError(
+            f"there is no suite '{name}'" + (f"; did you mean '{close[0]}'?" if close else ""),
+            f"choose one of: {', '.join(suite_names())}; or give the path of a TOML file",
+        )
+    try:
+        return Suite.model_validate(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as problem:
+        raise BenchmarkError(f"{place}: {problem}", "correct the TOML there") from None
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise BenchmarkError(f"{place}: {where}: {first['msg']}", "see 'Suites' in the README") from None
+
+
+def plans(suite: Suite) -> list[Plan]:
+    """Every run of a suite, the costly ones first so that parallel jobs end together.
+
+    Raises:
+        BenchmarkError: If a benchmark or strategy is unknown or unavailable, two arms share a label, a budget is
+            too small for a trial, or a strategy cannot take a task; before anything has run.
+    """
+    labels = [arm.shown for arm in suite.strategies]
+    for label in labels:
+        if labels.count(label) > 1:
+            raise BenchmarkError(f"two strategies are labelled '{label}'", "give one of them another `label`")
+    return sorted(_plans(suite), key=lambda plan: (-_slowness(plan), plan.key.seed))
+
+
+def _plans(suite: Suite) -> Iterator[Plan]:
+    for entry in suite.benchmarks:
+        benchmark = load_benchmark(entry.name)
+        for gpu_hours in entry.gpu_hours:
+            horizon = _horizon(entry, gpu_hours)
+            for workers in suite.workers:
+                for arm in suite.strategies:
+                    require_support(load_strategy(arm.name), arm.name, benchmark.task, workers)
+                    for seed in range(suite.seeds):
+                        key = RunKey(entry.name, benchmark.version, arm.shown, gpu_hours, workers, seed)
+                        budget = Budget(gpu_hours, workers, entry.max_trials)
+                        yield Plan(key, arm.name, settings(arm, suite), budget, horizon, entry.settings)
+
+
+def settings(arm: Arm, suite: Suite) -> dict[str, Any]:
+    """An arm's settings, with the suite's `startup_trials` where the strategy has such a setting."""
+    takes = getattr(load_strategy(arm.name).__init__, "__kwdefaults__", None) or {}
+    equalised = {"startup_trials": suite.startup_trials} if suite.startup_trials and "startup_trials" in takes else {}
+    return {**equalised, **arm.settings}
+
+
+@cache
+def _trial_gpu_hours(benchmark: str) -> float | None:
+    reference = load_benchmark(benchmark).reference()
+    return reference.trial_gpu_hours if reference else None
+
+
+def _horizon(entry: Entry, gpu_hours: float) -> int:
+    """Expected number of trials: stated, or the budget over the mean cost of a uniformly random trial."""
+    cost = _trial_gpu_hours(entry.name)
+    if entry.horizon is not None:
+        expected = entry.horizon
+    elif cost is not None:
+        expected = max(1, round(gpu_hours / cost))
+    elif entry.max_trials is not None:
+        expected = entry.max_trials
+    else:
+        raise BenchmarkError(
+            f"{entry.name}: what a trial costs is not known beforehand", "give the expected number as `horizon`"
+        )
+    return min(expected, entry.max_trials or expected)
+
+
+def _slowness(plan: Plan) -> float:
+    """A guess at a run's own computing, to start the slow ones first."""
+    weight = {"skopt-gp": 30.0, "smac": 8.0, "hyperopt-tpe": 1.5, "optuna-tpe": 1.0}
+    return weight.get(plan.strategy, 0.1) * plan.horizon**1.5

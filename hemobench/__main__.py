@@ -1,0 +1,5 @@
+"""`python -m hemobench`."""
+
+from hemobench.cli import main
+
+main()

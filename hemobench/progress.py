@@ -1,0 +1,69 @@
+"""A suite run with a progress bar: runs done, the best so far, time left."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from hemobench.benchmarks.benchmark import load_benchmark
+from hemobench.benchmarks.execute import Done, execute_all, process_pool
+from hemobench.benchmarks.suite import Suite, plans
+
+
+def run_with_progress(suite: Suite, name: str, out: Path, jobs: int | None) -> int:
+    """Run every plan of a suite over a pool of processes.
+
+    Returns:
+        The number of runs that failed for a reason that is not their strategy's; each has been said.
+    """
+    todo, console = plans(suite), Console(stderr=True)
+    count = min(jobs or os.cpu_count() or 1, len(todo))
+    best: dict[str, float] = {}
+    failed = 0
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("runs"),
+        TimeElapsedColumn(),
+        TextColumn("left"),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[best]}"),
+    )
+    console.print(f"{suite.title or name}: {len(todo)} runs on {count} processes", markup=False, highlight=False)
+    with Progress(*columns, console=console) as bar, process_pool(count) as pool:
+        task = bar.add_task("running", total=len(todo), best="")
+        for done in execute_all(todo, out, name, pool):
+            failed += done.failure is not None
+            say(done, console)
+            keep_best(best, done)
+            shown = ", ".join(f"{benchmark} {_score(benchmark, loss)}" for benchmark, loss in sorted(best.items()))
+            bar.update(task, advance=1, best=f"best: {shown}" if shown else "")
+    return failed
+
+
+def keep_best(best: dict[str, float], done: Done) -> None:
+    """Lower the best loss of the run's benchmark."""
+    if done.best is not None:
+        name = done.plan.key.benchmark
+        best[name] = min(done.best, best.get(name, done.best))
+
+
+def say(done: Done, console: Console) -> None:
+    """Print what somebody should know of a run."""
+    folder = done.plan.key.folder
+    if done.recovered:
+        console.print(f"{folder}: cut off a half-written last line ({done.recovered} bytes)", markup=False)
+    if done.end is not None and done.end.error:
+        console.print(f"{folder}: the strategy failed: {done.end.error}", markup=False)
+    if done.failure:
+        console.print(f"{folder}: the run failed and can be gone on with\n{done.failure}", markup=False)
+
+
+def _score(benchmark: str, loss: float) -> str:
+    weights = load_benchmark(benchmark).task.objective.weights
+    label = next(iter(weights)) if len(weights) == 1 else "criterion"
+    return f"{label} {100 * (1 - loss):.2f} %"

@@ -1,0 +1,115 @@
+"""Manual analysis: one-dimensional grids around a default, then the combination of the best values.
+
+This is the bone-marrow paper's systematic analysis of single hyperparameters, which neglects how they interact.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, ClassVar
+
+import numpy as np
+from ConfigSpace import ConfigurationSpace
+from ConfigSpace.hyperparameters import Hyperparameter
+
+from hemobench.strategies.base import Config, Proposal, Status, Supports, Trial
+from hemobench.strategies.space import active, choices, coerce, default
+
+
+class Manual:
+    """Tries the default, then each hyperparameter's grid in turn, then all the best values together.
+
+    The grids are as fine as the horizon allows: every hyperparameter has a first value beside its default,
+    then every one a second, and so on. All values of a categorical one are tried if the horizon allows.
+    A conditional hyperparameter that is inactive by default is varied with its parents set so that it is active.
+    """
+
+    supports: ClassVar[Supports] = Supports()
+
+    def __init__(self, space: ConfigurationSpace, *, seed: int, horizon: int, finest: int = 10) -> None:
+        """Plan the analysis; nothing in it is random.
+
+        Args:
+            space: The search space, whose default values are the centre of the grids.
+            seed: Not used.
+            horizon: Expected number of trials: the default, the grids and the combination fit into it.
+            finest: Most values of a numeric hyperparameter's grid.
+        """
+        self._space = space
+        self._plan = plan(space, horizon, finest)
+        self._told: dict[int, Trial] = {}
+        self._asked = 0
+        self._combined = False
+
+    def ask(self) -> Proposal | None:
+        if self._asked < len(self._plan):
+            self._asked += 1
+            return Proposal(self._plan[self._asked - 1][1])
+        if len(self._told) < len(self._plan) or self._combined:
+            return None
+        self._combined = True
+        combination = self._combination()
+        tried = any(combination == config for _, config in self._plan)
+        return None if tried else Proposal(combination)
+
+    def tell(self, trial: Trial) -> None:
+        self._told[trial.number] = trial
+
+    def _combination(self) -> Config:
+        """The best value of each hyperparameter on its own grid, its default among them."""
+        values = default(self._space)
+        for name in self._space:
+            grid = [number for number, (varied, config) in enumerate(self._plan) if varied in (name, "")]
+            reached = [self._told[n] for n in grid if self._told[n].status is Status.OK and name in self._plan[n][1]]
+            if reached:
+                winner = min(reached, key=lambda trial: (trial.loss, trial.number))
+                values[name] = winner.proposal.config[name]
+        return active(self._space, values)
+
+
+def plan(space: ConfigurationSpace, horizon: int, finest: int) -> list[tuple[str, Config]]:
+    """The configurations to try, each with the name of what it varies; the default comes first, varying nothing."""
+    centre = default(space)
+    grids: dict[str, list[Any]] = {name: [] for name in space}
+    spare = horizon - 2  # the default and the combination
+    for points in range(1, max(_most(hp, finest) for hp in space.values()) + 1):
+        for name, hp in space.items():
+            finer = grid(hp, min(points, _most(hp, finest)), centre[name])
+            if len(finer) - len(grids[name]) <= spare:
+                spare -= len(finer) - len(grids[name])
+                grids[name] = finer
+    planned = [("", active(space, centre))]
+    for name, values in grids.items():
+        planned += [(name, active(space, {**centre, **enabling(space, name), name: value})) for value in values]
+    return planned
+
+
+def _most(hp: Hyperparameter, finest: int) -> int:
+    values = choices(hp)
+    if values is not None:
+        return len(values) - 1
+    return int(min(finest, hp.get_size() if math.isfinite(hp.get_size()) else finest))
+
+
+def grid(hp: Hyperparameter, points: int, centre: Any) -> list[Any]:
+    """Values of one hyperparameter beside its default: evenly spaced in its own scale, the ends included."""
+    values = choices(hp)
+    if values is not None:
+        return [value for value in values if value != centre][:points]
+    ends = (math.log(hp.lower), math.log(hp.upper)) if hp.log else (float(hp.lower), float(hp.upper))
+    spaced = np.linspace(*ends, points) if points > 1 else np.asarray([sum(ends) / 2])
+    found = [coerce(hp, math.exp(x) if hp.log else float(x)) for x in spaced]
+    return [value for value in dict.fromkeys(found) if value != centre]
+
+
+def enabling(space: ConfigurationSpace, name: str) -> dict[str, Any]:
+    """Values of the parents with which a hyperparameter is active: the defaults wherever they do."""
+    values: dict[str, Any] = {}
+    for condition in space.parent_conditions_of[name]:
+        parent = condition.parent
+        values |= enabling(space, parent.name)
+        options = choices(parent) or ()
+        fitting = [v for v in (default(space)[parent.name], *options) if condition.satisfied_by_value({parent.name: v})]
+        if fitting:
+            values[parent.name] = fitting[0]
+    return values

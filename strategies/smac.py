@@ -1,0 +1,129 @@
+"""SMAC's random-forest facade for hyperparameter optimization, through SMAC's own ask and tell."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import ClassVar
+
+from ConfigSpace import ConfigurationSpace
+from smac import HyperparameterOptimizationFacade as Facade
+from smac import Scenario
+from smac.model.random_forest.random_forest import RandomForest
+from smac.runhistory.dataclasses import TrialInfo, TrialValue
+from smac.runhistory.enumerations import StatusType
+
+from hemobench.strategies.base import Proposal, Status, Supports, Trial, worst_loss
+from hemobench.strategies.space import active, library_seed
+
+
+class SMAC:
+    """`smac.HyperparameterOptimizationFacade`, its parts written out as the facade has them.
+
+    Settings for speed alone, with which the same configurations come out: the forest is fitted on one job (by
+    default threads are started for ten small trees); `max_leaf_nodes` is far above what trees of so few trials
+    reach, where the default of 2**20 has every tree allocate for that many; nothing is saved on a tell, and what
+    SMAC insists on writing goes to a temporary folder. `deterministic=True` and `max_config_calls=1` keep it
+    from evaluating a configuration twice: noise is the benchmark's matter.
+
+    SMAC turns a set into a list in its local search: the same proposals come only with a fixed
+    `PYTHONHASHSEED`, which the suite's processes have. A crashed trial is told as such, with the worst loss seen,
+    since an infinite one breaks the next fit.
+    """
+
+    supports: ClassVar[Supports] = Supports()
+
+    def __init__(
+        self,
+        space: ConfigurationSpace,
+        *,
+        seed: int,
+        horizon: int,
+        startup_trials: int | None = None,
+        startup_per_hyperparameter: int = 10,
+        startup_max_ratio: float = 0.25,
+        n_trees: int = 10,
+        retrain_after: int = 8,
+        challengers: int = 10_000,
+        local_search_iterations: int = 10,
+        random_probability: float = 0.2,
+        xi: float = 0.0,
+    ) -> None:
+        """Create the facade.
+
+        Args:
+            space: The search space.
+            seed: Spread by `numpy.random.SeedSequence` to SMAC's own.
+            horizon: SMAC's `n_trials`; it sizes the initial design and nothing else here.
+            startup_trials: Size of the Sobol design; `None` is SMAC's own rule of the next two.
+            startup_per_hyperparameter: Sobol points a hyperparameter, up to …
+            startup_max_ratio: … this share of the horizon.
+            n_trees: Of the forest.
+            retrain_after: Proposals between two fits.
+            challengers: Random configurations of which the most promising start the local search.
+            local_search_iterations: Starts of the local search.
+            random_probability: Of proposing a random configuration.
+            xi: Exploration of expected improvement.
+        """
+        self._space = space
+        self._folder = tempfile.TemporaryDirectory(prefix="hemobench-smac-")
+        scenario = Scenario(
+            space,
+            name="run",
+            output_directory=Path(self._folder.name),
+            deterministic=True,
+            n_trials=max(horizon, startup_trials or 0, 1),
+            use_default_config=False,
+            seed=library_seed(seed),
+            n_workers=1,
+        )
+        forest = RandomForest(
+            space,
+            n_trees=n_trees,
+            ratio_features=1.0,
+            min_samples_split=2,
+            min_samples_leaf=1,
+            max_depth=2**20,
+            max_leaf_nodes=max(2048, 16 * horizon),
+            bootstrapping=True,
+            log_y=True,
+            seed=scenario.seed,
+            n_jobs=1,
+        )
+        self._facade = Facade(
+            scenario,
+            model=forest,
+            acquisition_function=Facade.get_acquisition_function(scenario, xi=xi),
+            acquisition_maximizer=Facade.get_acquisition_maximizer(
+                scenario, challengers=challengers, local_search_iterations=local_search_iterations
+            ),
+            initial_design=Facade.get_initial_design(
+                scenario,
+                n_configs=startup_trials,
+                n_configs_per_hyperparameter=startup_per_hyperparameter,
+                max_ratio=1.0 if startup_trials is not None else startup_max_ratio,
+            ),
+            random_design=Facade.get_random_design(scenario, probability=random_probability),
+            intensifier=Facade.get_intensifier(scenario, max_config_calls=1),
+            config_selector=Facade.get_config_selector(scenario, retrain_after=retrain_after),
+            logging_level=False,
+            overwrite=True,
+        )
+        self._asked: list[TrialInfo] = []
+        self._losses: list[float] = []
+
+    def ask(self) -> Proposal | None:
+        try:
+            info = self._facade.ask()
+        except StopIteration:  # SMAC has run out of new configurations
+            return None
+        self._asked.append(info)
+        return Proposal(active(self._space, dict(info.config)))
+
+    def tell(self, trial: Trial) -> None:
+        if trial.status is Status.OK and trial.loss is not None:
+            self._losses.append(trial.loss)
+            value = TrialValue(cost=trial.loss, time=trial.cost, status=StatusType.SUCCESS)
+        else:
+            value = TrialValue(cost=worst_loss(self._losses), time=trial.cost, status=StatusType.CRASHED)
+        self._facade.tell(self._asked[trial.number], value, save=False)
