@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -18,8 +19,6 @@ from ConfigSpace.hyperparameters import (
 )
 
 from hemobench.strategies.base import Config, UnsupportedTask
-
-Numeric = UniformFloatHyperparameter | UniformIntegerHyperparameter
 
 
 def choices(hp: Hyperparameter) -> tuple[Any, ...] | None:
@@ -73,8 +72,8 @@ def default(space: ConfigurationSpace) -> dict[str, Any]:
     return {name: builtin(hp.default_value) for name, hp in space.items()}
 
 
-def quantile(hp: Hyperparameter, u: float) -> Any:
-    """The value at cumulative probability `u` in [0, 1) of the hyperparameter's own distribution.
+def quantile(hp: Hyperparameter) -> Callable[[float], Any]:
+    """The inverse of the hyperparameter's own distribution function: [0, 1) to values.
 
     Integers take equal shares of the (linear or log) range that each stands in the middle of, so that the ends
     are as likely as the rest.
@@ -83,15 +82,14 @@ def quantile(hp: Hyperparameter, u: float) -> Any:
     if values is not None:
         weights = getattr(hp, "probabilities", None)
         shares = np.full(len(values), 1 / len(values)) if weights is None else np.asarray(weights)
-        return values[min(int(np.searchsorted(np.cumsum(shares), u, side="right")), len(values) - 1)]
-    assert isinstance(hp, Numeric)
+        upper_ends = np.cumsum(shares)[:-1].tolist()
+        return lambda u: values[bisect_right(upper_ends, u)]
     margin = 0.5 if isinstance(hp, UniformIntegerHyperparameter) else 0.0
     low, high = float(hp.lower) - margin, float(hp.upper) + margin
     if hp.log:
-        value = math.exp(math.log(low) + u * (math.log(high) - math.log(low)))
-    else:
-        value = low + u * (high - low)
-    return coerce(hp, value)
+        bottom, height = math.log(low), math.log(high) - math.log(low)
+        return lambda u: coerce(hp, math.exp(bottom + u * height))
+    return lambda u: coerce(hp, low + u * (high - low))
 
 
 def random_stream(space: ConfigurationSpace, seed: int) -> Iterator[Config]:
@@ -101,10 +99,13 @@ def random_stream(space: ConfigurationSpace, seed: int) -> Iterator[Config]:
     in one condition stay aligned.
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed))
-    names = list(space.keys())
+    quantiles = [(name, quantile(hp), space.parent_conditions_of[name]) for name, hp in space.items()]
     while True:
-        u = rng.random(len(names))
-        yield active(space, {name: quantile(space[name], float(x)) for name, x in zip(names, u, strict=True)})
+        config: dict[str, Any] = {}
+        for (name, value_at, conditions), u in zip(quantiles, rng.random(len(quantiles)).tolist(), strict=True):
+            if all(c.parent.name in config and c.satisfied_by_value(config) for c in conditions):
+                config[name] = value_at(u)
+        yield config
 
 
 def library_seed(seed: int) -> int:

@@ -1,0 +1,155 @@
+"""Every strategy of the table keeps the contract on every task that it supports; a broken one does not."""
+
+from __future__ import annotations
+
+import random
+from itertools import count
+
+import pytest
+from contracts import strategy_contract as contract
+
+from hemobench.benchmarks.task import TASKS, load_task
+from hemobench.strategies import STRATEGIES, load_strategy
+from hemobench.strategies.base import Proposal, Supports
+from hemobench.strategies.random_search import RandomSearch
+
+CASES = [
+    (name, task)
+    for name in STRATEGIES
+    for task in TASKS
+    if load_strategy(name).supports.conditional or not load_task(task).space().conditions
+]
+
+
+@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
+def case(request):
+    return request.param
+
+
+@pytest.fixture
+def make(case):
+    name, task = case
+    return lambda seed, horizon: load_strategy(name)(load_task(task).space(), seed=seed, horizon=horizon)
+
+
+def test_legal(make, case):
+    contract.check_legal(make, load_task(case[1]).space())
+
+
+def test_reproducible(make):
+    contract.check_reproducible(make)
+
+
+def test_seeded(make, case):
+    if case[0] == "manual":
+        pytest.skip("nothing in the manual analysis is random")
+    contract.check_seeded(make)
+
+
+def test_globals_untouched(make):
+    contract.check_globals_untouched(make)
+
+
+def test_pending(make):
+    contract.check_pending(make)
+
+
+def test_pending_differ(make, case):
+    contract.check_pending_differ(make, load_task(case[1]).space())
+
+
+def test_failures(make):
+    contract.check_failures(make)
+
+
+def test_all_failed(make):
+    contract.check_all_failed(make)
+
+
+def test_learns_from_losses_only(make):
+    contract.check_learns_from_losses_only(make)
+
+
+def test_done_is_done(make):
+    contract.check_done_is_done(make)
+
+
+def test_short_horizon(make):
+    contract.check_short_horizon(make)
+
+
+class Broken(RandomSearch):
+    """A strategy that keeps nothing of the contract, one way at a time."""
+
+    supports = Supports()
+    way = ""
+    _runs = count()
+
+    def __init__(self, space, *, seed, horizon):
+        super().__init__(space, seed=0 if self.way == "unseeded" else seed, horizon=horizon)
+        self._space, self._asked, self._told, self._fixed = space, 0, [], None
+
+    def ask(self):
+        self._asked += 1
+        proposal = super().ask()
+        match self.way:
+            case "illegal":
+                return Proposal({**proposal.config, "learning_rate": 5.0})
+            case "foreign type":
+                import numpy as np
+
+                return Proposal({**proposal.config, "learning_rate": np.float64(proposal.config["learning_rate"])})
+            case "disordered":
+                return Proposal(dict(reversed(proposal.config.items())))
+            case "irreproducible":
+                for _ in range(next(self._runs) % 5):
+                    super().ask()
+                return super().ask()
+            case "global":
+                return Proposal({**proposal.config, "dropout_1": 0.1 + 0.4 * random.random()})
+            case "repeats":
+                self._fixed = self._fixed or proposal
+                return self._fixed
+            case "gives up":
+                return proposal if self._asked < 5 else None
+            case "comes back":
+                return None if self._asked == 21 else proposal
+        return proposal
+
+    def tell(self, trial):
+        if self.way == "breaks on failures":
+            self._told.append(trial.loss + 1)
+        if self.way == "minds the cost" and trial.cost > 100:
+            super().ask()
+
+
+def _space():
+    return load_task("c-nmc").space()
+
+
+@pytest.mark.parametrize(
+    ("way", "check"),
+    [
+        ("illegal", lambda make: contract.check_legal(make, _space())),
+        ("foreign type", lambda make: contract.check_legal(make, _space())),
+        ("disordered", lambda make: contract.check_legal(make, _space())),
+        ("irreproducible", contract.check_reproducible),
+        ("unseeded", contract.check_seeded),
+        ("global", contract.check_globals_untouched),
+        ("gives up", contract.check_pending),
+        ("repeats", lambda make: contract.check_pending_differ(make, _space())),
+        ("breaks on failures", contract.check_failures),
+        ("breaks on failures", contract.check_all_failed),
+        ("minds the cost", contract.check_learns_from_losses_only),
+        ("comes back", contract.check_done_is_done),
+    ],
+)
+def test_a_broken_strategy_fails(way, check):
+    cls = type("Broken", (Broken,), {"way": way})
+    with pytest.raises(Exception):  # noqa: B017, PT011 - an illegal value is ConfigSpace's own error
+        check(lambda seed, horizon: cls(_space(), seed=seed, horizon=horizon))
+
+
+@pytest.mark.parametrize("check", ["check_reproducible", "check_seeded", "check_failures", "check_done_is_done"])
+def test_a_sound_one_does_not(check):
+    getattr(contract, check)(lambda seed, horizon: Broken(_space(), seed=seed, horizon=horizon))
