@@ -38,6 +38,7 @@ class Benchmark:
         about: One line for people.
         make: `module:function` that builds the evaluator from the benchmark and the suite's settings.
         refer: `module:function` that gives the `Reference` of a task; empty for a live benchmark.
+        card_of: `module:function` that gives the card of a task: plain data, `targets` and `notes`.
     """
 
     name: str
@@ -45,6 +46,7 @@ class Benchmark:
     about: str
     make: str
     refer: str = ""
+    card_of: str = ""
 
     @property
     def task(self) -> Task:
@@ -71,6 +73,17 @@ class Benchmark:
         reference: Reference = _load(self.refer)(self.task.name)
         return reference
 
+    def card(self) -> Mapping[str, Any]:
+        """What the answers rest on: `targets`, each beside what was reached, and `notes`.
+
+        Raises:
+            BenchmarkError: If the benchmark trains, and so rests on nothing but the images.
+        """
+        if not self.card_of:
+            raise BenchmarkError(f"{self.name} has no card: it trains on your images", "see the README's live section")
+        found: Mapping[str, Any] = _load(self.card_of)(self.task.name)
+        return found
+
 
 def _load(path: str) -> Any:
     module, _, attribute = path.partition(":")
@@ -84,6 +97,7 @@ def _published(task: str, about: str) -> Benchmark:
         about=about,
         make="hemobench.benchmarks.evaluators.published:published",
         refer="hemobench.benchmarks.surfaces:reference",
+        card_of="hemobench.benchmarks.evaluators.published:card",
     )
 
 

@@ -42,7 +42,7 @@ def generator(benchmark: str, version: int, seed: int, config: Config) -> Genera
     """
     key = _canonical([benchmark, version, seed, dict(config)]).encode()
     entropy = np.frombuffer(hashlib.sha256(key).digest(), dtype="<u4")
-    return Generator(PCG64(SeedSequence(entropy)))  # type: ignore[arg-type]
+    return Generator(PCG64(SeedSequence(entropy)))
 
 
 def draw(benchmark: str, version: int, seed: int, config: Config, epochs: int) -> Draw:

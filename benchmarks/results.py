@@ -83,7 +83,7 @@ def _trial_rows(folders: Iterable[Path]) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(lines, start=1):
             try:
                 yield {"run": run, **flatten(json.loads(line))}
-            except ValueError as problem:
+            except (ValueError, AttributeError) as problem:  # not JSON, or not an object
                 raise BenchmarkError(
                     f"{path}, line {number}: {problem}", "restore the file, or delete its folder to run it again"
                 ) from None

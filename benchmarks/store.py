@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from pydantic import TypeAdapter, ValidationError
 
 from hemobench.benchmarks.record import RunEnd, TrialRecord
 from hemobench.errors import BenchmarkError
+
+try:
+    import fcntl
+except ImportError:
+    fcntl = None  # type: ignore[assignment]
 
 SCHEMA = 1
 RUN, TRIALS, END = "run.json", "trials.jsonl", "end.json"
@@ -63,18 +69,26 @@ class RunFolder:
             durable: Force every line to the disk at once: for live trials, which cost more than a flush.
 
         Raises:
-            BenchmarkError: If the folder holds another run, or a file in it cannot be read.
+            BenchmarkError: If the folder holds another run, another process has it open, or a file in it cannot
+                be read.
         """
         self.path = path
         self._durable = durable
         path.mkdir(parents=True, exist_ok=True)
-        if (path / RUN).exists():
-            same_run(path / RUN, header)
-        else:
-            write_whole(path / RUN, header)
-        self.recovered = cut_partial_line(path / TRIALS)
-        self.records = read_trials(path / TRIALS)
         self._lines = open(path / TRIALS, "ab")  # noqa: SIM115 - closed by close()
+        lock(self._lines, path)
+        try:
+            for partial in path.glob("*.partial"):
+                partial.unlink()
+            if (path / RUN).exists():
+                same_run(path / RUN, header)
+            else:
+                write_whole(path / RUN, header)
+            self.recovered = cut_partial_line(path / TRIALS)
+            self.records = read_trials(path / TRIALS)
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def ended(self) -> bool:
@@ -95,6 +109,33 @@ class RunFolder:
     def close(self) -> None:
         """Close the journal."""
         self._lines.close()
+
+
+def lock(journal: BinaryIO, path: Path, patience: float = 3.0) -> None:
+    """Hold a run folder for this process, until the journal is closed or the process dies.
+
+    Args:
+        journal: The open `trials.jsonl`.
+        path: The folder, for the message.
+        patience: Seconds to wait for a process that is on its way out.
+
+    Raises:
+        BenchmarkError: If another process holds it.
+    """
+    if fcntl is None:  # Windows has no advisory locks
+        return
+    until = time.monotonic() + patience
+    while True:
+        try:
+            fcntl.flock(journal, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            return
+        except OSError:
+            if time.monotonic() > until:
+                journal.close()
+                raise BenchmarkError(
+                    f"{path}: another process is at work on this run", "wait for it, or give another --out folder"
+                ) from None
+            time.sleep(0.05)
 
 
 def encode(record: TrialRecord) -> bytes:

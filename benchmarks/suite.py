@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -180,4 +181,4 @@ def _horizon(entry: Entry, gpu_hours: float) -> int:
 def _slowness(plan: Plan) -> float:
     """A guess at a run's own computing, to start the slow ones first."""
     weight = {"skopt-gp": 30.0, "smac": 8.0, "hyperopt-tpe": 1.5, "optuna-tpe": 1.0}
-    return weight.get(plan.strategy, 0.1) * plan.horizon**1.5
+    return weight.get(plan.strategy, 0.1) * plan.horizon * math.sqrt(plan.horizon)

@@ -51,7 +51,11 @@ def run_suite(
         data=data,
     )
     folder = out or RESULTS / Path(suite).stem
-    failures = run_with_progress(chosen, suite, folder, jobs)
+    try:
+        failures = run_with_progress(chosen, suite, folder, jobs)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nhemobench: interrupted; the same command goes on from here\n")
+        raise typer.Exit(130) from None
     show_leaderboard(folder, as_json=False)
     sys.stdout.write(f"\nresults: {folder}   again: hemobench leaderboard {folder}\n")
     if failures:
@@ -129,12 +133,9 @@ def _listed(text: str) -> list[str]:
 
 
 def main() -> None:
-    """The console script: bad input gets its one message and exit code 2, Ctrl-C gets 130."""
+    """The console script: bad input gets its one message and exit code 2."""
     try:
         app()
     except BenchmarkError as problem:
         sys.stderr.write(f"hemobench: {problem}\n")
         sys.exit(problem.exit_code)
-    except KeyboardInterrupt:
-        sys.stderr.write("\nhemobench: interrupted; the same command goes on from here\n")
-        sys.exit(130)

@@ -8,7 +8,6 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.execute import Done, execute_all, process_pool
 from hemobench.benchmarks.suite import Suite, plans
 
@@ -24,10 +23,9 @@ def run_with_progress(suite: Suite, name: str, out: Path, jobs: int | None) -> i
     best: dict[str, float] = {}
     failed = 0
     columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
         MofNCompleteColumn(),
         TextColumn("runs"),
+        BarColumn(bar_width=20),
         TimeElapsedColumn(),
         TextColumn("left"),
         TimeRemainingColumn(),
@@ -35,13 +33,13 @@ def run_with_progress(suite: Suite, name: str, out: Path, jobs: int | None) -> i
     )
     console.print(f"{suite.title or name}: {len(todo)} runs on {count} processes", markup=False, highlight=False)
     with Progress(*columns, console=console) as bar, process_pool(count) as pool:
-        task = bar.add_task("running", total=len(todo), best="")
+        task = bar.add_task("", total=len(todo), best="")
         for done in execute_all(todo, out, name, pool):
             failed += done.failure is not None
             say(done, console)
             keep_best(best, done)
-            shown = ", ".join(f"{benchmark} {_score(benchmark, loss)}" for benchmark, loss in sorted(best.items()))
-            bar.update(task, advance=1, best=f"best: {shown}" if shown else "")
+            shown = ", ".join(f"{name.partition('@')[0]} {_score(loss)}" for name, loss in sorted(best.items()))
+            bar.update(task, advance=1, best=shown)
     return failed
 
 
@@ -63,7 +61,5 @@ def say(done: Done, console: Console) -> None:
         console.print(f"{folder}: the run failed and can be gone on with\n{done.failure}", markup=False)
 
 
-def _score(benchmark: str, loss: float) -> str:
-    weights = load_benchmark(benchmark).task.objective.weights
-    label = next(iter(weights)) if len(weights) == 1 else "criterion"
-    return f"{label} {100 * (1 - loss):.2f} %"
+def _score(loss: float) -> str:
+    return f"{100 * (1 - loss):.2f} %"

@@ -8,12 +8,13 @@ from typing import Any, ClassVar
 
 import numpy as np
 from ConfigSpace import ConfigurationSpace
-from ConfigSpace.hyperparameters import Hyperparameter, UniformFloatHyperparameter
+from ConfigSpace.conditions import Condition, Conjunction
+from ConfigSpace.hyperparameters import UniformFloatHyperparameter
 from hyperopt import JOB_STATE_DONE, JOB_STATE_RUNNING, STATUS_FAIL, STATUS_OK, Trials, hp, tpe
 from hyperopt.base import Domain
 
 from hemobench.strategies.base import Proposal, Status, Supports, Trial, UnsupportedTask
-from hemobench.strategies.space import choices, coerce, library_seed
+from hemobench.strategies.space import Numeric, choices, coerce, library_seed, numeric
 
 
 class HyperoptTPE:
@@ -93,14 +94,18 @@ def search_space(space: ConfigurationSpace) -> dict[str, Any]:
     Raises:
         UnsupportedTask: If one hangs on a numeric parent or on several parents, which Hyperopt cannot say.
     """
+    for name in space:
+        parents = space.parent_conditions_of[name]
+        if len(parents) > 1 or any(isinstance(parent, Conjunction) for parent in parents):
+            raise UnsupportedTask(f"'{name}' hangs on several parents", "Hyperopt cannot express that")
     nodes: dict[str, Any] = {}
     for name, hyperparameter in reversed(list(space.items())):  # children before their parents
         values = choices(hyperparameter)
-        children = [c for c in space.conditions if c.parent.name == name]
+        children = [c for c in space.conditions if isinstance(c, Condition) and c.parent.name == name]
         if values is None and children:
             raise UnsupportedTask(f"'{name}' is numeric and has conditional children", "Hyperopt cannot express that")
         if values is None:
-            nodes[name] = numeric(hyperparameter)
+            nodes[name] = bounded(numeric(hyperparameter))
             continue
         branches = [
             {
@@ -110,13 +115,10 @@ def search_space(space: ConfigurationSpace) -> dict[str, Any]:
             for value in values
         ]
         nodes[name] = hp.choice(name, branches)
-    for name in space:
-        if len(space.parent_conditions_of[name]) > 1:
-            raise UnsupportedTask(f"'{name}' has several parents", "Hyperopt cannot express that")
     return {name: node for name, node in nodes.items() if not space.parent_conditions_of[name]}
 
 
-def numeric(hyperparameter: Hyperparameter) -> Any:
+def bounded(hyperparameter: Numeric) -> Any:
     """A numeric hyperparameter as Hyperopt has it.
 
     An integer is a float rounded to the nearest, from half below the lowest to half above the highest, so that

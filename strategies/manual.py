@@ -6,14 +6,15 @@ This is the bone-marrow paper's systematic analysis of single hyperparameters, w
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar
 
 import numpy as np
 from ConfigSpace import ConfigurationSpace
-from ConfigSpace.hyperparameters import Hyperparameter
+from ConfigSpace.conditions import Condition, Conjunction
 
 from hemobench.strategies.base import Config, Proposal, Status, Supports, Trial
-from hemobench.strategies.space import active, choices, coerce, default
+from hemobench.strategies.space import Hyperparameter, active, choices, coerce, default, numeric
 
 
 class Manual:
@@ -78,7 +79,7 @@ def plan(space: ConfigurationSpace, horizon: int, finest: int) -> list[tuple[str
             if len(finer) - len(grids[name]) <= spare:
                 spare -= len(finer) - len(grids[name])
                 grids[name] = finer
-    planned = [("", active(space, centre))]
+    planned: list[tuple[str, Config]] = [("", active(space, centre))]
     for name, values in grids.items():
         planned += [(name, active(space, {**centre, **enabling(space, name), name: value})) for value in values]
     return planned
@@ -96,6 +97,7 @@ def grid(hp: Hyperparameter, points: int, centre: Any) -> list[Any]:
     values = choices(hp)
     if values is not None:
         return [value for value in values if value != centre][:points]
+    hp = numeric(hp)
     ends = (math.log(hp.lower), math.log(hp.upper)) if hp.log else (float(hp.lower), float(hp.upper))
     spaced = np.linspace(*ends, points) if points > 1 else np.asarray([sum(ends) / 2])
     found = [coerce(hp, math.exp(x) if hp.log else float(x)) for x in spaced]
@@ -103,13 +105,20 @@ def grid(hp: Hyperparameter, points: int, centre: Any) -> list[Any]:
 
 
 def enabling(space: ConfigurationSpace, name: str) -> dict[str, Any]:
-    """Values of the parents with which a hyperparameter is active: the defaults wherever they do."""
+    """Values of the ancestors with which a hyperparameter is active: the defaults wherever they do."""
     values: dict[str, Any] = {}
-    for condition in space.parent_conditions_of[name]:
+    for condition in _conditions(space.parent_conditions_of[name]):
         parent = condition.parent
         values |= enabling(space, parent.name)
-        options = choices(parent) or ()
-        fitting = [v for v in (default(space)[parent.name], *options) if condition.satisfied_by_value({parent.name: v})]
-        if fitting:
-            values[parent.name] = fitting[0]
+        options = (default(space)[parent.name], *(choices(parent) or (numeric(parent).lower, numeric(parent).upper)))
+        values[parent.name] = next(v for v in options if condition.satisfied_by_value({parent.name: v}))
     return values
+
+
+def _conditions(found: Iterable[Condition | Conjunction]) -> Iterator[Condition]:
+    """Single conditions, those of a conjunction one by one: with all of them the child is active."""
+    for condition in found:
+        if isinstance(condition, Conjunction):
+            yield from _conditions(condition.components)
+        else:
+            yield condition

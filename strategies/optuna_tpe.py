@@ -6,11 +6,11 @@ from typing import Any, ClassVar
 
 import optuna
 from ConfigSpace import ConfigurationSpace
-from ConfigSpace.hyperparameters import Hyperparameter, UniformFloatHyperparameter
+from ConfigSpace.hyperparameters import UniformFloatHyperparameter
 from optuna.trial import TrialState
 
 from hemobench.strategies.base import Proposal, Status, Supports, Trial
-from hemobench.strategies.space import choices, coerce, library_seed
+from hemobench.strategies.space import Hyperparameter, choices, coerce, is_active, library_seed, numeric
 
 
 class OptunaTPE:
@@ -80,7 +80,7 @@ def suggest(trial: optuna.Trial, space: ConfigurationSpace) -> dict[str, Any]:
     """Suggest the active hyperparameters one by one, parents before children (define-by-run)."""
     config: dict[str, Any] = {}
     for name, hp in space.items():
-        if all(c.parent.name in config and c.satisfied_by_value(config) for c in space.parent_conditions_of[name]):
+        if is_active(space, name, config):
             config[name] = coerce(hp, suggest_one(trial, hp))
     return config
 
@@ -90,6 +90,7 @@ def suggest_one(trial: optuna.Trial, hp: Hyperparameter) -> Any:
     values = choices(hp)
     if values is not None:
         return trial.suggest_categorical(hp.name, values)
+    hp = numeric(hp)
     if isinstance(hp, UniformFloatHyperparameter):
         return trial.suggest_float(hp.name, float(hp.lower), float(hp.upper), log=hp.log)
     return trial.suggest_int(hp.name, int(hp.lower), int(hp.upper), log=hp.log)

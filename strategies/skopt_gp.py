@@ -6,12 +6,12 @@ import warnings
 from typing import Any, ClassVar, Literal
 
 from ConfigSpace import ConfigurationSpace
-from ConfigSpace.hyperparameters import Hyperparameter, UniformFloatHyperparameter
+from ConfigSpace.hyperparameters import UniformFloatHyperparameter
 from skopt import Optimizer
 from skopt.space import Categorical, Dimension, Integer, Real
 
 from hemobench.strategies.base import Proposal, Status, Supports, Trial, worst_loss
-from hemobench.strategies.space import choices, coerce, library_seed
+from hemobench.strategies.space import Hyperparameter, choices, coerce, library_seed, numeric
 
 
 class SkoptGP:
@@ -114,6 +114,7 @@ def dimension(hp: Hyperparameter) -> Dimension:
     values = choices(hp)
     if values is not None:
         return Categorical(values, name=hp.name)
+    hp = numeric(hp)
     prior = "log-uniform" if hp.log else "uniform"
     if isinstance(hp, UniformFloatHyperparameter):
         return Real(float(hp.lower), float(hp.upper), prior=prior, name=hp.name)

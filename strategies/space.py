@@ -8,17 +8,21 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import numpy as np
-from ConfigSpace import ConfigurationSpace
+from ConfigSpace import AndConjunction, ConfigurationSpace, OrConjunction
+from ConfigSpace.conditions import Condition, Conjunction
 from ConfigSpace.hyperparameters import (
     CategoricalHyperparameter,
     Constant,
-    Hyperparameter,
     OrdinalHyperparameter,
     UniformFloatHyperparameter,
     UniformIntegerHyperparameter,
 )
+from ConfigSpace.hyperparameters import Hyperparameter as AnyHyperparameter
 
 from hemobench.strategies.base import Config, UnsupportedTask
+
+Hyperparameter = AnyHyperparameter[Any, Any]
+Numeric = UniformFloatHyperparameter | UniformIntegerHyperparameter
 
 
 def choices(hp: Hyperparameter) -> tuple[Any, ...] | None:
@@ -36,6 +40,12 @@ def choices(hp: Hyperparameter) -> tuple[Any, ...] | None:
         f"hyperparameter '{hp.name}' is a {type(hp).__name__}",
         "use uniform floats or integers (linear or log), categoricals, ordinals or constants",
     )
+
+
+def numeric(hp: Hyperparameter) -> Numeric:
+    """A hyperparameter that has no choices, seen as what it then is: bounds and perhaps a log scale."""
+    assert isinstance(hp, Numeric)
+    return hp
 
 
 def builtin(value: Any) -> Any:
@@ -62,9 +72,23 @@ def active(space: ConfigurationSpace, values: Mapping[str, Any]) -> dict[str, An
     """
     config: dict[str, Any] = {}
     for name, hp in space.items():  # parents come before their children
-        if all(c.parent.name in config and c.satisfied_by_value(config) for c in space.parent_conditions_of[name]):
+        if is_active(space, name, config):
             config[name] = coerce(hp, values[name])
     return config
+
+
+def is_active(space: ConfigurationSpace, name: str, config: Config) -> bool:
+    """Whether the conditions of a hyperparameter hold, given its active ancestors."""
+    return all(_holds(condition, config) for condition in space.parent_conditions_of[name])
+
+
+def _holds(condition: Condition | Conjunction, config: Config) -> bool:
+    if isinstance(condition, AndConjunction):
+        return all(_holds(part, config) for part in condition.components)
+    if isinstance(condition, OrConjunction):
+        return any(_holds(part, config) for part in condition.components)
+    assert isinstance(condition, Condition)
+    return condition.parent.name in config and condition.satisfied_by_value(dict(config))
 
 
 def default(space: ConfigurationSpace) -> dict[str, Any]:
@@ -84,6 +108,7 @@ def quantile(hp: Hyperparameter) -> Callable[[float], Any]:
         shares = np.full(len(values), 1 / len(values)) if weights is None else np.asarray(weights)
         upper_ends = np.cumsum(shares)[:-1].tolist()
         return lambda u: values[bisect_right(upper_ends, u)]
+    hp = numeric(hp)
     margin = 0.5 if isinstance(hp, UniformIntegerHyperparameter) else 0.0
     low, high = float(hp.lower) - margin, float(hp.upper) + margin
     if hp.log:
@@ -103,7 +128,7 @@ def random_stream(space: ConfigurationSpace, seed: int) -> Iterator[Config]:
     while True:
         config: dict[str, Any] = {}
         for (name, value_at, conditions), u in zip(quantiles, rng.random(len(quantiles)).tolist(), strict=True):
-            if all(c.parent.name in config and c.satisfied_by_value(config) for c in conditions):
+            if all(_holds(condition, config) for condition in conditions):
                 config[name] = value_at(u)
         yield config
 

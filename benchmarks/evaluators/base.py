@@ -27,8 +27,8 @@ class Cost:
     evaluation_seconds: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.gpu_seconds) and self.gpu_seconds >= 0):
-            raise ValueError(f"a cost must be a finite number of GPU-seconds, not {self.gpu_seconds}")
+        if not (math.isfinite(self.gpu_seconds) and self.gpu_seconds > 0):
+            raise ValueError(f"a cost must be a positive, finite number of GPU-seconds, not {self.gpu_seconds}")
         if not 0 <= self.evaluation_seconds <= self.gpu_seconds:
             raise ValueError(f"evaluation took {self.evaluation_seconds} of {self.gpu_seconds} GPU-seconds")
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ConfigSpace import Categorical, ConfigurationSpace, EqualsCondition, Float, InCondition, Integer
-from ConfigSpace.hyperparameters import Hyperparameter
 
 from hemobench.benchmarks.task import Objective, Task
+from hemobench.strategies.space import Hyperparameter
 
 OPTIMIZERS = ["sgd", "momentum", "nesterov", "rmsprop", "adam", "amsgrad", "radam"]
 AUGMENTATIONS = [

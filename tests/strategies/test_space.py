@@ -8,6 +8,7 @@ from itertools import islice
 import numpy as np
 import pytest
 from ConfigSpace import (
+    AndConjunction,
     Categorical,
     Configuration,
     ConfigurationSpace,
@@ -16,15 +17,19 @@ from ConfigSpace import (
     Float,
     Integer,
     NormalFloatHyperparameter,
+    OrConjunction,
     OrdinalHyperparameter,
 )
+from contracts.strategy_contract import drive
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
 from hemobench.benchmarks.task import TASKS, load_task
+from hemobench.strategies import load_strategy
 from hemobench.strategies import space as spaces
 from hemobench.strategies.base import UnsupportedTask
+from hemobench.strategies.manual import enabling
 
 
 def draws(space, count, seed=0):
@@ -98,6 +103,24 @@ def test_a_grandchild_of_an_inactive_parent_is_inactive():
     space.add(top, middle, low)
     space.add(EqualsCondition(middle, top, "on"), EqualsCondition(low, middle, "x"))
     assert spaces.active(space, {"a": "off", "b": "x", "c": 2}) == {"a": "off"}
+
+
+def test_conjunctions_of_conditions():
+    space = ConfigurationSpace()
+    a, b, c, d = (Categorical(name, ["x", "y"]) for name in "abcd")
+    space.add(a, b, c, d)
+    both = AndConjunction(EqualsCondition(c, a, "x"), EqualsCondition(c, b, "x"))
+    either = OrConjunction(EqualsCondition(d, a, "y"), EqualsCondition(d, b, "y"))
+    space.add(both, either)
+    assert set(spaces.active(space, dict.fromkeys("abcd", "x"))) == {"a", "b", "c"}
+    assert set(spaces.active(space, dict.fromkeys("abcd", "y"))) == {"a", "b", "d"}
+    for config in draws(space, 100):
+        Configuration(space, values=config)
+    assert enabling(space, "c") == {"a": "x", "b": "x"}
+    with pytest.raises(UnsupportedTask, match="several parents"):
+        load_strategy("hyperopt-tpe")(space, seed=0, horizon=5)
+    for proposal in drive(load_strategy("optuna-tpe")(space, seed=0, horizon=14), 14):
+        Configuration(space, values=dict(proposal.config))
 
 
 def test_all_supported_kinds_have_choices_or_a_range():

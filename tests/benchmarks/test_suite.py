@@ -1,0 +1,96 @@
+"""Suites: what is read from TOML, and what is refused before anything runs."""
+
+from __future__ import annotations
+
+import pytest
+
+from hemobench.benchmarks.narrow import narrowed
+from hemobench.benchmarks.suite import load_suite, plans, suite_names
+from hemobench.errors import BenchmarkError
+
+SUITE = """
+seeds = 2
+strategies = ["random", { name = "optuna-tpe", label = "tpe-20", settings = { startup_trials = 20 } }]
+[[benchmarks]]
+name = "c-nmc@published"
+gpu_hours = [1.0, 2.0]
+"""
+
+
+def write(tmp_path, text):
+    path = tmp_path / "mine.toml"
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("name", suite_names())
+def test_the_shipped_suites_can_be_planned(name, tmp_path):
+    found = plans(narrowed(load_suite(name), data=tmp_path))
+    assert len({plan.key for plan in found}) == len(found) > 0
+
+
+def test_quick_is_seven_strategies_on_two_benchmarks_over_five_seeds():
+    found = plans(load_suite("quick"))
+    assert len(found) == 7 * 2 * 5
+    horizons = {plan.key.benchmark: plan.horizon for plan in found}
+    assert horizons["c-nmc@published"] == pytest.approx(25, abs=2)
+    assert horizons["bone-marrow@published"] == pytest.approx(50, abs=3)
+
+
+def test_a_suite_of_ones_own(tmp_path):
+    found = plans(load_suite(write(tmp_path, SUITE)))
+    assert len(found) == 2 * 2 * 2
+    assert {plan.key.strategy for plan in found} == {"random", "tpe-20"}
+    assert {plan.settings.get("startup_trials") for plan in found if plan.key.strategy == "tpe-20"} == {20}
+
+
+def test_startup_trials_are_equalised_where_there_are_any(tmp_path):
+    text = 'startup_trials = 7\nstrategies = ["random", "optuna-tpe", "smac", "skopt-gp", "hyperopt-tpe"]\n'
+    found = plans(load_suite(write(tmp_path, text + '[[benchmarks]]\nname = "c-nmc@published"\ngpu_hours = [5]\n')))
+    settings = {plan.strategy: plan.settings for plan in found}
+    assert settings.pop("random") == {}
+    assert all(value == {"startup_trials": 7} for value in settings.values())
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("seeds = 2", "seeds = 0", r"mine.toml: seeds: .*greater than 0"),
+        ("seeds = 2", "sedes = 2", r"mine.toml: sedes: .*not permitted"),
+        ("seeds = 2", "seeds = ", r"mine.toml: Invalid value \(at line 2"),
+        ("[1.0, 2.0]", "[-1.0]", r"benchmarks.0.gpu_hours.0"),
+        ("[1.0, 2.0]", "[]", r"benchmarks.0.gpu_hours"),
+        ("c-nmc@published", "c-mnc@published", "did you mean 'c-nmc@published'"),
+        ('"random"', '"randon"', "did you mean 'random'"),
+        ('"random"', '"nowhere.module:Class"', "nowhere"),
+        ('"random"', '"hemobench.errors:BenchmarkError"', "lacks supports, ask, tell"),
+        ('"tpe-20"', '"random"', "two strategies are labelled 'random'"),
+        ('"tpe-20"', '"../../up"', "label"),
+        ("c-nmc@published", "bone-marrow@live", "--data"),
+    ],
+)
+def test_mistakes_get_one_message_with_the_place(tmp_path, old, new, says):
+    with pytest.raises(BenchmarkError, match=says):
+        plans(narrowed(load_suite(write(tmp_path, SUITE.replace(old, new)))))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"gpu_hours": -1.0}, "positive"),
+        ({"gpu_hours": float("nan")}, "positive"),
+        ({"benchmarks": ["bone-marrow@published"]}, "--gpu-hours"),
+        ({"benchmarks": ["nothing"]}, "no benchmark 'nothing'"),
+        ({"strategies": ["skopt-gp"], "benchmarks": ["bone-marrow-full@published"], "gpu_hours": 10.0}, "conditional"),
+    ],
+)
+def test_options_that_cannot_be_are_refused(tmp_path, options, says):
+    with pytest.raises(BenchmarkError, match=says):
+        plans(narrowed(load_suite(write(tmp_path, SUITE)), **options))
+
+
+def test_a_missing_suite_names_what_there_is():
+    with pytest.raises(BenchmarkError, match=r"did you mean 'quick'.*\n.*full, live-c-nmc, quick"):
+        load_suite("quik")
+    with pytest.raises(BenchmarkError, match=r"nowhere\.toml"):
+        load_suite("nowhere.toml")

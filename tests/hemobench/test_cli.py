@@ -1,0 +1,128 @@
+"""The front door, used as a person would: as a command of its own."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+
+def hemobench(*arguments, **options):
+    return subprocess.run(
+        [sys.executable, "-m", "hemobench", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        env={**os.environ, "COLUMNS": "120"},
+        **options,
+    )
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory):
+    out = tmp_path_factory.mktemp("results")
+    strategies = "manual,random,sssr,optuna-tpe,hyperopt-tpe"
+    done = hemobench("run", "quick", "--out", out, "--seeds", 2, "--strategies", strategies)
+    assert done.returncode == 0, done.stderr
+    return out, done
+
+
+def test_run_prints_the_leaderboard_of_both_benchmarks(results):
+    _, done = results
+    for word in ("c-nmc@published", "bone-marrow@published", "optuna-tpe", "Overall", "again: hemobench leaderboard"):
+        assert word in done.stdout
+
+
+def test_leaderboard_as_json(results):
+    done = hemobench("leaderboard", results[0], "--json")
+    assert done.returncode == 0
+    boards = json.loads(done.stdout)["boards"]
+    board = next(found for found in boards if found.get("benchmark") == "c-nmc@published")
+    assert {row["strategy"] for row in board["rows"]} == {"manual", "random", "sssr", "optuna-tpe", "hyperopt-tpe"}
+    assert all(row["gpu_hours_spent"] <= 5.0 for row in board["rows"])
+    assert 85 < board["rows"][0]["validation"]["mean"] < 99
+
+
+def test_running_again_does_nothing_again(results):
+    started = time.monotonic()
+    done = hemobench("run", "quick", "--out", results[0], "--seeds", 2, "--strategies", "random,sssr")
+    assert done.returncode == 0
+    assert time.monotonic() - started < 60
+
+
+def test_interrupted_it_says_so_and_can_be_gone_on_with(tmp_path):
+    command = [sys.executable, "-m", "hemobench", "run", "quick", "--out", str(tmp_path), "--seeds", "1"]
+    command += ["--strategies", "random,skopt-gp"]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    until = time.monotonic() + 60
+    while not list(tmp_path.rglob("trials.jsonl")) and time.monotonic() < until:
+        time.sleep(0.1)
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "interrupted" in errors
+    assert "Traceback" not in errors
+
+
+@pytest.mark.parametrize("what", ["strategies", "benchmarks", "suites"])
+def test_list(what):
+    rows = json.loads(hemobench("list", what, "--json").stdout)[what]
+    assert len(rows) >= 3
+    table = hemobench("list", what)
+    assert table.returncode == 0
+    assert rows[0]["name"] in table.stdout
+
+
+def test_card():
+    card = json.loads(hemobench("card", "c-nmc@published", "--json").stdout)
+    assert any(target["target"] == 88.84 for target in card["targets"])
+    assert card["notes"]
+    assert "88.84" in hemobench("card", "c-nmc@published").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["run", "quik"], "did you mean 'quick'"),
+        (["run", "nowhere.toml"], "nowhere.toml"),
+        (["run", "quick", "--strategies", "optuna"], "no strategy 'optuna'"),
+        (["run", "quick", "--benchmarks", "c-nmc@nothing"], "no benchmark"),
+        (["run", "quick", "--gpu-hours", "-1"], "--gpu-hours"),
+        (["run", "quick", "--seeds", "0"], "--seeds"),
+        (["run", "live-c-nmc"], "--data DIR"),
+        (["run", "live-c-nmc", "--data", "nowhere"], "nowhere: no such folder"),
+        (["leaderboard", "nowhere"], "nowhere"),
+        (["list", "things"], "strategies, benchmarks, suites"),
+        (["card", "c-nmc@live"], "no card"),
+        (["fly"], "fly"),
+    ],
+)
+def test_bad_input_gets_the_one_message(arguments, says, tmp_path):
+    done = hemobench(*arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert "Traceback" not in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+def test_help_loads_nothing_heavy():
+    script = (
+        "import sys; from hemobench.cli import app; app(['--help'], standalone_mode=False); print(sorted(sys.modules))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    loaded = set(done.stdout.split("[")[-1].replace("'", "").rstrip("]\n").split(", "))
+    assert "typer" in loaded
+    assert not loaded & {"numpy", "pandas", "ConfigSpace", "optuna", "smac", "skopt", "hyperopt", "torch", "sklearn"}
+
+
+def test_it_works_beside_somebody_elses_folders_of_the_same_names(tmp_path):
+    for name in ("benchmarks", "datasets", "strategies", "reports"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise RuntimeError('not ours')")
+    done = hemobench("list", "benchmarks", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
