@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
+from hemobench.errors import BenchmarkError
+
+
+def _none() -> NDArray[np.str_]:
+    return np.empty(0, dtype=np.str_)
 
 
 @dataclass(frozen=True)
@@ -25,6 +32,8 @@ class ImageSet:
         folds: Official fold of each image, shape (n,), int64; -1 where there is none.
         test: True for the images of an official held-out test set, shape (n,), bool.
         checksum: SHA-256 over the sorted relative paths, sizes and contents.
+        contents: Hash of the decoded pixels of each image, shape (n,), str; empty where not computed.
+        notes: What the reader left out or assumed, for people.
     """
 
     name: str
@@ -37,6 +46,8 @@ class ImageSet:
     folds: NDArray[np.int64]
     test: NDArray[np.bool_]
     checksum: str
+    contents: NDArray[np.str_] = field(default_factory=_none)
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -55,3 +66,60 @@ class Split:
     train: NDArray[np.int64]
     validation: NDArray[np.int64]
     test: NDArray[np.int64]
+
+
+def take(images: ImageSet, positions: NDArray[np.int64]) -> ImageSet:
+    """The images at these positions, in sorted order, with all that is known of them.
+
+    The checksum becomes that of the parent's checksum and the positions, so that it changes when either does.
+    """
+    kept = np.unique(positions)
+    digest = hashlib.sha256(images.checksum.encode() + kept.astype("<i8").tobytes()).hexdigest()
+    return replace(
+        images,
+        paths=tuple(images.paths[i] for i in kept),
+        labels=images.labels[kept],
+        subjects=images.subjects[kept],
+        groups=images.groups[kept],
+        folds=images.folds[kept],
+        test=images.test[kept],
+        contents=images.contents[kept] if len(images.contents) else images.contents,
+        checksum=digest,
+    )
+
+
+def subset(images: ImageSet, n: int, seed: int) -> ImageSet:
+    """A part of `n` images with the classes, folds and subjects in their proportions.
+
+    Every class keeps at least one image. Within a class the images are ordered by test set, fold and subject,
+    in random order below that, and taken at equal steps from a random start.
+
+    Args:
+        images: The whole.
+        n: Images to keep; the whole is returned where it has no more.
+        seed: Which part.
+
+    Raises:
+        BenchmarkError: If `n` is less than the number of classes.
+    """
+    if n >= len(images):
+        return images
+    classes, counts = np.unique(images.labels, return_counts=True)
+    if n < len(classes):
+        raise BenchmarkError(f"{n} images cannot show {len(classes)} classes", f"ask for at least {len(classes)}")
+    rng = np.random.default_rng(np.random.SeedSequence(seed))
+    parts = []
+    for label, share in zip(classes, _shares(counts, n), strict=True):
+        members = rng.permutation(np.flatnonzero(images.labels == label))
+        order = np.lexsort((images.subjects[members], images.folds[members], images.test[members]))
+        steps = np.floor((np.arange(share) + rng.random()) * len(members) / share).astype(np.int64)
+        parts.append(members[order][steps])
+    return take(images, np.concatenate(parts))
+
+
+def _shares(counts: NDArray[np.int64], n: int) -> NDArray[np.int64]:
+    """`n` in proportion to `counts`, at least one each: every next one goes where it is missed most."""
+    shares = np.ones_like(counts)
+    for _ in range(n - len(counts)):
+        shares[np.argmax(counts * n / counts.sum() - shares)] += 1
+    return shares

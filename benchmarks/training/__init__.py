@@ -1,0 +1,1 @@
+"""Real training of both tasks, with PyTorch and torchvision."""

@@ -1,0 +1,111 @@
+"""The bone-marrow paper's training: ten classes, cross-validated, every hyperparameter of both its search spaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from hemobench.benchmarks.training.augmentation import from_config
+from hemobench.benchmarks.training.feeds import ImageFeed, Pixels, Sides
+from hemobench.benchmarks.training.loop import Job, Recipe
+from hemobench.benchmarks.training.losses import interpolated_weights, make_loss
+from hemobench.benchmarks.training.models import Architecture, auxiliary_fits, build, check_size, first_weights
+from hemobench.benchmarks.training.options import Options
+from hemobench.datasets.images import ImageSet
+from hemobench.datasets.splits import cross_validation, stratified_folds
+from hemobench.strategies.base import Config
+
+
+class BoneMarrowWorkbench:
+    """See `workbench.Workbench`. All folds share the pixels on the device.
+
+    Args:
+        images: The ten-class image set.
+        pixels: All its images, shape (n, s, s, 3).
+        options: Folds, weights, scale.
+        device: Where to train.
+    """
+
+    def __init__(self, images: ImageSet, pixels: NDArray[np.uint8], options: Options, device: torch.device) -> None:
+        folds = stratified_folds(images.labels, images.groups, options.folds, options.split_seed)
+        self._sides = [Sides.of(images, split) for split in cross_validation(folds, options.extended)]
+        self._pixels = Pixels(pixels, device)
+        self._device = device
+        self._options = options
+        self._images = images
+
+    @property
+    def folds(self) -> int:
+        """As many as splits: six, or thirty when extended."""
+        return len(self._sides)
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """The cell types."""
+        return self._images.classes
+
+    @property
+    def positive(self) -> str | None:
+        """None: ten classes."""
+        return None
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """Folds, scale, and what fine-tuning of the paper's network, a DenseNet-121, starts from."""
+        options = self._options
+        start = first_weights(Architecture("densenet", 121), options.weights, options.scale)
+        each = options.folds - 1 if options.extended else 1
+        return {
+            "network": f"torchvision, {options.scale} scale",
+            "weights": start.origin,
+            "split": f"{options.folds} x {each} folds, seed {options.split_seed}",
+            "view_seed": str(options.view_seed),
+        }
+
+    def job(self, config: Config, fold: int, seed: int) -> Job:
+        """See `Workbench`.
+
+        The paper names no learning-rate schedule and no weight decay, so there are none; it stops early, and the
+        patience of ten epochs is ours.
+        """
+        sides, classes = self._sides[fold], len(self.classes)
+        which = architecture(config)
+        check_size(which.family, self._options.image_size)
+        batch_size = int(config["batch_size"])
+        network = build(
+            which,
+            classes,
+            self._options.weights,
+            seed,
+            scale=self._options.scale,
+            auxiliary=auxiliary_fits(self._options.image_size, batch_size),
+        )
+        weights = interpolated_weights(sides.labels["train"], classes, float(config["loss_weighting"]))
+        return Job(
+            network=network.to(self._device).to(memory_format=torch.channels_last),
+            feed=ImageFeed(sides, self._pixels, from_config(config), self._options.view_seed, self._device),
+            loss=make_loss(str(config["loss"]), weights.to(self._device)),
+            recipe=Recipe(
+                optimizer=str(config["optimizer"]),
+                learning_rate=float(config["learning_rate"]),
+                batch_size=batch_size,
+                sampling=str(config.get("sampling", "normal")),
+            ),
+            seed=seed,
+        )
+
+
+def architecture(config: Config) -> Architecture:
+    """The network that a configuration asks for; the automated searches' space has DenseNets only, fine-tuned."""
+    family = str(config.get("architecture", "densenet"))
+    depth = {"densenet": "densenet_depth", "resnet": "resnet_depth", "vgg_bn": "vgg_depth"}.get(family)
+    return Architecture(
+        family=family,
+        depth=int(config[depth]) if depth else 0,
+        dropout=float(config["dropout"]),
+        initialization=str(config.get("initialization", "fine_tuning")),
+        frozen_blocks=int(config.get("frozen_blocks", 0)),
+    )

@@ -1,0 +1,130 @@
+"""The C-NMC paper's training: a two-dropout head on a frozen EfficientNet-B2, AdamW, balanced cross-entropy."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from hemobench.benchmarks.training.augmentation import C_NMC, normalise
+from hemobench.benchmarks.training.features import FeatureCache, FeatureFeed
+from hemobench.benchmarks.training.feeds import CHUNK, ImageFeed, Pixels, Sides
+from hemobench.benchmarks.training.head import BACKBONE, Backbone, calibrate, make_head
+from hemobench.benchmarks.training.loop import Job, Recipe
+from hemobench.benchmarks.training.losses import balanced_weights, make_loss
+from hemobench.benchmarks.training.models import check_size
+from hemobench.benchmarks.training.options import Options
+from hemobench.benchmarks.training.weights import fingerprint, resolve
+from hemobench.datasets.images import ImageSet
+from hemobench.datasets.splits import c_nmc_split
+from hemobench.errors import BenchmarkError
+from hemobench.strategies.base import Config
+
+POSITIVE = "all"
+BACKBONE_SEED = 0
+"""Of a random backbone: frozen, it belongs to the benchmark, not to a trial."""
+
+
+class CNmcWorkbench:
+    """See `workbench.Workbench`.
+
+    Args:
+        images: The C-NMC image set.
+        pixels: All its images, shape (n, s, s, 3).
+        options: Split, weights, sharing of features.
+        device: Where to train.
+        cache: Where features are kept.
+    """
+
+    def __init__(
+        self, images: ImageSet, pixels: NDArray[np.uint8], options: Options, device: torch.device, cache: Path
+    ) -> None:
+        check_size(BACKBONE, options.image_size)
+        split = c_nmc_split(images, options.split, options.fold, options.split_seed)
+        if not len(split.train) or not len(split.validation):
+            raise BenchmarkError(
+                f"the {options.split} split leaves {len(split.train)} images for training and "
+                f"{len(split.validation)} for validation",
+                "give more images, or choose another split or fold",
+            )
+        self._sides = Sides.of(images, split)
+        self._pixels = Pixels(pixels, device)
+        self._device = device
+        self._options = options
+        self._images = images
+        weights = resolve(options.weights, BACKBONE)
+        self._backbone = Backbone(weights, BACKBONE_SEED).to(device)
+        self._origin = weights.origin
+        if weights.state is None:
+            calibrate(self._backbone, normalise(self._pixels.unit(self._sides.positions["train"][:CHUNK])))
+            self._origin += ", batch statistics of training images"
+        self._fingerprint = fingerprint(self._backbone)
+        self._feed = self._shared(cache) if options.share_features else None
+
+    def _shared(self, cache: Path) -> FeatureFeed:
+        store = FeatureCache(
+            backbone=self._backbone,
+            fingerprint=self._fingerprint,
+            pixels=self._pixels,
+            checksum=self._images.checksum,
+            how=C_NMC,
+            view_seed=self._options.view_seed,
+            folder=cache,
+            device=self._device,
+        )
+        feed = FeatureFeed(self._sides, store)
+        feed.prepare_held_out()
+        return feed
+
+    @property
+    def folds(self) -> int:
+        """One: the split itself."""
+        return 1
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """`all` and `hem`."""
+        return self._images.classes
+
+    @property
+    def positive(self) -> str | None:
+        """Leukaemic cells are what is looked for."""
+        return POSITIVE
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """Weights, split and how features are had."""
+        options = self._options
+        return {
+            "network": "EfficientNet-B2, frozen, with a two-dropout head",
+            "weights": self._origin,
+            "weights_sha256": self._fingerprint,
+            "split": f"{options.split}, fold {options.fold}, seed {options.split_seed}",
+            "features": "shared by all trials, not charged" if options.share_features else "computed in each trial",
+            "view_seed": str(options.view_seed),
+        }
+
+    def job(self, config: Config, fold: int, seed: int) -> Job:
+        """See `Workbench`."""
+        labels = self._sides.labels["train"]
+        head = make_head(config, len(self.classes), seed).to(self._device)
+        feed = self._feed or ImageFeed(self._sides, self._pixels, C_NMC, self._options.view_seed, self._device)
+        recipe = Recipe(
+            optimizer="adamw",
+            learning_rate=float(config["learning_rate"]),
+            batch_size=int(config["batch_size"]),
+            weight_decay=float(config["weight_decay"]),
+            plateau=5,
+            patience=10,
+        )
+        return Job(
+            network=head if self._feed else nn.Sequential(self._backbone, head),
+            feed=feed,
+            loss=make_loss("cross_entropy", balanced_weights(labels, len(self.classes)).to(self._device)),
+            recipe=recipe,
+            seed=seed,
+        )

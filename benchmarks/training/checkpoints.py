@@ -1,0 +1,42 @@
+"""Half-trained trials on disk, so that a later trial can go on where an earlier one stopped."""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from hemobench.datasets.files import written_whole
+
+
+class Checkpoints:
+    """A folder of checkpoints, each named by what it is a checkpoint of.
+
+    Args:
+        folder: Made when the first is saved. Processes may share it.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def save(self, key: str, epochs: int, state: dict[str, Any]) -> None:
+        """Keep the state (tensors and built-in values only) of a trial after so many epochs."""
+        with written_whole(self._path(key, epochs)) as file:
+            torch.save(state, file)
+
+    def load(self, key: str, epochs: int, device: torch.device) -> dict[str, Any] | None:
+        """The state after so many epochs, or `None` where it was not kept or is damaged: it can be trained again."""
+        path = self._path(key, epochs)
+        if not path.exists():
+            return None
+        try:
+            state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
+        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError):
+            return None
+        return state
+
+    def _path(self, key: str, epochs: int) -> Path:
+        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}-{epochs}.pt"

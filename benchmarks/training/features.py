@@ -1,0 +1,146 @@
+"""Features of a frozen backbone, computed once for a data set and shared by all trials.
+
+A frozen backbone gives every trial the same features of the same view, so they need computing once an epoch, not
+once an epoch and trial. Views are seeded by (view seed, epoch, place in the training set): what a trial sees in an
+epoch has the distribution of augmenting on the fly, and is, view for view, what the plain loop with that view seed
+sees.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hemobench.benchmarks.training.augmentation import Augmentation, augment, normalise
+from hemobench.benchmarks.training.feeds import CHUNK, Pixels, Side, Sides, view_draws
+from hemobench.benchmarks.training.head import BACKBONE, Backbone
+from hemobench.benchmarks.training.stopwatch import Stopwatch
+from hemobench.datasets.files import written_whole
+
+RECIPE = 1
+"""Part of the cache key: raise it when equal settings give other features."""
+
+
+@dataclass(frozen=True)
+class FeatureCache:
+    """Features as memory-mapped files of the cache folder, one an epoch and side.
+
+    Attributes:
+        backbone: Frozen, on the device.
+        fingerprint: Of its weights.
+        pixels: All images.
+        checksum: Of the image set.
+        how: The augmentation of training images.
+        view_seed: Decides the views.
+        folder: Where the files lie. Processes may share it: a file appears whole or not at all.
+        device: Where features are computed and wanted.
+    """
+
+    backbone: Backbone
+    fingerprint: str
+    pixels: Pixels
+    checksum: str
+    how: Augmentation
+    view_seed: int
+    folder: Path
+    device: torch.device
+
+    def get(self, positions: Tensor, epoch: int | None) -> Tensor:
+        """Features of images, shape (n, features), float32, on the device; computed if no one has yet.
+
+        Args:
+            positions: Of the images, on the CPU.
+            epoch: Whose augmented views; `None` for the images as they are.
+        """
+        path = self.folder / f"features-{self._key(positions, epoch)}.npy"
+        found = _read(path, len(positions))
+        if found is None:
+            found = self._compute(positions, epoch)
+            with written_whole(path) as file:
+                np.save(file, found, allow_pickle=False)
+        return torch.from_numpy(np.array(found)).to(self.device)
+
+    def _key(self, positions: Tensor, epoch: int | None) -> str:
+        identity = {
+            "recipe": RECIPE,
+            "data": self.checksum,
+            "images": hashlib.sha256(positions.numpy().tobytes()).hexdigest(),
+            "backbone": BACKBONE,
+            "weights": self.fingerprint,
+            "size": self.pixels.size,
+            "augmentation": asdict(self.how) if epoch is not None else None,
+            "view_seed": self.view_seed if epoch is not None else None,
+            "epoch": epoch,
+            "computed_by": [torch.__version__, self.device.type],  # others differ in the last bits
+        }
+        return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
+
+    def _compute(self, positions: Tensor, epoch: int | None) -> NDArray[np.float32]:
+        drawn = None if epoch is None else view_draws(self.view_seed, epoch, len(positions)).to(self.device)
+        parts = []
+        for start in range(0, len(positions), CHUNK):
+            images = self.pixels.unit(positions[start : start + CHUNK])
+            if drawn is not None:
+                images = augment(images, drawn[start : start + CHUNK], self.how)
+            images = normalise(images).contiguous(memory_format=torch.channels_last)
+            parts.append(self.backbone(images).float().cpu().numpy())
+        return np.concatenate(parts)
+
+
+def _read(path: Path, n: int) -> NDArray[np.float32] | None:
+    """The stored features, or `None` where there are none or they are damaged."""
+    try:
+        array: NDArray[np.float32] = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError, EOFError):
+        return None
+    return array if array.ndim == 2 and len(array) == n and array.dtype == np.float32 else None
+
+
+@dataclass
+class FeatureFeed:
+    """Feeds a head with cached features: a `Feed` whose inputs are (n, features).
+
+    Attributes:
+        sides: Which images.
+        cache: Their features.
+    """
+
+    sides: Sides
+    cache: FeatureCache
+    _epoch: tuple[int, Tensor] | None = field(default=None, init=False)
+    _held_out: dict[Side, Tensor] = field(default_factory=dict, init=False)
+
+    def labels(self, side: Side) -> Tensor:
+        """See `Feed`."""
+        return self.sides.labels[side]
+
+    def prepare(self, epoch: int, watch: Stopwatch) -> None:
+        """Compute or read the epoch's features."""
+        if self._epoch is None or self._epoch[0] != epoch:
+            with watch.timing("preparation"):
+                self._epoch = epoch, self.cache.get(self.sides.positions["train"], epoch)
+
+    def prepare_held_out(self) -> None:
+        """Compute or read the features of the images held out, which never change. Call it once, before any trial."""
+        for side in ("validation", "test"):
+            if side not in self._held_out and len(self.sides.positions[side]):
+                self._held_out[side] = self.cache.get(self.sides.positions[side], None)
+
+    def batches(self, epoch: int, rows: Tensor, slots: Tensor, batch_size: int) -> Iterator[Tensor]:
+        """See `Feed`. Views are one an image and epoch, so `slots` says nothing new."""
+        assert self._epoch is not None, "prepare the epoch first"
+        assert self._epoch[0] == epoch, "prepare the epoch first"
+        yield from torch.split(self._epoch[1][rows.to(self.cache.device)], batch_size)
+
+    def held_out(self, side: Side) -> Iterator[Tensor]:
+        """See `Feed`."""
+        if side in self._held_out:
+            yield self._held_out[side]

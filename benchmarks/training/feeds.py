@@ -1,0 +1,138 @@
+"""What the training loop reads: batches of one epoch, and the images held out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from hemobench.benchmarks.training.augmentation import Augmentation, augment, draws, normalise, to_unit
+from hemobench.benchmarks.training.seeds import Stream, generator
+from hemobench.benchmarks.training.stopwatch import Stopwatch
+from hemobench.datasets.images import ImageSet, Split
+
+Side = Literal["train", "validation", "test"]
+CHUNK = 128
+"""Images at a time where nothing is learnt."""
+RESIDENT_SHARE = 0.25
+"""Pixels that take no more of a GPU's free memory than this are kept there."""
+
+
+class Feed(Protocol):
+    """The inputs and labels of one split, on the device."""
+
+    def labels(self, side: Side) -> Tensor:
+        """Labels of one side, shape (n,), int64, on the CPU."""
+
+    def prepare(self, epoch: int, watch: Stopwatch) -> None:
+        """Do what an epoch (from 0) needs and no trial is charged for."""
+
+    def batches(self, epoch: int, rows: Tensor, slots: Tensor, batch_size: int) -> Iterator[Tensor]:
+        """The training inputs of one epoch.
+
+        Args:
+            epoch: From 0.
+            rows: Which training image each place of the epoch shows, shape (m,), on the CPU.
+            slots: Which view of the epoch it is, shape (m,): two places with one image have two views.
+            batch_size: Places a batch; the last may hold fewer.
+        """
+
+    def held_out(self, side: Side) -> Iterator[Tensor]:
+        """The inputs of the validation or test set, as they are, in order and in chunks."""
+
+
+class Pixels:
+    """Images as bytes: on the device where they take little of its memory, else fetched batch by batch.
+
+    Args:
+        array: Shape (n, s, s, 3), uint8; may be memory-mapped.
+        device: Where batches are wanted.
+    """
+
+    def __init__(self, array: NDArray[np.uint8], device: torch.device) -> None:
+        self._array = array
+        self._device = device
+        self._resident: Tensor | None = None
+        if device.type == "cuda" and array.nbytes <= RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
+            self._resident = torch.from_numpy(np.array(array)).to(device)
+
+    @property
+    def size(self) -> int:
+        """Side in pixels."""
+        return int(self._array.shape[1])
+
+    def unit(self, positions: Tensor) -> Tensor:
+        """The images at these positions (CPU), in [0, 1], shape (n, 3, s, s), on the device."""
+        if self._resident is not None:
+            return to_unit(self._resident[positions.to(self._device)])
+        return to_unit(torch.from_numpy(self._array[positions.numpy()]).to(self._device))
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Positions and labels of the three sides of a split, on the CPU."""
+
+    positions: dict[Side, Tensor]
+    labels: dict[Side, Tensor]
+
+    @classmethod
+    def of(cls, images: ImageSet, split: Split) -> Sides:
+        """From an image set and a split of it."""
+        chosen: dict[Side, NDArray[np.int64]] = {
+            "train": split.train,
+            "validation": split.validation,
+            "test": split.test,
+        }
+        return cls(
+            {side: torch.as_tensor(np.array(rows)) for side, rows in chosen.items()},
+            {side: torch.as_tensor(images.labels[rows]) for side, rows in chosen.items()},
+        )
+
+
+def view_draws(view_seed: int, epoch: int, n: int) -> Tensor:
+    """What decides the views of an epoch; the same for every trial that has this view seed."""
+    return draws(n, generator(view_seed, Stream.VIEWS, epoch))
+
+
+@dataclass(frozen=True)
+class ImageFeed:
+    """Augments each batch when it is needed, on the device.
+
+    Attributes:
+        sides: Which images.
+        pixels: All images.
+        how: The augmentation of training images.
+        view_seed: Decides the views.
+        device: Where.
+    """
+
+    sides: Sides
+    pixels: Pixels
+    how: Augmentation
+    view_seed: int
+    device: torch.device
+
+    def labels(self, side: Side) -> Tensor:
+        """See `Feed`."""
+        return self.sides.labels[side]
+
+    def prepare(self, epoch: int, watch: Stopwatch) -> None:
+        """Nothing: augmenting belongs to the trial."""
+
+    def batches(self, epoch: int, rows: Tensor, slots: Tensor, batch_size: int) -> Iterator[Tensor]:
+        """See `Feed`."""
+        drawn = view_draws(self.view_seed, epoch, len(slots)).to(self.device)
+        for some_rows, some_slots in zip(torch.split(rows, batch_size), torch.split(slots, batch_size), strict=True):
+            images = self.pixels.unit(self.sides.positions["train"][some_rows])
+            views = augment(images, drawn[some_slots.to(self.device)], self.how)
+            yield normalise(views).contiguous(memory_format=torch.channels_last)
+
+    def held_out(self, side: Side) -> Iterator[Tensor]:
+        """See `Feed`."""
+        for positions in torch.split(self.sides.positions[side], CHUNK):
+            yield normalise(self.pixels.unit(positions))

@@ -1,0 +1,38 @@
+"""What the two tasks have in common: images turned into trainings, one for each split."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from hemobench.benchmarks.training.loop import Job
+from hemobench.strategies.base import Config
+
+
+class Workbench(Protocol):
+    """A task's images, split and ready: gives the training of a configuration on one of the splits."""
+
+    @property
+    def folds(self) -> int:
+        """How many splits a configuration is trained on."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Class names."""
+
+    @property
+    def positive(self) -> str | None:
+        """The class to be found, of a two-class task."""
+
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """What its results rest on, but for the data's checksum and the device."""
+
+    def job(self, config: Config, fold: int, seed: int) -> Job:
+        """The training of a configuration.
+
+        Args:
+            config: A point of the task's search space.
+            fold: Which split, from 0.
+            seed: Decides all its noise.
+        """

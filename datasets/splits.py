@@ -1,0 +1,179 @@
+"""Who is trained on, selected on and reported on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemobench.datasets.images import ImageSet, Split
+from hemobench.errors import BenchmarkError
+
+SUBJECT_FOLDS = 5
+RANDOM_FOLDS = 10
+
+
+def stratified_folds(
+    labels: NDArray[np.int64], groups: NDArray[np.int64], k: int = 6, seed: int = 0
+) -> NDArray[np.int64]:
+    """Deal images into folds of similar size and class mix that keep every group whole.
+
+    Groups are dealt largest first (their order is jittered by the seed), each to the fold that has least of its
+    classes, and among equals to the smallest: a greedy descent on the squared deviation of class shares.
+
+    Args:
+        labels: Class of each image, shape (n,).
+        groups: What must stay together, shape (n,).
+        k: Number of folds.
+        seed: Which of the many such partitions.
+
+    Returns:
+        Fold of each image, shape (n,), int64, in 0..k-1.
+
+    Raises:
+        BenchmarkError: If there are fewer groups than folds.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    _, label = np.unique(labels, return_inverse=True)
+    counts = np.zeros((int(group.max(initial=-1)) + 1, int(label.max(initial=-1)) + 1))
+    if k < 2 or len(counts) < k:
+        raise BenchmarkError(f"{len(counts)} groups of images cannot make {k} folds", "give more images or fewer folds")
+    np.add.at(counts, (group, label), 1)
+    rng = np.random.default_rng(np.random.SeedSequence(seed))
+    size = counts.sum(axis=1) * rng.uniform(0.5, 1.0, len(counts))
+    fold_of = np.empty(len(counts), dtype=np.int64)
+    have, total = np.zeros((k, counts.shape[1])), counts.sum(axis=0)
+    for g in np.argsort(-size, kind="stable"):
+        cost = have @ (counts[g] / total**2)
+        best = np.lexsort((have.sum(axis=1), cost))[0]
+        have[best] += counts[g]
+        fold_of[g] = best
+    return fold_of[group]
+
+
+def cross_validation(folds: NDArray[np.int64], extended: bool = False) -> list[Split]:
+    """The bone-marrow paper's cross-validation: each fold is the test set once.
+
+    Args:
+        folds: Fold of each image, shape (n,), as from `stratified_folds`.
+        extended: Every other fold is the validation set once (6 x 5 trainings), not only the next one (6).
+    """
+    numbers = [int(f) for f in np.unique(folds)]
+    k = len(numbers)
+    if k < 3:
+        raise BenchmarkError(f"{k} folds cannot hold training, validation and test", "make at least three folds")
+    steps = range(1, k) if extended else range(1, 2)
+    return [_by_fold(folds, numbers[(i + step) % k], numbers[i]) for i in range(k) for step in steps]
+
+
+def _by_fold(folds: NDArray[np.int64], validation: int, test: int) -> Split:
+    rest = (folds != validation) & (folds != test)
+    return Split(np.flatnonzero(rest), np.flatnonzero(folds == validation), np.flatnonzero(folds == test))
+
+
+def c_nmc_split(
+    images: ImageSet, kind: Literal["official", "subject", "random"], fold: int = 0, seed: int = 0
+) -> Split:
+    """Training, validation and test images of C-NMC.
+
+    - `official`: the validation set is the official fold `fold`. The test set is the preliminary test set where the
+      download has it; else the next official fold that is present, if that leaves one to train on; else it is empty.
+      The folds keep subjects apart by id, not by person: `leak` counts what the merged subjects share. Exact
+      duplicates of validation and test images are dropped from training, and those of test images from validation.
+    - `subject`: five folds over `images.groups` (merged subjects and duplicates) of all labelled images, about
+      3 : 1 : 1. Nothing leaks. `fold` is the test set and the next the validation set.
+    - `random`: ten folds by image, about 8 : 1 : 1, that ignore subjects. It exists to measure the leak: cells of one
+      patient lie on both sides, and the figures are inflated. Never report them as results.
+
+    Args:
+        images: As from `open_images("c-nmc", ...)`.
+        kind: Which of the three.
+        fold: Which part of it.
+        seed: Which partition, of `subject` and `random`.
+
+    Raises:
+        BenchmarkError: On an unknown kind or a fold that is not there.
+    """
+    match kind:
+        case "official":
+            return _official(images, fold)
+        case "subject":
+            return _rotated(stratified_folds(images.labels, images.groups, SUBJECT_FOLDS, seed), fold)
+        case "random":
+            alone = np.arange(len(images), dtype=np.int64)
+            return _rotated(stratified_folds(images.labels, alone, RANDOM_FOLDS, seed), fold)
+    raise BenchmarkError(f"there is no split '{kind}'", "choose one of: official, subject, random")
+
+
+def _rotated(folds: NDArray[np.int64], fold: int) -> Split:
+    k = int(folds.max()) + 1
+    if not 0 <= fold < k:
+        raise BenchmarkError(f"there is no fold {fold}", f"choose one of 0 to {k - 1}")
+    return _by_fold(folds, validation=(fold + 1) % k, test=fold)
+
+
+def _official(images: ImageSet, fold: int) -> Split:
+    present = [int(f) for f in np.unique(images.folds[~images.test]) if f >= 0]
+    if fold not in present:
+        there = ", ".join(map(str, present)) or "none"
+        raise BenchmarkError(f"{images.root} has no official fold {fold}", f"folds present: {there}")
+    if len(present) < 2:
+        raise BenchmarkError(
+            f"{images.root} has only the official fold {fold}: nothing is left to train on",
+            "download another fold, or use the split 'subject'",
+        )
+    in_test = images.test.copy()
+    if not in_test.any() and len(present) > 2:
+        in_test = images.folds == present[(present.index(fold) + 1) % len(present)]
+    in_validation = (images.folds == fold) & ~in_test & ~_also_in(images, in_test)
+    in_train = ~in_test & (images.folds != fold) & ~_also_in(images, in_test | in_validation)
+    return Split(np.flatnonzero(in_train), np.flatnonzero(in_validation), np.flatnonzero(in_test))
+
+
+def _also_in(images: ImageSet, side: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """The images whose pixels equal those of one in `side`, the side's own included."""
+    return np.isin(_contents(images), _contents(images)[side])
+
+
+def _contents(images: ImageSet) -> NDArray[np.str_]:
+    """What is equal where pixels are; each image its own where the set was made without hashes."""
+    return images.contents if len(images.contents) else np.arange(len(images)).astype(np.str_)
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """What two or three sides of a split share; all empty or 0 when nothing leaks.
+
+    Attributes:
+        subjects: Subject ids on more than one side.
+        groups: Number of groups (merged subjects, or equal pixels) on more than one side.
+        duplicates: Number of distinct pixel contents on more than one side.
+        images: Validation and test images whose group is also trained on.
+    """
+
+    subjects: tuple[str, ...]
+    groups: int
+    duplicates: int
+    images: int
+
+
+def leak(images: ImageSet, split: Split) -> Leak:
+    """Count what is shared across the sides of a split."""
+    known = images.subjects[images.subjects != ""]
+    subjects = np.intersect1d(_shared(images.subjects, split), known)
+    held_out = np.concatenate([split.validation, split.test])
+    return Leak(
+        subjects=tuple(str(s) for s in subjects),
+        groups=len(_shared(images.groups, split)),
+        duplicates=len(_shared(_contents(images), split)),
+        images=int(np.isin(images.groups[held_out], images.groups[split.train]).sum()),
+    )
+
+
+def _shared(values: NDArray[Any], split: Split) -> NDArray[Any]:
+    """The distinct values that occur on more than one side."""
+    sides = [np.unique(values[side]) for side in (split.train, split.validation, split.test)]
+    distinct, count = np.unique(np.concatenate(sides), return_counts=True)
+    return distinct[count > 1]

@@ -1,0 +1,444 @@
+"""Who wins under a budget, by how much, and how sure that is: one board a benchmark and budget, and one overall.
+
+Only runs of one benchmark, version, budget and number of workers are compared, on the seeds that every strategy
+has. A run that ended in a strategy error, or has no `ok` trial, is a run without a result: it ranks last in its
+seed, never reaches a target, enters no mean of a metric, and is counted in `Row.status`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from textwrap import shorten
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from hemobench.benchmarks.benchmark import Reference
+from hemobench.benchmarks.budget import ACCOUNTS
+from hemobench.benchmarks.results import Results
+from hemobench.benchmarks.task import load_task
+from hemobench.reports.curves import final_incumbent, hours_to_targets, incumbents
+from hemobench.reports.statistics import Array, Estimate, mean_over_groups, mean_ranks, ranks
+
+SCHEMA = 1
+OVERALL = "overall"
+RANDOM = "random"
+FEW_SEEDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Mean and sample standard deviation over seeds, in percent; `std` is `None` with one seed."""
+
+    mean: float
+    std: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class HoursToRandom:
+    """GPU-hours until the incumbent was as good as random search's last one of the same seed.
+
+    Attributes:
+        median: Over seeds, a miss being longer than the budget; `None` if it falls among the misses.
+        budget: GPU-hours; where `median` is `None` the answer is "more than that".
+        reached: Number of seeds that got there.
+        seeds: Number of seeds in which random search has a result.
+    """
+
+    median: float | None
+    budget: float
+    reached: int
+    seeds: int
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One strategy on one board. `None` is "cannot be known here", never zero.
+
+    Attributes:
+        strategy: Label.
+        rank: Mean rank over seeds, by the final incumbent's loss; 1 is best.
+        rank_low: Lower end of its 95 % paired-bootstrap interval; `None` with one seed.
+        rank_high: Upper end.
+        seeds: Paired seeds compared, which is the number of runs; overall, the runs of all boards that count.
+        results: Of these runs, those with a result.
+        failures: Trials that failed, in all seeds; a trial that the budget cut has not failed.
+        regret: Mean of `(loss - best) / (random search's expected loss at the budget - best)`.
+        validation: The incumbent's headline metric on validation, by which (or with which) it was selected.
+        test: The same on test.
+        hours_to_random: See there.
+        gpu_hours_spent: Mean of what was used of the budget, idle workers included.
+        trials: Mean number of trials that finished within the budget, failed ones included.
+        strategy_seconds: Mean seconds of the strategy's own computing; measured, so it differs between equal runs.
+        status: What went wrong, in a few words; empty if nothing did.
+        startup: How the strategy begins, if the caller said so.
+    """
+
+    strategy: str
+    rank: float
+    rank_low: float | None
+    rank_high: float | None
+    seeds: int
+    results: int
+    failures: int
+    regret: float | None = None
+    validation: Spread | None = None
+    test: Spread | None = None
+    hours_to_random: HoursToRandom | None = None
+    gpu_hours_spent: float | None = None
+    trials: float | None = None
+    strategy_seconds: float | None = None
+    status: str = ""
+    startup: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Board:
+    """Strategies that may be compared, best first.
+
+    Attributes:
+        benchmark: As in `c-nmc@published`, or `overall`.
+        version: Of the benchmark; this and the next three are `None` or empty overall.
+        gpu_hours: Budget.
+        workers: Trials at once.
+        headline: Name and label of the metric that is shown, as in `("micro_f1", "micro F1")`.
+        rows: By rank, then name.
+        notes: What a reader must know to read the board right.
+    """
+
+    benchmark: str
+    version: int | None
+    gpu_hours: float | None
+    workers: int | None
+    headline: tuple[str, str]
+    rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
+
+
+def leaderboard(
+    results: Results,
+    reference_of: Callable[[str], Reference | None],
+    *,
+    startup: Mapping[str, str] | None = None,
+    seed: int = 0,
+) -> list[Board]:
+    """Rank the strategies of all results.
+
+    Args:
+        results: Runs and trials.
+        reference_of: Gives the reference of a benchmark by name, or `None` if it has none.
+        startup: How strategies begin, by label, as in "10 random trials"; shown beside.
+        seed: Of the bootstrap: the same results and seed give the same board, to the bit.
+
+    Returns:
+        A board for each benchmark, version, budget and number of workers; then, if there are two benchmarks or
+        more, one named `overall`.
+
+    Raises:
+        BenchmarkError: If a benchmark's task is not known.
+    """
+    contests, startup = list(_contests(results, reference_of)), startup or {}
+    return [_board(contest, startup, seed) for contest in contests] + _overall(contests, startup, seed)
+
+
+def as_json(boards: Sequence[Board]) -> dict[str, Any]:
+    """Plain data for programs: the fields of `Board` and `Row`, numbers rounded to 4 decimals, `null` for `None`.
+
+    What differs between two equal runs stands under `measured`.
+    """
+    plain = [_plain(asdict(board)) for board in boards]
+    for row in (row for board in plain for row in board["rows"]):
+        row["measured"] = {"strategy_seconds": row.pop("strategy_seconds")}
+    return {"schema": SCHEMA, "boards": plain}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, tuple):
+        return [_plain(inner) for inner in value]
+    return round(value, 4) if isinstance(value, float) else value
+
+
+@dataclass(frozen=True)
+class _Contest:
+    """Runs that may be compared: every paired seed of every strategy, with the columns of `_per_run`."""
+
+    benchmark: str
+    version: int
+    gpu_hours: float
+    workers: int
+    strategies: list[str]
+    seeds: list[int]
+    runs: pd.DataFrame
+    steps: pd.DataFrame
+    reference: Reference | None
+    missing: str
+
+    @property
+    def scale(self) -> float | None:
+        """The loss between regret 0 and regret 1, or `None` if there is no telling."""
+        if self.reference is None:
+            return None
+        scale = self.reference.random_expected(self.gpu_hours) - self.reference.best_loss
+        return scale if scale > 0 else None
+
+    @cached_property
+    def losses(self) -> pd.DataFrame:
+        """Final losses, seeds by strategies; NaN is a run without a result."""
+        return self.runs.pivot(index="seed", columns="strategy", values="result").astype(float)
+
+    def of(self, strategy: str) -> pd.DataFrame:
+        """A strategy's runs, by seed."""
+        return self.runs[self.runs["strategy"] == strategy]
+
+    def regret(self, strategy: str) -> float | None:
+        """Mean normalised regret: 0 is the best known loss, 1 what random search is expected to reach."""
+        if self.reference is None or self.scale is None:
+            return None
+        return _mean((self.losses[strategy] - self.reference.best_loss) / self.scale)
+
+
+def _contests(results: Results, reference_of: Callable[[str], Reference | None]) -> Iterator[_Contest]:
+    runs, steps = _per_run(results), incumbents(results)
+    key: tuple[str, int, float, int]
+    for key, group in runs.groupby(["benchmark", "version", "gpu_hours", "workers"]):  # type: ignore[assignment]
+        seeds_of = {str(name): set(of["seed"].tolist()) for name, of in group.groupby("strategy")}
+        seeds = _in_all(seeds_of.values())
+        paired = group[group["seed"].isin(seeds)].sort_values(["strategy", "seed"])
+        yield _Contest(
+            benchmark=str(key[0]),
+            version=int(key[1]),
+            gpu_hours=float(key[2]),
+            workers=int(key[3]),
+            strategies=sorted(seeds_of),
+            seeds=seeds,
+            runs=paired,
+            steps=steps[steps["run"].isin(paired.index)],
+            reference=reference_of(str(key[0])),
+            missing=_missing(seeds_of, seeds),
+        )
+
+
+def _in_all(collections: Iterable[Iterable[Any]]) -> list[Any]:
+    return sorted(set.intersection(*map(set, collections)))
+
+
+def _missing(seeds_of: Mapping[str, set[int]], seeds: list[int]) -> str:
+    wanted = set().union(*seeds_of.values())
+    lacks = {name: sorted(wanted - has) for name, has in sorted(seeds_of.items()) if wanted - has}
+    if not lacks:
+        return ""
+    said = "; ".join(f"{name} lacks {_listed(numbers)}" for name, numbers in lacks.items())
+    if not seeds:
+        return f"Nothing is compared, since no seed was run by every strategy: {said}."
+    return f"Only seeds that every strategy has are compared ({_listed(seeds)}): {said}."
+
+
+def _listed(numbers: Sequence[int]) -> str:
+    return ", ".join(map(str, numbers))
+
+
+def _per_run(results: Results) -> pd.DataFrame:
+    """The runs with their final incumbents, `result` (its loss, unless the strategy raised), and totals."""
+    runs = results.runs.join(final_incumbent(results))
+    trials = results.trials if len(results.trials) else pd.DataFrame(columns=["run", "status"])
+    finished = trials["status"] != "cut"
+    seconds = trials.reindex(columns=["measured.ask_s", "measured.tell_s"]).astype(float).sum(axis=1)
+    totals = pd.DataFrame(
+        {"trials": finished, "failures": finished & (trials["status"] != "ok"), "strategy_seconds": seconds}
+    )
+    totals = totals.astype(float).groupby(trials["run"]).sum().reindex(runs.index).fillna(0.0)
+    ledger = runs.reindex(columns=[f"ledger.{account}" for account in ACCOUNTS if account != "unspent"])
+    spent = ledger.astype(float).sum(axis=1, min_count=1) / 3600
+    result = runs["loss"].where(runs["status"] != "strategy-error")
+    return runs.join(totals).assign(gpu_hours_spent=spent, result=result)
+
+
+def _board(contest: _Contest, startup: Mapping[str, str], seed: int) -> Board:
+    task = load_task(contest.benchmark.partition("@")[0])
+    rows = []
+    if contest.seeds:
+        estimate = mean_ranks(contest.losses[contest.strategies], seed=seed)
+        hours = _hours_to_random(contest)
+        for column, name in enumerate(contest.strategies):
+            runs = contest.of(name)
+            rows.append(
+                Row(
+                    strategy=name,
+                    **_rank(estimate, column, len(contest.seeds)),
+                    seeds=len(contest.seeds),
+                    results=int(runs["result"].notna().sum()),
+                    failures=int(runs["failures"].sum()),
+                    regret=contest.regret(name),
+                    validation=_spread(runs, f"validation.{task.headline}"),
+                    test=_spread(runs, f"test.{task.headline}"),
+                    hours_to_random=hours.get(name),
+                    gpu_hours_spent=_mean(runs["gpu_hours_spent"]),
+                    trials=_mean(runs["trials"]),
+                    strategy_seconds=_mean(runs["strategy_seconds"]),
+                    status=_status(runs),
+                    startup=startup.get(name),
+                )
+            )
+    return Board(
+        benchmark=contest.benchmark,
+        version=contest.version,
+        gpu_hours=contest.gpu_hours,
+        workers=contest.workers,
+        headline=(task.headline, task.headline_label),
+        rows=_sorted(rows),
+        notes=tuple(_notes(contest)),
+    )
+
+
+def _rank(estimate: Estimate, column: int, seeds: int) -> dict[str, Any]:
+    """The rank's three fields; one seed says nothing about its own spread."""
+    low, high = float(estimate.low[column]), float(estimate.high[column])
+    ends = {"rank_low": low, "rank_high": high} if seeds > 1 else {"rank_low": None, "rank_high": None}
+    return {"rank": float(estimate.value[column]), **ends}
+
+
+def _sorted(rows: list[Row]) -> tuple[Row, ...]:
+    return tuple(sorted(rows, key=lambda row: (row.rank, row.strategy)))
+
+
+def _mean(values: pd.Series[float]) -> float | None:
+    known = values.dropna()
+    return float(known.mean()) if len(known) else None
+
+
+def _spread(runs: pd.DataFrame, column: str) -> Spread | None:
+    if column not in runs:
+        return None
+    percent = 100 * runs.loc[runs["result"].notna(), column].astype(float).dropna()
+    if not len(percent):
+        return None
+    return Spread(float(percent.mean()), float(percent.std(ddof=1)) if len(percent) > 1 else None)
+
+
+def _hours_to_random(contest: _Contest) -> dict[str, HoursToRandom]:
+    """By strategy; empty if random search is not there, or has no result."""
+    if RANDOM not in contest.strategies:
+        return {}
+    targets = contest.runs["seed"].map(contest.losses[RANDOM])
+    runs = contest.runs[targets.notna()]
+    hours = hours_to_targets(contest.steps, targets.where(contest.runs["result"].notna()))[runs.index]
+    return {str(name): _censored(of, contest.gpu_hours) for name, of in hours.groupby(runs["strategy"])}
+
+
+def _censored(hours: pd.Series[float], budget: float) -> HoursToRandom:
+    median = float(np.median(hours.fillna(np.inf)))
+    reached = int(hours.notna().sum())
+    return HoursToRandom(median if np.isfinite(median) else None, budget, reached, len(hours))
+
+
+def _status(runs: pd.DataFrame) -> str:
+    error = runs["status"] == "strategy-error"
+    parts = [
+        _counted(error, "strategy error", "strategy errors"),
+        _counted(runs["status"] == "unfinished", "unfinished run", "unfinished runs"),
+        _counted(runs["loss"].isna() & ~error, "run without a successful trial", "runs without a successful trial"),
+    ]
+    return ", ".join(part for part in parts if part)
+
+
+def _counted(which: pd.Series[bool], one: str, many: str) -> str:
+    count = int(which.sum())
+    return f"{count} {one if count == 1 else many}" if count else ""
+
+
+def _notes(contest: _Contest) -> list[str]:
+    notes = [contest.missing] if contest.missing else []
+    if not contest.seeds:
+        return notes
+    if contest.runs["result"].isna().any():
+        notes.append("A run without a result ranks last in its seed and enters no mean of a metric or regret.")
+    if (contest.runs["status"] == "unfinished").any():
+        notes.append("Unfinished runs are compared by what they have found so far.")
+    failed = contest.runs[contest.runs["status"] == "strategy-error"].drop_duplicates("strategy")
+    for name, seed, error in zip(failed["strategy"], failed["seed"], failed["error"], strict=True):
+        notes.append(f"{name}, seed {seed}: {shorten(str(error), 200)}")
+    if contest.reference is None:
+        notes.append("No reference is known for this benchmark: no regret.")
+    elif contest.scale is None:
+        notes.append("Random search is expected to reach the best known loss at this budget: no regret.")
+    if RANDOM not in contest.strategies:
+        notes.append(f"No strategy '{RANDOM}' among the results: no hours to random search.")
+    return notes + _few(len(contest.seeds))
+
+
+def _few(seeds: int) -> list[str]:
+    if seeds == 1:
+        return ["One seed: no interval, and no conclusion."]
+    return [f"{seeds} seeds are few: the intervals are too narrow."] if seeds < FEW_SEEDS else []
+
+
+def _overall(contests: Sequence[_Contest], startup: Mapping[str, str], seed: int) -> list[Board]:
+    """The mean over benchmarks of the mean rank, if there are two benchmarks or more."""
+    blocks = _blocks(contests)
+    if len(blocks) < 2:
+        return []
+    strategies = _in_all(contest.strategies for block in blocks for contest in block)
+    groups = [_mean_ranks_by_seed(block, strategies) for block in blocks]
+    fewest = min(map(len, groups))
+    rows = []
+    if strategies:
+        estimate = mean_over_groups(groups, seed=seed)
+        for column, name in enumerate(strategies):
+            rows.append(_overall_row(blocks, name, _rank(estimate, column, fewest), startup.get(name)))
+    notes = (*_overall_notes(contests, blocks, strategies), *_few(fewest))
+    return [Board(OVERALL, None, None, None, ("", ""), _sorted(rows), notes)]
+
+
+def _blocks(contests: Sequence[_Contest]) -> list[list[_Contest]]:
+    """The newest version of each benchmark at all its budgets, if these have seeds in common."""
+    newest: dict[str, int] = {}
+    for contest in contests:
+        newest[contest.benchmark] = max(contest.version, newest.get(contest.benchmark, contest.version))
+    blocks = [
+        [contest for contest in contests if (contest.benchmark, contest.version) == wanted] for wanted in newest.items()
+    ]
+    return [block for block in blocks if _in_all(contest.seeds for contest in block)]
+
+
+def _mean_ranks_by_seed(block: Sequence[_Contest], strategies: list[str]) -> Array:
+    """Ranks among the strategies given, averaged over a benchmark's budgets: `(seeds, strategies)`."""
+    seeds = _in_all(contest.seeds for contest in block)
+    return np.asarray(np.mean([ranks(contest.losses.loc[seeds, strategies]) for contest in block], axis=0))
+
+
+def _overall_row(blocks: Sequence[Sequence[_Contest]], name: str, rank: Mapping[str, Any], startup: str | None) -> Row:
+    runs = pd.concat([contest.of(name) for block in blocks for contest in block])
+    regrets = [[contest.regret(name) for contest in block] for block in blocks]
+    known = all(regret is not None for block in regrets for regret in block)
+    return Row(
+        strategy=name,
+        **rank,
+        seeds=len(runs),
+        results=int(runs["result"].notna().sum()),
+        failures=int(runs["failures"].sum()),
+        regret=float(np.mean([np.mean(np.array(block, dtype=float)) for block in regrets])) if known else None,
+        status=_status(runs),
+        startup=startup,
+    )
+
+
+def _overall_notes(
+    contests: Sequence[_Contest], blocks: Sequence[Sequence[_Contest]], strategies: list[str]
+) -> Iterator[str]:
+    names = ", ".join(f"{block[0].benchmark} v{block[0].version}" for block in blocks)
+    yield (
+        f"Mean over {len(blocks)} benchmarks of the mean rank ({names}); every benchmark counts the same, "
+        "whatever its number of budgets and seeds."
+    )
+    yield "This describes these benchmarks; they are too few to test for a difference across benchmarks."
+    left_out = sorted({name for contest in contests for name in contest.strategies} - set(strategies))
+    if left_out:
+        yield f"Not run on every benchmark, so left out here: {', '.join(left_out)}."
+    entered = {(contest.benchmark, contest.version) for block in blocks for contest in block}
+    for benchmark, version in sorted({(contest.benchmark, contest.version) for contest in contests} - entered):
+        yield f"{benchmark} v{version} does not count: it is not the newest version, or has no seeds in common."

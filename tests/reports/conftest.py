@@ -1,0 +1,109 @@
+"""Results by hand: runs given as a few (GPU-hours, loss) pairs, and a reference with round figures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+import pytest
+
+from hemobench.benchmarks.results import Results
+
+BUDGET = 10.0
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Regret 0 at a loss of 0.05, regret 1 at 0.25 under ten GPU-hours."""
+
+    best_loss: float = 0.05
+    trial_gpu_hours: float = 1.0
+
+    def random_expected(self, gpu_hours: float) -> float:
+        return self.best_loss + 2.0 / gpu_hours
+
+
+def one_run(
+    strategy: str,
+    seed: int,
+    *trials: tuple[float, float | str],
+    status: str = "budget-spent",
+    benchmark: str = "c-nmc@published",
+    version: int = 1,
+    gpu_hours: float = BUDGET,
+    workers: int = 1,
+) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """A run whose trials finish at the GPU-hours given, with a loss or with a status."""
+    metric = "accuracy" if benchmark.startswith("c-nmc") else "micro_f1"
+    ended = status != "unfinished"
+    run = {
+        "benchmark": benchmark,
+        "version": version,
+        "strategy": strategy,
+        "gpu_hours": gpu_hours,
+        "workers": workers,
+        "seed": seed,
+        "status": status,
+        "error": "trial 1: ValueError: [red]no[/red] <b>luck</b>" if status == "strategy-error" else None,
+        "folder": f"{benchmark}/{strategy}/seed-{seed}",
+        "ledger.train": 3600 * 0.6 * gpu_hours if ended else None,
+        "ledger.idle": 3600 * 0.2 * gpu_hours if ended else None,
+        "ledger.unspent": 3600 * 0.2 * gpu_hours if ended else None,
+    }
+    rows = []
+    for number, (hours, outcome) in enumerate(trials):
+        loss = None if isinstance(outcome, str) else outcome
+        rows.append(
+            {
+                "number": number,
+                "status": outcome if isinstance(outcome, str) else "ok",
+                "loss": loss,
+                "finished": 3600 * hours / workers,
+                "measured.ask_s": 0.5,
+                "measured.tell_s": None if outcome == "cut" else 0.25,
+                f"validation.{metric}": None if loss is None else 1 - loss,
+                f"test.{metric}": None if loss is None else 0.9 - loss,
+            }
+        )
+    return run, rows
+
+
+def collected(runs: Sequence[tuple[dict[str, Any], list[dict[str, Any]]]]) -> Results:
+    """Runs as two tables."""
+    trials = [{"run": number, **row} for number, (_, rows) in enumerate(runs) for row in rows]
+    return Results(pd.DataFrame([run for run, _ in runs]).rename_axis("run"), pd.DataFrame(trials))
+
+
+@pytest.fixture(scope="session")
+def run() -> Callable[..., Any]:
+    return one_run
+
+
+@pytest.fixture(scope="session")
+def collect() -> Callable[..., Results]:
+    return collected
+
+
+@pytest.fixture(scope="session")
+def reference() -> Reference:
+    return Reference()
+
+
+@pytest.fixture
+def worked() -> Results:
+    """Three strategies on three seeds: a tie, a run in which all fails, and a strategy that raised."""
+    return collected(
+        [
+            one_run("random", 0, (2, 0.30), (6, 0.20)),
+            one_run("tpe", 0, (1, 0.25), (4, 0.20)),
+            one_run("poor", 0, (5, 0.40)),
+            one_run("random", 1, (1, 0.30), (8, 0.10)),
+            one_run("tpe", 1, (3, 0.15)),
+            one_run("poor", 1, (2, "diverged"), (10, "cut")),
+            one_run("random", 2, (3, 0.30)),
+            one_run("tpe", 2, (2, 0.20), (5, 0.25), (7, 0.10)),
+            one_run("poor", 2, (1, 0.05), status="strategy-error"),
+        ]
+    )
