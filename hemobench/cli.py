@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hemobench.errors import BenchmarkError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from hemobench.reports.boards import Board
 
 app = typer.Typer(
     name="hemobench",
@@ -40,6 +45,7 @@ def run_suite(
     from hemobench.benchmarks.narrow import narrowed
     from hemobench.benchmarks.suite import load_suite
     from hemobench.progress import run_with_progress
+    from hemobench.reports.tables import render
 
     chosen = narrowed(
         load_suite(suite),
@@ -56,7 +62,7 @@ def run_suite(
     except KeyboardInterrupt:
         sys.stderr.write("\nhemobench: interrupted; the same command goes on from here\n")
         raise typer.Exit(130) from None
-    show_leaderboard(folder, as_json=False)
+    render(boards_of(folder), console())
     sys.stdout.write(f"\nresults: {folder}   again: hemobench leaderboard {folder}\n")
     if failures:
         raise typer.Exit(1)
@@ -66,9 +72,22 @@ def run_suite(
 def leaderboard(
     results: Annotated[Path, typer.Argument(help="Folder of the results of a suite.")] = RESULTS,
     as_json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown instead of a table.")] = False,
+    svg: Annotated[Path | None, typer.Option(help="Also write the table as a picture.")] = None,
 ) -> None:
     """Show who won, by how much, and how sure that is."""
-    show_leaderboard(results, as_json=as_json)
+    from hemobench.reports.boards import as_json as plain
+    from hemobench.reports.tables import render, to_markdown, to_svg
+
+    boards = boards_of(results)
+    if svg is not None:
+        to_svg(boards, svg)
+    if as_json:
+        print_json(plain(boards))
+    elif markdown:
+        sys.stdout.write(to_markdown(boards))
+    else:
+        render(boards, console())
 
 
 @app.command("list")
@@ -104,23 +123,22 @@ def card(
         render_card(benchmark, found)
 
 
-def show_leaderboard(results: Path, *, as_json: bool) -> None:
-    """Print the leaderboard of a folder of results."""
-    from rich.console import Console
-
+def boards_of(results: Path) -> list[Board]:
+    """The leaderboard of a folder of results."""
     from hemobench.benchmarks.benchmark import load_benchmark
     from hemobench.benchmarks.results import load_results
-    from hemobench.reports.leaderboard import as_json as plain
-    from hemobench.reports.leaderboard import leaderboard as boards_of
-    from hemobench.reports.tables import render
+    from hemobench.reports.leaderboard import leaderboard
     from hemobench.strategies import STRATEGIES
 
     startup = {name: entry.startup for name, entry in STRATEGIES.items()}
-    boards = boards_of(load_results(results), lambda name: load_benchmark(name).reference(), startup=startup)
-    if as_json:
-        print_json(plain(boards))
-    else:
-        render(boards, Console())
+    return leaderboard(load_results(results), lambda name: load_benchmark(name).reference(), startup=startup)
+
+
+def console() -> Console:
+    """Where tables are printed."""
+    from rich.console import Console
+
+    return Console()
 
 
 def print_json(content: Any) -> None:

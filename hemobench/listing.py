@@ -64,7 +64,17 @@ def render(rows: Sequence[Mapping[str, Any]], title: str) -> None:
 
 def render_card(benchmark: str, card: Mapping[str, Any]) -> None:
     """Print a card: its targets as a table, its notes below."""
-    render(card["targets"], f"{benchmark}: what the answers rest on")
+    rows = [
+        {
+            "what": target["name"],
+            "target": f"{target['target']:g} ± {target['tolerance']:g}",
+            "here": f"{target['achieved']:.4g}{'' if target['met'] else ' (missed)'}",
+            "unit": target["unit"],
+            "source of the target": target["source"],
+        }
+        for target in card["targets"]
+    ]
+    render(rows, f"{benchmark}: what the answers rest on")
     console = Console()
     for note in card["notes"]:
         console.print(Text(f"- {note}"))

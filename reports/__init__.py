@@ -1,0 +1,1 @@
+"""What is concluded: anytime curves, statistics and the leaderboard."""

@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from hemobench.errors import BenchmarkError
-from hemobench.reports.leaderboard import OVERALL, Board, HoursToRandom, Row, Spread
+from hemobench.reports.boards import OVERALL, Board, HoursToRandom, Row, Spread
 
 ABSENT = "–"
 LONGEST_NAME = 28
@@ -198,7 +198,7 @@ def _spread(spread: Spread | None) -> str:
 def _hours_to_random(hours: HoursToRandom | None) -> str:
     if hours is None:
         return ABSENT
-    median = f"> {hours.budget:g}" if hours.median is None else _figure(hours.median)
+    median = f"> {hours.budget:g}" if hours.median is None else _hours(hours.median)
     return f"{median} ({hours.reached}/{hours.seeds})"
 
 
@@ -208,6 +208,11 @@ def _figure(value: float | None) -> str:
         return ABSENT
     decimals = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
     return f"{value:.{decimals}f}"
+
+
+def _hours(value: float | None) -> str:
+    """As `_figure`; below a hundredth of an hour, as on small live studies, two significant digits."""
+    return f"{value:.2g}" if value is not None and 0 < value < 0.01 else _figure(value)
 
 
 def _share(row: Row) -> str:
@@ -230,7 +235,7 @@ COLUMNS = (
         lambda row: _hours_to_random(row.hours_to_random),
         5,
     ),
-    Column("Used h", "GPU-hours used in a run, idle workers included", lambda row: _figure(row.gpu_hours_spent), 9),
+    Column("Used h", "GPU-hours used in a run, idle workers included", lambda row: _hours(row.gpu_hours_spent), 9),
     Column("Trials", "finished in a run, failed ones included", lambda row: _figure(row.trials), 7),
     Column("Own s", "seconds of a run's own computing", lambda row: _figure(row.strategy_seconds), 8),
     Column("Failed", "failed trials in all runs", lambda row: str(row.failures or ""), 10),

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
 from hemobench.benchmarks import noise
 from hemobench.benchmarks.benchmark import Benchmark
 from hemobench.benchmarks.evaluators.base import Cost, Outcome
-from hemobench.benchmarks.surfaces import stored
+from hemobench.benchmarks.surfaces import notes, stored
 from hemobench.benchmarks.task import Task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Proposal, Status
@@ -67,3 +69,9 @@ class Published:
 def published(benchmark: Benchmark) -> Published:
     """The evaluator of a benchmark `task@published`; it takes no settings."""
     return Published(benchmark.task, benchmark.name, benchmark.version)
+
+
+def card(task: str) -> Mapping[str, Any]:
+    """A surface's card as plain data: each target beside what the surface gives, and what is ours."""
+    targets = [{**asdict(target), "met": target.met} for target in stored(task).targets]
+    return {"targets": targets, "notes": list(notes(task))}

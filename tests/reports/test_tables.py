@@ -17,7 +17,8 @@ from rich.console import Console
 
 from hemobench.benchmarks.results import Results
 from hemobench.errors import BenchmarkError
-from hemobench.reports.leaderboard import Board, leaderboard
+from hemobench.reports.boards import Board
+from hemobench.reports.leaderboard import leaderboard
 from hemobench.reports.tables import COLUMNS, plain, render, to_markdown, to_svg
 
 HOSTILE = ["[red]x[/red]", "<script>alert(1)</script>", "a|b", ":smile: *x* `y`", "esc\x1b[31m\nline", "[/]", "漢字"]

@@ -1,0 +1,127 @@
+"""Every evaluator keeps the contract: published surfaces here and now, live training where torch is."""
+
+from __future__ import annotations
+
+import math
+from itertools import islice
+
+import pytest
+
+from hemobench.benchmarks.benchmark import BENCHMARKS, load_benchmark
+from hemobench.strategies.base import Proposal, Status
+from hemobench.strategies.space import active, default, random_stream
+
+EPOCHS = 2
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    """Synthetic cells of both tasks, in the layouts of the real ones."""
+    from hemobench.datasets.synthetic import synthesize
+
+    folders = {}
+    for name in ("c-nmc", "bone-marrow"):
+        folders[name] = tmp_path_factory.mktemp(name)
+        synthesize(name, folders[name], images=120, seed=0, size=48)
+    return folders
+
+
+SMALL = {
+    "c-nmc": {"image_size": 48, "weights": "none"},
+    "bone-marrow": {"image_size": 32, "weights": "none", "scale": "micro"},
+}
+
+
+@pytest.fixture(scope="module", params=BENCHMARKS)
+def evaluated(request, tmp_path_factory):
+    """A benchmark with its evaluator, built once."""
+    benchmark = load_benchmark(request.param)
+    if not benchmark.live:
+        return benchmark, benchmark.evaluator()
+    pytest.importorskip("torch")
+    dataset = benchmark.task.dataset
+    data = request.getfixturevalue("cells")[dataset]
+    cache = tmp_path_factory.mktemp("cache")
+    return benchmark, benchmark.evaluator(data=data, cache=cache, **SMALL[dataset])
+
+
+def proposals(benchmark):
+    """The default and two draws, as far as they train in seconds."""
+    space = benchmark.task.space()
+    found = [active(space, default(space)), *islice(random_stream(space, 3), 1 if benchmark.live else 40)]
+    return [Proposal(config, EPOCHS) for config in found]
+
+
+def test_metrics_are_fractions_and_hold_the_objective(evaluated):
+    benchmark, evaluator = evaluated
+    for proposal in proposals(benchmark):
+        outcome = evaluator.evaluate(proposal, 0)
+        if outcome.status is not Status.OK:
+            assert outcome.error
+            assert not outcome.validation
+            assert not outcome.test
+            continue
+        assert set(benchmark.task.objective.weights) <= set(outcome.validation)
+        assert benchmark.task.headline in outcome.test
+        assert all(0 <= value <= 1 for value in [*outcome.validation.values(), *outcome.test.values()])
+        assert 0 <= benchmark.task.objective.loss(outcome.validation) <= 1.5
+        assert 1 <= len(outcome.curve) <= EPOCHS
+
+
+def test_costs_are_positive_and_say_their_kind(evaluated):
+    benchmark, evaluator = evaluated
+    cost = evaluator.evaluate(proposals(benchmark)[0], 0).cost
+    assert cost.gpu_seconds > cost.evaluation_seconds >= 0
+    assert cost.kind == ("measured" if benchmark.live else "predicted")
+    assert cost.device
+
+
+def test_equal_questions_get_equal_answers(evaluated):
+    """In another order too; of live training, all but the time."""
+    benchmark, evaluator = evaluated
+    asked = proposals(benchmark)
+    first = [evaluator.evaluate(proposal, 1) for proposal in asked]
+    again = [evaluator.evaluate(proposal, 1) for proposal in reversed(asked)][::-1]
+    for one, other in zip(first, again, strict=True):
+        assert (one.status, one.validation, one.test, one.curve) == (
+            other.status,
+            other.validation,
+            other.test,
+            other.curve,
+        )
+        if not benchmark.live:
+            assert one == other
+
+
+def test_another_seed_is_another_training(evaluated):
+    benchmark, evaluator = evaluated
+    proposal = proposals(benchmark)[0]
+    assert evaluator.evaluate(proposal, 1).validation != evaluator.evaluate(proposal, 2).validation
+
+
+def test_a_resumed_trial_is_charged_the_increment(evaluated):
+    benchmark, evaluator = evaluated
+    config = proposals(benchmark)[0].config
+    short = evaluator.evaluate(Proposal(config, 1), 5)
+    rest = evaluator.evaluate(Proposal(config, 2), 5, trained=1)
+    whole = evaluator.evaluate(Proposal(config, 2), 5)
+    assert rest.validation == whole.validation
+    assert rest.test == whole.test
+    if not benchmark.live:
+        assert short.cost.gpu_seconds + rest.cost.gpu_seconds == pytest.approx(whole.cost.gpu_seconds, abs=0.002)
+
+
+def test_a_limit_may_end_it_and_never_cheapens_it(evaluated):
+    benchmark, evaluator = evaluated
+    outcome = evaluator.evaluate(proposals(benchmark)[0], 0, limit=1e-4)
+    assert outcome.cost.gpu_seconds > 1e-4
+    assert evaluator.evaluate(proposals(benchmark)[0], 0, limit=math.inf).status is Status.OK
+
+
+def test_provenance_is_plain_text_without_paths(evaluated):
+    _, evaluator = evaluated
+    assert evaluator.provenance["source"] in ("published", "live")
+    for name, value in evaluator.provenance.items():
+        assert isinstance(name, str)
+        assert isinstance(value, str)
+        assert "/tmp" not in value
