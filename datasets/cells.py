@@ -89,7 +89,8 @@ def noise(rng: np.random.Generator, size: int, grain: float) -> Field:
 def cover(distance: Field, soft: float = 1.0) -> Field:
     """Share of each pixel inside a shape of which `distance` is the signed distance: anti-aliased by `soft` pixels."""
     pixel = 2 * soft / distance.shape[0]
-    return np.clip(0.5 - distance / pixel, 0, 1)
+    share: Field = np.clip(0.5 - distance / np.float32(pixel), 0, 1)
+    return share
 
 
 def paint(image: Field, colour: Colour | Field, alpha: Field) -> None:
@@ -99,7 +100,8 @@ def paint(image: Field, colour: Colour | Field, alpha: Field) -> None:
 
 def disc(x: Field, y: Field, centre: tuple[float, float], radius: float) -> Field:
     """Signed distance to a disc."""
-    return np.hypot(x - np.float32(centre[0]), y - np.float32(centre[1])) - np.float32(radius)
+    distance: Field = np.hypot(x - np.float32(centre[0]), y - np.float32(centre[1]))
+    return distance - np.float32(radius)
 
 
 def nucleus_distance(x: Field, y: Field, shape: Nucleus, scale: float, angle: float) -> Field:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 
@@ -49,12 +50,10 @@ def fetch(name: str, out: Path) -> Path:
 
 def _kagglehub() -> ModuleType:
     try:
-        import kagglehub
+        return import_module("kagglehub")
     except ImportError as error:
         mend = f"`pip install 'hemobench[fetch]'` and set up a Kaggle API token, or {BY_HAND['c-nmc']}"
         raise BenchmarkError("downloading needs the package kagglehub, which is not installed", mend) from error
-    module: ModuleType = kagglehub
-    return module
 
 
 def _reason(error: Exception) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -25,6 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 RESULTS = Path("results")
+WIDE = 140
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
@@ -135,10 +137,10 @@ def boards_of(results: Path) -> list[Board]:
 
 
 def console() -> Console:
-    """Where tables are printed."""
+    """Where tables are printed; what is not a terminal has room for all columns."""
     from rich.console import Console
 
-    return Console()
+    return Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=WIDE)
 
 
 def print_json(content: Any) -> None:

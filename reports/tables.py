@@ -52,7 +52,7 @@ def render(boards: Sequence[Board], console: Console) -> None:
             console.print(_table(board, columns))
         console.print(_pairs([("-", note) for note in _notes(board)]))
         console.print()
-    console.print(_pairs(_legend(boards, shown)))
+    console.print(_pairs(_legend(boards, shown) + _left_out(boards, shown)))
 
 
 def to_svg(boards: Sequence[Board], path: Path, width: int = 110) -> None:
@@ -154,6 +154,13 @@ def _legend(boards: Sequence[Board], shown: Sequence[Column]) -> list[tuple[str,
     begins = plain("; ".join(f"{name}: {text}" for name, text in sorted(startup.items())))
     meanings = [(column.title, column.legend) for column in COLUMNS if column in shown]
     return meanings + ([("Start-up", begins)] if begins else [])
+
+
+def _left_out(boards: Sequence[Board], shown: Sequence[Column]) -> list[tuple[str, str]]:
+    """Which columns a wider terminal would show."""
+    hidden = {column.title for board in boards for column in _filled(board)} - {column.title for column in shown}
+    names = ", ".join(column.title for column in COLUMNS if column.title in hidden)
+    return [("Not shown", f"{names}: for want of width")] if names else []
 
 
 def _pairs(pairs: Sequence[tuple[str, str]]) -> Table:

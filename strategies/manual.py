@@ -27,17 +27,21 @@ class Manual:
 
     supports: ClassVar[Supports] = Supports()
 
-    def __init__(self, space: ConfigurationSpace, *, seed: int, horizon: int, finest: int = 10) -> None:
+    def __init__(
+        self, space: ConfigurationSpace, *, seed: int, horizon: int, finest: int = 10, share: float = 0.85
+    ) -> None:
         """Plan the analysis; nothing in it is random.
 
         Args:
             space: The search space, whose default values are the centre of the grids.
             seed: Not used.
-            horizon: Expected number of trials: the default, the grids and the combination fit into it.
+            horizon: Expected number of trials.
             finest: Most values of a numeric hyperparameter's grid.
+            share: Of the horizon that the default, the grids and the combination fit into: what is near a default
+                may cost more than the average configuration, and an analysis without its last trial is none.
         """
         self._space = space
-        self._plan = plan(space, horizon, finest)
+        self._plan = plan(space, round(share * horizon), finest)
         self._told: dict[int, Trial] = {}
         self._asked = 0
         self._combined = False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import pickle
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -23,9 +24,17 @@ class Checkpoints:
         self._folder = folder
 
     def save(self, key: str, epochs: int, state: dict[str, Any]) -> None:
-        """Keep the state (tensors and built-in values only) of a trial after so many epochs."""
+        """Keep the state (tensors and built-in values only) of a trial after so many epochs, and no earlier one."""
         with written_whole(self._path(key, epochs)) as file:
             torch.save(state, file)
+        self.drop(key, below=epochs)
+
+    def drop(self, key: str, below: int) -> None:
+        """Forget the states of a trial after fewer epochs: a network's takes up to a gigabyte."""
+        for path in self._folder.glob(f"{_digest(key)}-*.pt"):
+            if int(path.stem.rpartition("-")[2]) < below:
+                with suppress(OSError):  # another process may be reading it, or have dropped it
+                    path.unlink()
 
     def load(self, key: str, epochs: int, device: torch.device) -> dict[str, Any] | None:
         """The state after so many epochs, or `None` where it was not kept or is damaged: it can be trained again."""
@@ -39,4 +48,8 @@ class Checkpoints:
         return state
 
     def _path(self, key: str, epochs: int) -> Path:
-        return self._folder / f"{hashlib.sha256(key.encode()).hexdigest()[:32]}-{epochs}.pt"
+        return self._folder / f"{_digest(key)}-{epochs}.pt"
+
+
+def _digest(key: str) -> str:
+    return hashlib.sha256(key.encode()).hexdigest()[:32]

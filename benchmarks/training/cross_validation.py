@@ -106,6 +106,8 @@ def _train_one(
     progress = training.run(epochs, resumption.trained)
     if resumption.keep:
         resumption.store.save(key, epochs, training.state())
+    else:
+        resumption.store.drop(key, below=epochs)
     assert progress.best_logits is not None
     validation = _metrics(workbench, training, progress.best_logits, "validation")
     test: dict[str, float] = {}

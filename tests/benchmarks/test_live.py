@@ -227,9 +227,13 @@ def test_without_a_checkpoint_the_charged_epochs_are_repeated_for_free(make: Mak
     assert bare(resumed) == bare(make().evaluate(Proposal(CONFIG, 3), 0))
 
 
-def test_full_trials_leave_no_checkpoints(make: Make, tmp_path: Path) -> None:
-    make(epochs=2).evaluate(Proposal(CONFIG, TASK.epochs), 0)
-    assert not (tmp_path / "checkpoints").exists()
+def test_checkpoints_do_not_pile_up(make: Make, tmp_path: Path) -> None:
+    evaluator, folder = make(epochs=3), tmp_path / "checkpoints"
+    for trained, epochs in [(0, 1), (1, 2)]:
+        evaluator.evaluate(Proposal(CONFIG, epochs), 0, trained=trained)
+        assert [path.stem.rpartition("-")[2] for path in folder.iterdir()] == [str(epochs)]
+    evaluator.evaluate(Proposal(CONFIG, TASK.epochs), 0, trained=2)
+    assert not list(folder.iterdir())
 
 
 def test_epochs_bound_every_proposal(make: Make) -> None:

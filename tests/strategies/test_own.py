@@ -124,7 +124,7 @@ def test_manual_tries_every_choice_and_both_ends_if_the_horizon_allows():
 
 
 def test_manual_combines_the_best_values():
-    strategy = Manual(SPACE, seed=0, horizon=60)
+    strategy = Manual(SPACE, seed=0, horizon=60, share=1.0)
     proposals = drive(strategy, 60)
     *singles, combination = proposals
     names = [name for name, _ in plan(SPACE, 60, 10)]
