@@ -24,7 +24,7 @@ class Finding:
 
     Attributes:
         kind: `broken`, `missing`, `duplicate`, `two labels`, `mislabelled`, `unknown`, `count`, `size`, `stray`,
-            `altered`, `unlabelled`, `dropped`.
+            `altered`, `unlabelled`, `dropped`, `synthetic`.
         path: The file or folder, relative to the root.
         detail: For people.
         severity: `error`: a reader refuses the folder; `warning`: results may suffer; `note`: all is well.

@@ -1,7 +1,6 @@
 """The papers' networks, from torchvision, with dropout, a classifier of our classes, and blocks that can be frozen.
 
-`scale="micro"` gives networks of the same families and the same choices of depth that train in seconds on a CPU.
-They stand for nothing but themselves: figures measured on them are labelled so.
+`scale="micro"` gives the small networks of `micro` instead.
 """
 
 from __future__ import annotations
@@ -12,10 +11,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torchvision import models
-from torchvision.models.densenet import DenseNet
 from torchvision.models.inception import Inception3
-from torchvision.models.resnet import BasicBlock, ResNet
 
+from hemobench.benchmarks.training import micro
 from hemobench.benchmarks.training.seeds import Stream, forked
 from hemobench.benchmarks.training.weights import RANDOM, Weights, load_into, resolve
 from hemobench.errors import BenchmarkError
@@ -26,11 +24,7 @@ SMALLEST = {"densenet": 64, "resnet": 64, "vgg_bn": 64, "inception_v3": 107, "ef
 """Below these, the last feature map is a single pixel, and batch normalisation cannot train on one image."""
 
 INCEPTION_SIZE = 299
-
-MICRO_DENSENET = {121: (8, (1, 2, 2, 2)), 161: (12, (1, 2, 3, 2)), 169: (8, (1, 2, 3, 3)), 201: (8, (1, 2, 4, 3))}
-"""Growth rate and layers of each block: the real ones' order of size and, for 161, their greater width."""
-MICRO_RESNET = {18: [1, 1, 1, 1], 152: [1, 2, 2, 1]}
-MICRO_VGG = {11: ((16,), (32,), (64,), (64,), (64,)), 19: ((16, 16), (32, 32), (64, 64), (64, 64), (64, 64))}
+"""What its auxiliary classifier is made for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +37,8 @@ class Architecture:
         dropout: Probability. DenseNet: after every dense layer; ResNet: before the classifier; Inception and VGG:
             where torchvision has it, in the classifier.
         initialization: `random`, `fine_tuning` (all blocks are trained, from the given weights) or
-            `feature_extraction` (the first blocks keep the given weights).
+            `feature_extraction` (the first blocks keep the given weights; random ones, whose batch normalisation
+            has seen no image, give next to nothing to learn from).
         frozen_blocks: Blocks from the input that feature extraction keeps, 1 to 4. 4 leaves only the classifier.
     """
 
@@ -56,9 +51,9 @@ class Architecture:
     @property
     def name(self) -> str:
         """As torchvision calls it."""
-        return {"vgg_bn": f"vgg{self.depth}_bn", "inception_v3": "inception_v3"}.get(
-            self.family, f"{self.family}{self.depth}"
-        )
+        if self.family == "vgg_bn":
+            return f"vgg{self.depth}_bn"
+        return f"{self.family}{self.depth or ''}"
 
 
 class Network(nn.Module):
@@ -177,40 +172,13 @@ def _paper(which: Architecture, classes: int) -> Any:
 def _micro(which: Architecture, classes: int) -> Any:
     match which.family:
         case "densenet":
-            growth, layers = MICRO_DENSENET[which.depth]
-            return DenseNet(growth, layers, 16, bn_size=2, drop_rate=which.dropout, num_classes=classes)
+            return micro.densenet(which.depth, which.dropout, classes)
         case "resnet":
-            return _with_dropout(ResNet(BasicBlock, MICRO_RESNET[which.depth], num_classes=classes), which.dropout)
-    return _MicroVGG(which.depth, which.dropout, classes)
+            return _with_dropout(micro.MicroResNet(which.depth, classes), which.dropout)
+    return micro.MicroVGG(which.depth, which.dropout, classes)
 
 
-class _MicroVGG(nn.Module):
-    """Convolutions as VGG-BN's, fewer and narrower, and a classifier of the same seven layers."""
-
-    def __init__(self, depth: int, dropout: float, classes: int) -> None:
-        super().__init__()
-        layers: list[nn.Module] = []
-        width = 3
-        for stage in MICRO_VGG[depth]:
-            for out in stage:
-                layers += [nn.Conv2d(width, out, 3, padding=1), nn.BatchNorm2d(out), nn.ReLU(inplace=True)]
-                width = out
-            layers.append(nn.MaxPool2d(2))
-        self.features = nn.Sequential(*layers)
-        self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.classifier = nn.Sequential(
-            nn.Linear(width, 64), nn.ReLU(), nn.Dropout(dropout),
-            nn.Linear(64, 64), nn.ReLU(), nn.Dropout(dropout),
-            nn.Linear(64, classes),
-        )  # fmt: skip
-
-    def forward(self, images: Tensor) -> Tensor:
-        features: Tensor = self.avgpool(self.features(images))
-        logits: Tensor = self.classifier(features.flatten(1))
-        return logits
-
-
-def _with_dropout(network: ResNet, dropout: float) -> ResNet:
+def _with_dropout(network: Any, dropout: float) -> Any:
     """Dropout before the classifier, whose parameters keep their names."""
     network.fc.register_forward_pre_hook(lambda fc, inputs: (nn.functional.dropout(inputs[0], dropout, fc.training),))
     return network
