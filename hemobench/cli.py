@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
-import os
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from hemobench import data_commands
 from hemobench.errors import BenchmarkError
+from hemobench.output import Json, console, print_json
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
     from hemobench.reports.boards import Board
 
 app = typer.Typer(
@@ -25,10 +23,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+app.add_typer(data_commands.app)
 RESULTS = Path("results")
-WIDE = 140
-
-Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 @app.command("run")
@@ -134,18 +130,6 @@ def boards_of(results: Path) -> list[Board]:
 
     startup = {name: entry.startup for name, entry in STRATEGIES.items()}
     return leaderboard(load_results(results), lambda name: load_benchmark(name).reference(), startup=startup)
-
-
-def console() -> Console:
-    """Where tables are printed; what is not a terminal has room for all columns."""
-    from rich.console import Console
-
-    return Console() if sys.stdout.isatty() or "COLUMNS" in os.environ else Console(width=WIDE)
-
-
-def print_json(content: Any) -> None:
-    """Print plain data for other programs."""
-    sys.stdout.write(json.dumps(content, indent=1, allow_nan=False) + "\n")
 
 
 def _listed(text: str) -> list[str]:

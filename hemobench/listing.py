@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from rich import box
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from hemobench.output import console
 
 
 def strategy_rows() -> list[dict[str, Any]]:
@@ -59,7 +60,7 @@ def render(rows: Sequence[Mapping[str, Any]], title: str) -> None:
         table.add_column(name)
     for row in rows:
         table.add_row(*(Text("–" if value is None else str(value)) for value in row.values()))
-    Console().print(table)
+    console().print(table)
 
 
 def render_card(benchmark: str, card: Mapping[str, Any]) -> None:
@@ -75,6 +76,5 @@ def render_card(benchmark: str, card: Mapping[str, Any]) -> None:
         for target in card["targets"]
     ]
     render(rows, f"{benchmark}: what the answers rest on")
-    console = Console()
     for note in card["notes"]:
-        console.print(Text(f"- {note}"))
+        console().print(Text(f"- {note}"))

@@ -10,6 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from hemobench.benchmarks.execute import Done, execute_all, process_pool
 from hemobench.benchmarks.suite import Suite, plans
+from hemobench.output import console
 
 
 def run_with_progress(suite: Suite, name: str, out: Path, jobs: int | None) -> int:
@@ -18,7 +19,7 @@ def run_with_progress(suite: Suite, name: str, out: Path, jobs: int | None) -> i
     Returns:
         The number of runs that failed for a reason that is not their strategy's; each has been said.
     """
-    todo, console = plans(suite), Console(stderr=True)
+    todo, screen = plans(suite), console(stderr=True)
     count = min(jobs or os.cpu_count() or 1, len(todo))
     best: dict[str, float] = {}
     failed = 0
@@ -31,12 +32,12 @@ def run_with_progress(suite: Suite, name: str, out: Path, jobs: int | None) -> i
         TimeRemainingColumn(),
         TextColumn("{task.fields[best]}"),
     )
-    console.print(f"{suite.title or name}: {len(todo)} runs on {count} processes", markup=False, highlight=False)
-    with Progress(*columns, console=console) as bar, process_pool(count) as pool:
+    screen.print(f"{suite.title or name}: {len(todo)} runs on {count} processes", markup=False, highlight=False)
+    with Progress(*columns, console=screen) as bar, process_pool(count) as pool:
         task = bar.add_task("", total=len(todo), best="")
         for done in execute_all(todo, out, name, pool):
             failed += done.failure is not None
-            say(done, console)
+            say(done, screen)
             keep_best(best, done)
             shown = ", ".join(f"{name.partition('@')[0]} {_score(loss)}" for name, loss in sorted(best.items()))
             bar.update(task, advance=1, best=shown)
@@ -50,15 +51,15 @@ def keep_best(best: dict[str, float], done: Done) -> None:
         best[name] = min(done.best, best.get(name, done.best))
 
 
-def say(done: Done, console: Console) -> None:
+def say(done: Done, screen: Console) -> None:
     """Print what somebody should know of a run."""
     folder = done.plan.key.folder
     if done.recovered:
-        console.print(f"{folder}: cut off a half-written last line ({done.recovered} bytes)", markup=False)
+        screen.print(f"{folder}: cut off a half-written last line ({done.recovered} bytes)", markup=False)
     if done.end is not None and done.end.error:
-        console.print(f"{folder}: the strategy failed: {done.end.error}", markup=False)
+        screen.print(f"{folder}: the strategy failed: {done.end.error}", markup=False)
     if done.failure:
-        console.print(f"{folder}: the run failed and can be gone on with\n{done.failure}", markup=False)
+        screen.print(f"{folder}: the run failed and can be gone on with\n{done.failure}", markup=False)
 
 
 def _score(loss: float) -> str:

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from hemobench.benchmarks.training.augmentation import C_NMC, normalise
 from hemobench.benchmarks.training.features import FeatureCache, FeatureFeed
-from hemobench.benchmarks.training.feeds import CHUNK, ImageFeed, Pixels, Sides
+from hemobench.benchmarks.training.feeds import ImageFeed, Pixels, Sides
 from hemobench.benchmarks.training.head import BACKBONE, Backbone, calibrate, make_head
 from hemobench.benchmarks.training.loop import Job, Recipe
 from hemobench.benchmarks.training.losses import balanced_weights, make_loss
@@ -25,6 +25,7 @@ from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config
 
 POSITIVE = "all"
+CALIBRATION_IMAGES = 128
 BACKBONE_SEED = 0
 """Of a random backbone: frozen, it belongs to the benchmark, not to a trial."""
 
@@ -60,7 +61,7 @@ class CNmcWorkbench:
         self._backbone = Backbone(weights, BACKBONE_SEED).to(device)
         self._origin = weights.origin
         if weights.state is None:
-            calibrate(self._backbone, normalise(self._pixels.unit(self._sides.positions["train"][:CHUNK])))
+            calibrate(self._backbone, normalise(self._pixels.unit(_spread_out(self._sides.positions["train"]))))
             self._origin += ", batch statistics of training images"
         self._fingerprint = fingerprint(self._backbone)
         self._feed = self._shared(cache) if options.share_features else None
@@ -128,3 +129,9 @@ class CNmcWorkbench:
             recipe=recipe,
             seed=seed,
         )
+
+
+def _spread_out(positions: Tensor) -> Tensor:
+    """Some of the positions at equal steps: files are sorted by class and subject, and all are to be seen."""
+    steps = torch.linspace(0, len(positions) - 1, min(CALIBRATION_IMAGES, len(positions)))
+    return positions[steps.round().long()]

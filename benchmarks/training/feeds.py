@@ -17,7 +17,7 @@ from hemobench.benchmarks.training.stopwatch import Stopwatch
 from hemobench.datasets.images import ImageSet, Split
 
 Side = Literal["train", "validation", "test"]
-CHUNK = 128
+CHUNK = 64
 """Images at a time where nothing is learnt."""
 RESIDENT_SHARE = 0.25
 """Pixels that take no more of a GPU's free memory than this are kept there."""

@@ -1,0 +1,30 @@
+"""How commands print: tables as wide as there is room, or JSON."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+WIDE = 140
+Json = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Where tables are printed; what is not a terminal has room for all columns."""
+    from rich.console import Console
+
+    stream = sys.stderr if stderr else sys.stdout
+    width = None if stream.isatty() or "COLUMNS" in os.environ else WIDE
+    return Console(stderr=stderr, width=width)
+
+
+def print_json(content: Any) -> None:
+    """Print plain data for other programs."""
+    sys.stdout.write(json.dumps(content, indent=1, allow_nan=False) + "\n")
