@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import replace
 from time import perf_counter
-
-from ConfigSpace import Configuration, ConfigurationSpace
+from typing import TypeVar
 
 from hemobench.benchmarks.budget import Budget, Ledger, microseconds
 from hemobench.benchmarks.clock import Clock, Running
@@ -14,6 +13,9 @@ from hemobench.benchmarks.evaluators.base import Evaluator
 from hemobench.benchmarks.record import RunEnd, TrialRecord
 from hemobench.benchmarks.task import Task
 from hemobench.strategies.base import Proposal, Status, Strategy, Trial, UnsupportedTask
+from hemobench.strategies.space import legality
+
+T = TypeVar("T")
 
 
 def run(
@@ -37,28 +39,17 @@ def run(
     Returns:
         How the run ended, with its closed ledger.
     """
-    clock, ledger, space = Clock(budget.workers), Ledger(budget), task.space()
-    trained: dict[int, Proposal] = {}  # finished trials, to resume from
-    asked, done, error = 0, False, None
+    clock, ledger = Clock(budget.workers), Ledger(budget)
+    vet, trained = Vetting(task), dict[int, Proposal]()
+    asked, status, error = 0, "budget-spent", None
     while error is None:
         while clock.free and clock.now < budget.end and asked != budget.max_trials:
             before = perf_counter()
-            try:
-                asking = strategy.ask()
-                done = asking is None and not clock.busy
-                if asking is None:
-                    break
-                proposal = checked(asking, space, task, trained)
-            except Exception as problem:  # whatever a strategy raises ends its own run, and only that
-                error = f"trial {asked}: {type(problem).__name__}: {problem}"
+            proposal, error = guarded(f"trial {asked}", lambda: vet(strategy.ask(), trained))
+            if proposal is None:
+                status = "budget-spent" if clock.busy else "strategy-done"
                 break
-            asked_at = perf_counter()
-            resumed = trained[proposal.resume_from].epochs or 0 if proposal.resume_from is not None else 0
-            limit = (budget.end - clock.now) / 1e6
-            outcome = evaluator.evaluate(proposal, seed, trained=resumed, limit=limit)
-            finish = clock.now + max(microseconds(outcome.cost.gpu_seconds), 1)
-            spent = (asked_at - before, perf_counter() - asked_at)
-            clock.start(Running(finish, asked, clock.now, proposal, outcome, *spent))
+            clock.start(launch(asked, proposal, evaluator, seed, clock.now, budget, trained, before))
             asked += 1
         if error is not None or not clock.busy:
             break
@@ -68,17 +59,40 @@ def run(
         if record.status is not Status.CUT:
             trained[record.number] = running.proposal
             before = perf_counter()
-            try:
-                strategy.tell(trial)
-            except Exception as problem:
-                error = f"told of trial {trial.number}: {type(problem).__name__}: {problem}"
+            _, error = guarded(f"told of trial {trial.number}", lambda: strategy.tell(trial))  # noqa: B023
             record = replace(record, measured={**record.measured, "tell_s": perf_counter() - before})
         yield record
     while clock.busy:  # a strategy that raised leaves trials in flight: charged up to now, and lost
         lost = clock.advance(clock.now)
         ledger.charge(Status.CUT, lost.outcome.cost, clock.now - lost.start)
-    status = "strategy-error" if error else "strategy-done" if done else "budget-spent"
-    return RunEnd(status, ledger.close(clock.now), error)  # type: ignore[arg-type]
+    ended = "strategy-error" if error else status
+    return RunEnd(ended, ledger.close(clock.now), error)  # type: ignore[arg-type]
+
+
+def guarded(place: str, action: Callable[[], T]) -> tuple[T | None, str | None]:
+    """What an action of the strategy gives, or what it raised: that ends its own run, and only that."""
+    try:
+        return action(), None
+    except Exception as problem:
+        return None, f"{place}: {type(problem).__name__}: {problem}"
+
+
+def launch(
+    number: int,
+    proposal: Proposal,
+    evaluator: Evaluator,
+    seed: int,
+    now: int,
+    budget: Budget,
+    trained: Mapping[int, Proposal],
+    asked_from: float,
+) -> Running:
+    """Have a proposal evaluated; it occupies a worker from now for its cost, at least a microsecond."""
+    asked_at = perf_counter()
+    epochs_before = trained[proposal.resume_from].epochs or 0 if proposal.resume_from is not None else 0
+    outcome = evaluator.evaluate(proposal, seed, trained=epochs_before, limit=(budget.end - now) / 1e6)
+    finish = now + max(microseconds(outcome.cost.gpu_seconds), 1)
+    return Running(finish, number, now, proposal, outcome, asked_at - asked_from, perf_counter() - asked_at)
 
 
 def settle(running: Running, now: int, task: Task) -> tuple[Trial, TrialRecord]:
@@ -107,21 +121,35 @@ def settle(running: Running, now: int, task: Task) -> tuple[Trial, TrialRecord]:
     return trial, record
 
 
-def checked(proposal: Proposal, space: ConfigurationSpace, task: Task, trained: dict[int, Proposal]) -> Proposal:
-    """The proposal with its epochs filled in.
+class Vetting:
+    """Lets through what a task can train; what else a strategy proposes is the strategy's error."""
 
-    Raises:
-        ValueError: If the configuration is not one of the space, or the trial to resume is not one that can be.
-    """
-    Configuration(space, values=dict(proposal.config))
-    epochs = task.epochs if proposal.epochs is None else proposal.epochs
-    if not 1 <= epochs <= task.epochs:
-        raise ValueError(f"{epochs} epochs asked for; {task.name} trains 1 to {task.epochs}")
-    if proposal.resume_from is not None:
-        earlier = trained.get(proposal.resume_from)
-        if earlier is None or earlier.config != proposal.config or not (earlier.epochs or 0) < epochs:
-            raise ValueError(f"trial {proposal.resume_from} is no shorter, finished trial of this configuration")
-    return replace(proposal, epochs=epochs)
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._require_legal = legality(task.space())
+
+    def __call__(self, proposal: Proposal | None, trained: Mapping[int, Proposal]) -> Proposal | None:
+        """The proposal with its epochs filled in.
+
+        Args:
+            proposal: As asked.
+            trained: Finished trials, which may be resumed.
+
+        Raises:
+            ValueError: If the configuration is not one of the space, the epochs are not to be had, or the trial
+                to resume is not one that can be.
+        """
+        if proposal is None:
+            return None
+        self._require_legal(proposal.config)
+        epochs = self._task.epochs if proposal.epochs is None else proposal.epochs
+        if not 1 <= epochs <= self._task.epochs:
+            raise ValueError(f"{epochs} epochs asked for; {self._task.name} trains 1 to {self._task.epochs}")
+        if proposal.resume_from is not None:
+            earlier = trained.get(proposal.resume_from)
+            if earlier is None or earlier.config != proposal.config or not (earlier.epochs or 0) < epochs:
+                raise ValueError(f"trial {proposal.resume_from} is no shorter, finished trial of this configuration")
+        return replace(proposal, epochs=epochs)
 
 
 def require_support(strategy: type[Strategy], name: str, task: Task, workers: int) -> None:

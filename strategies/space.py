@@ -96,6 +96,40 @@ def default(space: ConfigurationSpace) -> dict[str, Any]:
     return {name: builtin(hp.default_value) for name, hp in space.items()}
 
 
+def legality(space: ConfigurationSpace) -> Callable[[Config], None]:
+    """A check of configurations: every active hyperparameter, no other, legal values of built-in types.
+
+    Returns:
+        A function that raises a `ValueError` naming what is wrong. It takes microseconds, a `Configuration` tens
+        of them.
+    """
+    checks = [(name, _legal_values(hp), space.parent_conditions_of[name]) for name, hp in space.items()]
+
+    def require_legal(config: Config) -> None:
+        for name, is_legal, conditions in checks:
+            if name in config:
+                if not is_legal(config[name]):
+                    raise ValueError(f"{name} cannot be {config[name]!r}")
+                if conditions and not all(_holds(condition, config) for condition in conditions):
+                    raise ValueError(f"{name} is not active here")
+            elif all(_holds(condition, config) for condition in conditions):
+                raise ValueError(f"{name} is missing")
+        if len(config) > len(checks) or any(name not in space for name in config):
+            raise ValueError(f"unknown hyperparameters: {sorted(config.keys() - set(space))}")
+
+    return require_legal
+
+
+def _legal_values(hp: Hyperparameter) -> Callable[[Any], bool]:
+    values = choices(hp)
+    if values is not None:
+        typed = {(type(value), value) for value in values}
+        return lambda value: (type(value), value) in typed
+    hp = numeric(hp)
+    kind, low, high = (int if isinstance(hp, UniformIntegerHyperparameter) else float), hp.lower, hp.upper
+    return lambda value: type(value) is kind and low <= value <= high
+
+
 def quantile(hp: Hyperparameter) -> Callable[[float], Any]:
     """The inverse of the hyperparameter's own distribution function: [0, 1) to values.
 

@@ -58,12 +58,14 @@ class CNmcWorkbench:
         self._options = options
         self._images = images
         weights = resolve(options.weights, BACKBONE)
-        self._backbone = Backbone(weights, BACKBONE_SEED).to(device)
+        self._backbone = Backbone(weights, BACKBONE_SEED)
         self._origin = weights.origin
-        if weights.state is None:
-            calibrate(self._backbone, normalise(self._pixels.unit(_spread_out(self._sides.positions["train"]))))
+        if weights.state is None:  # on the CPU, so that the backbone is the same whatever the device
+            some = _spread_out(self._sides.positions["train"])
+            calibrate(self._backbone, normalise(self._pixels.unit(some).cpu()))
             self._origin += ", batch statistics of training images"
         self._fingerprint = fingerprint(self._backbone)
+        self._backbone.to(device)
         self._feed = self._shared(cache) if options.share_features else None
 
     def _shared(self, cache: Path) -> FeatureFeed:

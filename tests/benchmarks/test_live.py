@@ -346,6 +346,18 @@ def test_wrong_settings_of_the_training_are_named(make: Make, options: dict[str,
         _ = make(**options).provenance
 
 
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_trains_resumes_and_times_itself(make: Make, make_marrow: Make, tmp_path: Path) -> None:
+    for build, config in [(make, CONFIG), (make_marrow, MARROW_CONFIG)]:
+        evaluator = build(device="cuda", cache=tmp_path)
+        evaluator.evaluate(Proposal(config, 1), 0)
+        outcome = evaluator.evaluate(Proposal(config, 3), 0, trained=1)
+        assert outcome.status is Status.OK
+        assert outcome.extra["repeated_s"] == 0
+        assert outcome.cost.device == torch.cuda.get_device_name(0)
+        assert outcome.cost.gpu_seconds > 0
+
+
 def test_a_missing_folder_is_named(tmp_path: Path) -> None:
     with pytest.raises(BenchmarkError, match="does not exist"):
         live(TASK, tmp_path / "gone")

@@ -105,6 +105,41 @@ def test_a_grandchild_of_an_inactive_parent_is_inactive():
     assert spaces.active(space, {"a": "off", "b": "x", "c": 2}) == {"a": "off"}
 
 
+@pytest.mark.parametrize("name", TASKS)
+def test_legality_agrees_with_configspace(name):
+    space = load_task(name).space()
+    require_legal = spaces.legality(space)
+    for config in draws(space, 100):
+        require_legal(config)
+    for wrong in mutations(space, draws(space, 30, seed=1)):
+        with pytest.raises(ValueError, match=r"cannot be|missing|not active|unknown"):
+            require_legal(wrong)
+        with pytest.raises(Exception):  # noqa: B017, PT011 - ConfigSpace has an error for each case
+            Configuration(space, values=wrong)
+
+
+def mutations(space, configs):
+    """Each configuration with one thing wrong."""
+    inactive = sorted(set(space) - set(configs[0]))
+    for config in configs:
+        first = next(iter(config))
+        yield {**config, "learning_rate": 5.0}
+        yield {**config, "batch_size": 1000}
+        yield {name: value for name, value in config.items() if name != first}
+        yield {**config, "unheard_of": 1}
+        for name in inactive:
+            if name not in config:
+                yield {**config, name: spaces.default(space)[name]}
+
+
+def test_legality_wants_built_in_types():
+    require_legal = spaces.legality(load_task("c-nmc").space())
+    config = draws(load_task("c-nmc").space(), 1)[0]
+    for name, value in [("learning_rate", np.float64(1e-3)), ("hidden_size", np.int64(512)), ("dropout_1", 1)]:
+        with pytest.raises(ValueError, match=name):
+            require_legal({**config, name: value})
+
+
 def test_conjunctions_of_conditions():
     space = ConfigurationSpace()
     a, b, c, d = (Categorical(name, ["x", "y"]) for name in "abcd")

@@ -90,7 +90,7 @@ def test_a_file_that_would_run_code_is_refused(tmp_path: Path) -> None:
     torch.save(Trap(), path)
     with pytest.raises(BenchmarkError, match=r"trap\.pth"):
         load_state(path)
-    path.write_bytes(pickle.dumps(Trap()))
+    path.write_bytes(pickle.dumps(Trap(), protocol=2))
     with pytest.raises(BenchmarkError, match=r"trap\.pth"):
         load_state(path)
     assert not marker.exists()
