@@ -13,9 +13,6 @@ from typing import Protocol
 import numpy as np
 from numpy.random import SeedSequence, default_rng
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import friedmanchisquare, rankdata, studentized_range
-
-from hemobench.errors import BenchmarkError
 
 Array = NDArray[np.float64]
 LEVEL = 0.95
@@ -46,7 +43,7 @@ def ranks(losses: ArrayLike) -> Array:
     Returns:
         `(seeds, strategies)`; each row sums to `k * (k + 1) / 2`.
     """
-    values = _worst_if_missing(losses)
+    values = worst_if_missing(losses)
     below = (values[:, None, :] < values[:, :, None]).sum(axis=-1)
     equal = (values[:, None, :] == values[:, :, None]).sum(axis=-1)
     return np.asarray(below + (equal + 1) / 2, dtype=float)
@@ -89,7 +86,7 @@ def paired_bootstrap(
         seed: Decides the draws: the same gives the same interval.
     """
     point = np.asarray(statistic(np.asarray(values, dtype=float), axis=0), dtype=float)
-    return Estimate(point, *_interval(bootstrap(values, statistic, draws=draws, seed=seed), level))
+    return Estimate(point, *interval(bootstrap(values, statistic, draws=draws, seed=seed), level))
 
 
 def mean_ranks(losses: ArrayLike, level: float = LEVEL, draws: int = DRAWS, seed: int = 0) -> Estimate:
@@ -119,7 +116,7 @@ def mean_over_groups(groups: Sequence[ArrayLike], level: float = LEVEL, draws: i
     streams = SeedSequence(seed).spawn(len(arrays))
     samples = [bootstrap(array, draws=draws, seed=stream) for array, stream in zip(arrays, streams, strict=True)]
     point = np.mean([array.mean(axis=0) for array in arrays], axis=0)
-    return Estimate(point, *_interval(np.mean(samples, axis=0), level))
+    return Estimate(point, *interval(np.mean(samples, axis=0), level))
 
 
 def interquartile_mean(values: ArrayLike, axis: int = 0) -> Array:
@@ -135,7 +132,7 @@ def interquartile_mean(values: ArrayLike, axis: int = 0) -> Array:
 
 def improvements(losses: ArrayLike, others: ArrayLike) -> Array:
     """Seed by seed: 1 where the loss is below the other's, 1/2 where equal, 0 where above; NaN is worst."""
-    mine, theirs = _worst_if_missing(losses), _worst_if_missing(others)
+    mine, theirs = worst_if_missing(losses), worst_if_missing(others)
     return np.asarray((mine < theirs) + 0.5 * (mine == theirs), dtype=float)
 
 
@@ -182,125 +179,8 @@ def probability_of_best(losses: ArrayLike, draws: int = DRAWS, seed: int = 0) ->
     return np.asarray((lowest / lowest.sum(axis=1, keepdims=True)).mean(axis=0), dtype=float)
 
 
-def signed_rank_test(differences: ArrayLike) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test, exact for any number of seeds, ties included.
-
-    Zero differences are dropped, as Wilcoxon does. Ties share their ranks, and the distribution is that of these
-    very ranks under random signs, so the test keeps its level; scipy's `exact` assumes that there are no ties.
-
-    Args:
-        differences: One a seed; infinite where one of the two has no result.
-
-    Returns:
-        1.0 if no difference is left.
-    """
-    values = np.asarray(differences, dtype=float)
-    values = values[values != 0]
-    if not len(values):
-        return 1.0
-    doubled = np.rint(2 * rankdata(np.abs(values))).astype(int)  # ranks are halves at worst, so these are integers
-    chances = np.ones(1)
-    for rank in doubled:
-        longer = np.zeros(len(chances) + rank)
-        longer[: len(chances)] += chances / 2
-        longer[rank:] += chances / 2
-        chances = longer
-    positive = int(doubled[values > 0].sum())
-    extreme = min(positive, int(doubled.sum()) - positive)
-    return float(min(1.0, 2 * chances[: extreme + 1].sum()))
-
-
-def paired_differences(losses: ArrayLike, others: ArrayLike) -> Array:
-    """Seed by seed, how much lower the loss is than the other's; infinite where just one has no result, else 0."""
-    mine, theirs = _worst_if_missing(losses), _worst_if_missing(others)
-    both = np.isinf(mine) & np.isinf(theirs)
-    with np.errstate(invalid="ignore"):
-        return np.where(both, 0.0, theirs - mine)
-
-
-def holm(p_values: ArrayLike) -> Array:
-    """P-values adjusted for their number (Holm, 1979): below alpha with chance alpha at most, whatever is true."""
-    p = np.asarray(p_values, dtype=float)
-    order = np.argsort(p, kind="stable")
-    adjusted = np.empty_like(p)
-    adjusted[order] = np.minimum(1.0, np.maximum.accumulate((len(p) - np.arange(len(p))) * p[order]))
-    return adjusted
-
-
-def seeds_needed(tests: int, alpha: float = 0.05) -> int:
-    """The fewest seeds with which a signed-rank test can fall below alpha / tests: where all signs agree."""
-    return int(np.ceil(np.log2(2 * tests / alpha)))
-
-
-def kaplan_meier(hours: ArrayLike, reached: ArrayLike) -> tuple[Array, Array]:
-    """The share of runs that have not yet reached a target (Kaplan and Meier, 1958).
-
-    Args:
-        hours: When a run reached it, or until when it was watched.
-        reached: Whether it did; the others are censored.
-
-    Returns:
-        The distinct hours at which some run got there, ascending, and the share just after each.
-    """
-    times, events = np.asarray(hours, dtype=float), np.asarray(reached, dtype=bool)
-    steps = np.unique(times[events])
-    at_risk = (times[None, :] >= steps[:, None]).sum(axis=1)
-    died = (events & (times[None, :] == steps[:, None])).sum(axis=1)
-    return steps, np.cumprod(1 - died / np.maximum(at_risk, 1))
-
-
-def median_hours(hours: ArrayLike, budget: ArrayLike) -> float | None:
-    """Kaplan-Meier median of GPU-hours to a target; `None` (longer than was watched) where over half missed it.
-
-    Args:
-        hours: One a seed; NaN is a miss.
-        budget: Until when a miss was watched; one number or one a seed.
-    """
-    times = np.asarray(hours, dtype=float)
-    missed = np.isnan(times)
-    steps, left = kaplan_meier(np.where(missed, budget, times), ~missed)
-    below = np.flatnonzero(left <= 0.5 + 1e-12)
-    return float(steps[below[0]]) if len(below) else None
-
-
-MINIMUM_TASKS = 10
-
-
-@dataclass(frozen=True)
-class CriticalDifference:
-    """Friedman's test over tasks, and Nemenyi's critical difference of mean ranks (Demsar, 2006)."""
-
-    mean_ranks: Array
-    friedman_p: float
-    critical_difference: float
-
-
-def critical_difference(losses: ArrayLike, alpha: float = 0.05) -> CriticalDifference:
-    """What a critical-difference diagram shows.
-
-    Args:
-        losses: `(tasks, strategies)`.
-        alpha: Chance of calling a difference where there is none.
-
-    Raises:
-        BenchmarkError: Below ten tasks, with the reason.
-    """
-    values = np.asarray(losses, dtype=float)
-    tasks, count = values.shape
-    width = float(studentized_range.ppf(1 - alpha, count, np.inf)) / np.sqrt(2)
-    needed = width * np.sqrt(count * (count + 1) / (6 * tasks))
-    if tasks < MINIMUM_TASKS:
-        raise BenchmarkError(
-            f"no critical-difference diagram of {tasks} task{'s' * (tasks != 1)}: with {count} strategies, mean ranks "
-            f"must lie {needed:.2f} apart, and {count - 1} is the largest gap there can be; seeds of one task are no "
-            "tasks",
-            f"compare within each task instead, or bring at least {MINIMUM_TASKS} tasks",
-        )
-    table = ranks(values)
-    friedman_p = float(friedmanchisquare(*_worst_if_missing(values).T).pvalue) if count > 2 else float("nan")
-    return CriticalDifference(table.mean(axis=0), friedman_p, float(needed))
-
-def _interval(samples: Array, level: float) -> tuple[Array, Array]:
+def interval(samples: Array, level: float = LEVEL) -> tuple[Array, Array]:
+    """Percentile interval of bootstrap samples `(draws, ...)`: its lower and its upper end."""
     if not 0 < level < 1:
         raise ValueError(f"a level of {level}; give one between 0 and 1")
     tail = (1 - level) / 2
@@ -308,6 +188,7 @@ def _interval(samples: Array, level: float) -> tuple[Array, Array]:
     return np.asarray(low), np.asarray(high)
 
 
-def _worst_if_missing(losses: ArrayLike) -> Array:
+def worst_if_missing(losses: ArrayLike) -> Array:
+    """Infinity for NaN: a run without a result is worse than any result."""
     values = np.asarray(losses, dtype=float)
     return np.where(np.isnan(values), np.inf, values)

@@ -70,6 +70,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
 
 
+@pytest.fixture(autouse=True)
+def leave_the_users_cache_alone(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    """What is found while image files are read is kept there."""
+    monkeypatch.setenv("HEMOBENCH_CACHE", str(cache))
+
+
 @pytest.fixture
 def make(blood: Path, cache: Path) -> Make:
     """Builds evaluators of the C-NMC task."""

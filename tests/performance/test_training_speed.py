@@ -98,7 +98,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def evaluator(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Live:
     """With its features prepared."""
     cache = tmp_path_factory.mktemp("cache")
-    made = live(TASK, folder, image_size=SIZE, weights="none", device="cpu", cache=cache)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("HEMOBENCH_CACHE", str(cache))
+        made = live(TASK, folder, image_size=SIZE, weights="none", device="cpu", cache=cache)
     made.evaluate(Proposal(CONFIG, EPOCHS), 0)
     return made
 

@@ -1,0 +1,239 @@
+"""Strategies over the GPU-hours of a budget: losses on a grid, regret, ranks, areas, targets and speed-up.
+
+A race is what may be compared: the runs of one benchmark, version, budget and number of workers, on the seeds
+that every strategy has. As on the leaderboard, a run that ended in a strategy error is a run without a result.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from hemobench.benchmarks.benchmark import Reference
+from hemobench.benchmarks.results import Results
+from hemobench.benchmarks.task import Task, load_task
+from hemobench.reports.curves import hours_to_targets, incumbents
+from hemobench.reports.inference import median_hours
+from hemobench.reports.statistics import (
+    Array,
+    Estimate,
+    bootstrap,
+    bootstrap_means,
+    interquartile_mean,
+    interval,
+    ranks,
+)
+
+RANDOM = "random"
+
+
+@dataclass(frozen=True)
+class Race:
+    """Strategies that may be compared, over GPU-hours.
+
+    Attributes:
+        benchmark: As in `c-nmc@published`.
+        version: Of the benchmark.
+        gpu_hours: Budget of the runs.
+        workers: Trials at once.
+        strategies: Labels, sorted.
+        seeds: That every strategy has, sorted.
+        runs: Rows of `Results.runs`, of these strategies and seeds.
+        steps: As from `curves.incumbents`, of the runs that did not end in a strategy error.
+        reference: What regret is normalised by, or `None`.
+    """
+
+    benchmark: str
+    version: int
+    gpu_hours: float
+    workers: int
+    strategies: tuple[str, ...]
+    seeds: tuple[int, ...]
+    runs: pd.DataFrame
+    steps: pd.DataFrame
+    reference: Reference | None
+
+    @property
+    def task(self) -> Task:
+        """The task that is tuned."""
+        return load_task(self.benchmark.partition("@")[0])
+
+    @cached_property
+    def table(self) -> Array:
+        """Numbers of the runs: `(seeds, strategies)`."""
+        runs = self.runs.assign(number=self.runs.index)
+        pivot = runs.pivot(index="seed", columns="strategy", values="number")
+        return pivot.loc[list(self.seeds), list(self.strategies)].to_numpy()
+
+    @property
+    def title(self) -> str:
+        """What is compared, in a few words."""
+        workers = "" if self.workers == 1 else f", {self.workers} workers"
+        return f"{self.benchmark}, {self.gpu_hours:g} GPU-hours{workers}"
+
+    def at(self, hours: ArrayLike) -> Array:
+        """Best losses so far: `(seeds, strategies, hours)`; NaN before the first `ok` trial."""
+        wanted = np.atleast_1d(np.asarray(hours, dtype=float))
+        found = np.full((*self.table.shape, len(wanted)), np.nan)
+        steps = {run: group for run, group in self.steps.groupby("run")}
+        for place, run in np.ndenumerate(self.table):
+            if run in steps:
+                known = np.concatenate([[np.nan], steps[run]["loss"].to_numpy(dtype=float)])
+                found[place] = known[np.searchsorted(steps[run]["hours"].to_numpy(), wanted, side="right")]
+        return found
+
+    def started(self, hours: ArrayLike) -> Array:
+        """The same without NaN: until its first result a run counts with `untuned`."""
+        losses = self.at(hours)
+        return np.where(np.isnan(losses), self.untuned, losses)
+
+    @cached_property
+    def untuned(self) -> float:
+        """The loss that a run without a result counts with.
+
+        With a reference, what one random trial is expected to reach; without, the worst first result of all runs.
+        """
+        if self.reference is not None:
+            return self.reference.random_expected(self.reference.trial_gpu_hours)
+        return float(self.steps["loss"].max()) if len(self.steps) else 1.0
+
+    @cached_property
+    def grid(self) -> Array:
+        """Sixty GPU-hours, evenly spaced in the logarithm, from one trial's cost to the budget."""
+        first = self.reference.trial_gpu_hours if self.reference else self._first_result
+        return np.geomspace(min(first, self.gpu_hours / 2), self.gpu_hours, 60)
+
+    @property
+    def _first_result(self) -> float:
+        firsts = self.steps.groupby("run")["hours"].min()
+        return float(firsts.median()) if len(firsts) else self.gpu_hours / 10
+
+    @property
+    def scale(self) -> float | None:
+        """The loss between regret 0 and regret 1 (random search's expectation at the budget), if there is one."""
+        if self.reference is None:
+            return None
+        scale = self.reference.random_expected(self.gpu_hours) - self.reference.best_loss
+        return scale if scale > 0 else None
+
+
+def races(results: Results, reference_of: Callable[[str], Reference | None]) -> list[Race]:
+    """Every race among the results that has a seed in common, by benchmark, version, budget and workers."""
+    steps = incumbents(results)
+    found = []
+    for (benchmark, version, hours, workers), group in results.runs.groupby(
+        ["benchmark", "version", "gpu_hours", "workers"]
+    ):
+        seeds = set.intersection(*(set(of["seed"]) for _, of in group.groupby("strategy")))
+        runs = group[group["seed"].isin(seeds)]
+        valid = runs.index[runs["status"] != "strategy-error"]
+        if seeds:
+            found.append(
+                Race(
+                    benchmark=str(benchmark),
+                    version=int(version),
+                    gpu_hours=float(hours),
+                    workers=int(workers),
+                    strategies=tuple(sorted(set(group["strategy"]))),
+                    seeds=tuple(sorted(int(seed) for seed in seeds)),
+                    runs=runs,
+                    steps=steps[steps["run"].isin(valid)],
+                    reference=reference_of(str(benchmark)),
+                )
+            )
+    return found
+
+
+def regret_curves(race: Race, draws: int = 400, seed: int = 0) -> Estimate:
+    """Interquartile mean over seeds of normalised regret on the race's grid, `(strategies, hours)`.
+
+    0 is the best known loss, 1 what random search is expected to reach at the whole budget. Without a reference
+    it is the loss itself.
+    """
+    losses = race.started(race.grid)
+    best, scale = (race.reference.best_loss, race.scale) if race.reference and race.scale else (0.0, 1.0)
+    regret = (losses - best) / scale
+    flat = regret.reshape(len(regret), -1)
+    # resampled in slices, so that thirty seeds and ten strategies need no gigabyte
+    parts = [
+        interval(bootstrap(part, interquartile_mean, draws=draws, seed=seed))
+        for part in np.array_split(flat, 8, axis=1)
+    ]
+    low, high = (np.concatenate([part[end] for part in parts]) for end in (0, 1))
+    shape = regret.shape[1:]
+    return Estimate(interquartile_mean(regret), low.reshape(shape), high.reshape(shape))
+
+
+def rank_curves(race: Race, draws: int = 1000, seed: int = 0) -> Estimate:
+    """Mean rank over seeds on the race's grid, `(strategies, hours)`; runs without a result share the last rank."""
+    losses = race.at(race.grid)
+    ranked = np.stack([ranks(losses[:, :, hour]) for hour in range(losses.shape[2])], axis=2)
+    return Estimate(ranked.mean(axis=0), *interval(bootstrap_means(ranked, draws=draws, seed=seed)))
+
+
+def areas(race: Race) -> Array:
+    """Area under each run's regret curve over log GPU-hours, divided by the width: `(seeds, strategies)`.
+
+    It is the mean regret when every doubling of the budget counts the same, from one trial's cost to the budget;
+    the loss where there is no reference. Steps are kept: nothing is interpolated between trials.
+    """
+    hours = np.unique(np.concatenate([race.grid[[0, -1]], race.steps["hours"].clip(*race.grid[[0, -1]])]))
+    best, scale = (race.reference.best_loss, race.scale) if race.reference and race.scale else (0.0, 1.0)
+    regret = (race.started(hours[:-1]) - best) / scale
+    widths = np.diff(np.log(hours))
+    return np.asarray(regret @ widths / widths.sum(), dtype=float)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedUp:
+    """How much sooner than random search.
+
+    Attributes:
+        strategy: Label.
+        hours: Kaplan-Meier median of GPU-hours until as good as random search at the end of the same seed; `None`
+            is longer than the budget.
+        factor: Budget over `hours`; `None` is "below 1, or not known".
+        low: Lower end of its 95 % bootstrap interval over seeds; 1 where resamples miss the target.
+        high: Upper end.
+        reached: Seeds that got there.
+        seeds: Seeds in which random search has a result.
+    """
+
+    strategy: str
+    hours: float | None
+    factor: float | None
+    low: float
+    high: float
+    reached: int
+    seeds: int
+
+
+def speed_ups(race: Race, draws: int = 1000, seed: int = 0) -> list[SpeedUp]:
+    """Speed-up over random search, by strategy; empty without random search."""
+    if RANDOM not in race.strategies:
+        return []
+    final = race.at(race.gpu_hours)[:, :, 0]
+    targets = final[:, race.strategies.index(RANDOM)]
+    known = ~np.isnan(targets)
+    if not known.any():
+        return []
+    index = pd.Index(race.table[known].ravel())
+    wanted = pd.Series(np.repeat(targets[known], len(race.strategies)), index=index)
+    hours = hours_to_targets(race.steps, wanted).to_numpy().reshape(-1, len(race.strategies))
+    return [_speed_up(name, hours[:, place], race.gpu_hours, draws, seed) for place, name in enumerate(race.strategies)]
+
+
+def _speed_up(strategy: str, hours: Array, budget: float, draws: int, seed: int) -> SpeedUp:
+    median = median_hours(hours, budget)
+    chosen = np.random.default_rng(np.random.SeedSequence(seed)).integers(0, len(hours), (draws, len(hours)))
+    # a miss is later than the budget, so that the sample's lower median is Kaplan and Meier's
+    times = np.sort(np.where(np.isnan(hours), np.inf, hours)[chosen], axis=1)[:, (len(hours) - 1) // 2]
+    low, high = np.quantile(budget / np.minimum(times, budget), [0.025, 0.975])
+    factor = budget / median if median else None
+    reached = int((~np.isnan(hours)).sum())
+    return SpeedUp(strategy, median, factor, float(low), float(high), reached, len(hours))
