@@ -18,7 +18,7 @@ from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.results import Results
 from hemobench.benchmarks.task import Task, load_task
 from hemobench.reports.curves import hours_to_targets, incumbents
-from hemobench.reports.inference import median_hours
+from hemobench.reports.inference import censored_median
 from hemobench.reports.statistics import (
     Array,
     Estimate,
@@ -80,7 +80,7 @@ class Race:
         """Best losses so far: `(seeds, strategies, hours)`; NaN before the first `ok` trial."""
         wanted = np.atleast_1d(np.asarray(hours, dtype=float))
         found = np.full((*self.table.shape, len(wanted)), np.nan)
-        steps = {run: group for run, group in self.steps.groupby("run")}
+        steps = dict(iter(self.steps.groupby("run")))
         for place, run in np.ndenumerate(self.table):
             if run in steps:
                 known = np.concatenate([[np.nan], steps[run]["loss"].to_numpy(dtype=float)])
@@ -191,14 +191,14 @@ def areas(race: Race) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class SpeedUp:
-    """How much sooner than random search.
+    """How much sooner than random search a strategy is as good as random search gets.
 
     Attributes:
         strategy: Label.
-        hours: Kaplan-Meier median of GPU-hours until as good as random search at the end of the same seed; `None`
-            is longer than the budget.
-        factor: Budget over `hours`; `None` is "below 1, or not known".
-        low: Lower end of its 95 % bootstrap interval over seeds; 1 where resamples miss the target.
+        hours: Median GPU-hours until as good as random search at the end of the same seed; `None` is longer than
+            the budget.
+        factor: Random search's own median over `hours`; 0 where `hours` is `None`.
+        low: Lower end of its 95 % bootstrap interval over seeds.
         high: Upper end.
         reached: Seeds that got there.
         seeds: Seeds in which random search has a result.
@@ -206,34 +206,47 @@ class SpeedUp:
 
     strategy: str
     hours: float | None
-    factor: float | None
+    factor: float
     low: float
     high: float
     reached: int
     seeds: int
 
 
+def hours_to_random(race: Race) -> Array:
+    """GPU-hours until as good as random search at the end of the same seed; NaN is a miss.
+
+    Returns:
+        `(seeds in which random search has a result, strategies)`; no row where random search did not race.
+    """
+    if RANDOM not in race.strategies:
+        return np.empty((0, len(race.strategies)))
+    targets = race.at(race.gpu_hours)[:, race.strategies.index(RANDOM), 0]
+    known = ~np.isnan(targets)
+    index = pd.Index(race.table[known].ravel())
+    wanted = pd.Series(np.repeat(targets[known], len(race.strategies)), index=index, dtype=float)
+    return hours_to_targets(race.steps, wanted).to_numpy().reshape(-1, len(race.strategies))
+
+
 def speed_ups(race: Race, draws: int = 1000, seed: int = 0) -> list[SpeedUp]:
     """Speed-up over random search, by strategy; empty without random search."""
-    if RANDOM not in race.strategies:
+    hours = hours_to_random(race)
+    if not len(hours):
         return []
-    final = race.at(race.gpu_hours)[:, :, 0]
-    targets = final[:, race.strategies.index(RANDOM)]
-    known = ~np.isnan(targets)
-    if not known.any():
-        return []
-    index = pd.Index(race.table[known].ravel())
-    wanted = pd.Series(np.repeat(targets[known], len(race.strategies)), index=index)
-    hours = hours_to_targets(race.steps, wanted).to_numpy().reshape(-1, len(race.strategies))
-    return [_speed_up(name, hours[:, place], race.gpu_hours, draws, seed) for place, name in enumerate(race.strategies)]
-
-
-def _speed_up(strategy: str, hours: Array, budget: float, draws: int, seed: int) -> SpeedUp:
-    median = median_hours(hours, budget)
-    chosen = np.random.default_rng(np.random.SeedSequence(seed)).integers(0, len(hours), (draws, len(hours)))
-    # a miss is later than the budget, so that the sample's lower median is Kaplan and Meier's
-    times = np.sort(np.where(np.isnan(hours), np.inf, hours)[chosen], axis=1)[:, (len(hours) - 1) // 2]
-    low, high = np.quantile(budget / np.minimum(times, budget), [0.025, 0.975])
-    factor = budget / median if median else None
-    reached = int((~np.isnan(hours)).sum())
-    return SpeedUp(strategy, median, factor, float(low), float(high), reached, len(hours))
+    own = race.strategies.index(RANDOM)
+    medians = censored_median(hours)
+    samples = bootstrap(hours, censored_median, draws=draws, seed=seed)
+    factors = medians[own] / medians
+    low, high = interval(samples[:, [own]] / samples)
+    return [
+        SpeedUp(
+            strategy=name,
+            hours=float(medians[place]) if np.isfinite(medians[place]) else None,
+            factor=float(factors[place]),
+            low=float(low[place]),
+            high=float(high[place]),
+            reached=int((~np.isnan(hours[:, place])).sum()),
+            seeds=len(hours),
+        )
+        for place, name in enumerate(race.strategies)
+    ]

@@ -145,7 +145,8 @@ from hemobench.benchmarks.narrow import narrowed
 from hemobench.benchmarks.suite import load_suite, plans
 if __name__ == "__main__":
     strategies = ["manual", "random", "sssr", "optuna-tpe", "hyperopt-tpe"]
-    chosen = narrowed(load_suite("quick"), benchmarks=["c-nmc@published"], strategies=strategies, seeds=2, gpu_hours=3.0)
+    benchmarks = ["c-nmc@published"]
+    chosen = narrowed(load_suite("quick"), benchmarks=benchmarks, strategies=strategies, seeds=2, gpu_hours=3.0)
     with process_pool(2) as pool:
         print("started", flush=True)
         for done in execute_all(plans(chosen), Path(sys.argv[1]), "test", pool):

@@ -1,0 +1,260 @@
+"""Tables as Parquet files. A file is judged by its footer, before anything of it is decompressed."""
+
+from __future__ import annotations
+
+import os
+import re
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from ConfigSpace import Configuration
+from pydantic import TypeAdapter, ValidationError
+
+from hemobench.benchmarks.tables.schema import SCHEMA, Header, Row, Table, row_problem
+from hemobench.benchmarks.task import load_task
+from hemobench.errors import BenchmarkError
+from hemobench.strategies.base import Config, Status
+
+MAX_FILE_BYTES = 64 << 20
+MAX_FOOTER_BYTES = 4 << 20
+MAX_DECOMPRESSED_BYTES = 512 << 20
+MAX_ROWS, MAX_COLUMNS, MAX_VALUES, MAX_TEXT = 1_000_000, 1_000, 40_000_000, 2_000
+MEND = "record the table again, or get it from where it was published"
+
+_header = TypeAdapter(Header)
+_floats, _text = pa.list_(pa.float64()), pa.string()
+FIXED: Mapping[str, pa.DataType] = {
+    "seed": pa.int64(),
+    "fold": pa.int64(),
+    "origin": _text,
+    "epochs": pa.list_(pa.int64()),
+    "seconds": _floats,
+    "evaluation_seconds": _floats,
+    "curve": _floats,
+    "status": _text,
+    "error": _text,
+}
+CONFIG, VALIDATION, TEST = "config.", "validation.", "test."
+CONFIG_TYPES = {bool: pa.bool_(), int: pa.int64(), float: pa.float64(), str: _text}
+NAMED = re.compile(r"(config|validation|test)\.[A-Za-z0-9_-]{1,64}")
+
+
+def write_table(table: Table, path: Path) -> None:
+    """Write a table such that the file is there whole or not at all; equal tables give equal bytes.
+
+    Raises:
+        BenchmarkError: If the table holds what `read_table` would refuse.
+    """
+    refuse_wrong(table, path)
+    metadata = {b"hemobench.schema": str(SCHEMA).encode(), b"hemobench.header": _header.dump_json(table.header)}
+    names = list(load_task(table.header.task).space())
+    columns = {**_config_columns(table.rows, names), **_fixed_columns(table.rows), **_metric_columns(table)}
+    arrow = pa.table(columns).replace_schema_metadata(metadata)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
+    pq.write_table(arrow, partial, compression="zstd", compression_level=9, store_schema=False)
+    os.replace(partial, path)
+
+
+def _config_columns(rows: Sequence[Row], names: Sequence[str]) -> dict[str, pa.Array]:
+    columns = {}
+    for name in names:
+        values = [row.config.get(name) for row in rows]
+        kinds = {type(value) for value in values if value is not None}
+        if kinds == {int, float}:
+            kinds = {float}
+        kind = CONFIG_TYPES[kinds.pop()] if len(kinds) == 1 else _text
+        columns[CONFIG + name] = pa.array(values, kind)
+    return columns
+
+
+def _fixed_columns(rows: Sequence[Row]) -> dict[str, pa.Array]:
+    return {
+        name: pa.array([str(row.status) if name == "status" else getattr(row, name) for row in rows], kind)
+        for name, kind in FIXED.items()
+    }
+
+
+def _metric_columns(table: Table) -> dict[str, pa.Array]:
+    validation, test = table.metrics
+    return {
+        **{VALIDATION + n: pa.array([row.validation.get(n) for row in table.rows], _floats) for n in validation},
+        **{TEST + n: pa.array([row.test.get(n) for row in table.rows], _floats) for n in test},
+    }
+
+
+def read_table(path: Path) -> Table:
+    """Read a table, trusting nothing in the file.
+
+    Raises:
+        BenchmarkError: If it is no table of ours, too large, damaged, or holds figures that cannot be.
+    """
+    _check_ends(path)
+    try:
+        with pq.ParquetFile(
+            path,
+            memory_map=False,
+            thrift_string_size_limit=MAX_FOOTER_BYTES,
+            thrift_container_size_limit=100_000,
+        ) as file:
+            _check_footer(file, path)
+            header = _read_header(file, path)
+            text = [name for name in file.schema_arrow.names if file.schema_arrow.field(name).type == _text]
+        # Text stays a dictionary: a long text that a million rows repeat is decompressed once.
+        arrow = pq.read_table(path, read_dictionary=text, memory_map=False, use_threads=False, partitioning=None)
+    except (pa.ArrowException, OSError, ValueError, UnicodeDecodeError, MemoryError) as problem:
+        first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
+        raise BenchmarkError(f"{path}: no readable Parquet file: {first}", MEND) from None
+    _check_text(arrow, text, path)
+    table = Table(header, tuple(_rows(arrow, path)))
+    refuse_wrong(table, path)
+    return table
+
+
+def _check_ends(path: Path) -> None:
+    """A Parquet file begins and ends with a mark, and says before the last one how long its footer is."""
+    try:
+        size = path.stat().st_size
+        if size > MAX_FILE_BYTES:
+            raise BenchmarkError(f"{path}: {size:,} bytes; a table has at most {MAX_FILE_BYTES:,}", MEND)
+        with open(path, "rb") as file:
+            start = file.read(4)
+            file.seek(max(size - 8, 0))
+            end = file.read(8)
+    except OSError as problem:
+        raise BenchmarkError(f"{path}: {problem.strerror}", "name a table, a Parquet file") from None
+    if size < 12 or start != b"PAR1" or end[4:] != b"PAR1":
+        raise BenchmarkError(f"{path}: not a whole Parquet file", MEND)
+    (footer,) = struct.unpack("<I", end[:4])
+    if footer > min(MAX_FOOTER_BYTES, size - 12):
+        raise BenchmarkError(f"{path}: a footer of {footer:,} bytes", MEND)
+
+
+def _check_footer(file: pq.ParquetFile, path: Path) -> None:
+    """Refuse by what the footer says: too much of anything, columns that are not ours, data elsewhere."""
+    metadata = file.metadata
+    chunks = [
+        metadata.row_group(group).column(column)
+        for group in range(min(metadata.num_row_groups, MAX_COLUMNS))
+        for column in range(min(metadata.num_columns, MAX_COLUMNS))
+    ]
+    for what, count, most in (
+        ("columns", metadata.num_columns, MAX_COLUMNS),
+        ("row groups", metadata.num_row_groups, MAX_COLUMNS),
+        ("rows", metadata.num_rows, MAX_ROWS),
+        ("values", sum(chunk.num_values for chunk in chunks), MAX_VALUES),
+        ("decompressed bytes", sum(chunk.total_uncompressed_size for chunk in chunks), MAX_DECOMPRESSED_BYTES),
+    ):
+        if not 0 <= count <= most:
+            raise BenchmarkError(f"{path}: {count:,} {what}; a table has at most {most:,}", MEND)
+    if any(chunk.file_path for chunk in chunks):
+        raise BenchmarkError(f"{path}: its data lies in another file", MEND)
+    _check_columns(file.schema_arrow, path)
+
+
+def _check_columns(schema: pa.Schema, path: Path) -> None:
+    for field in schema:
+        if field.name in FIXED:
+            fits = _same(field.type, FIXED[field.name])
+        elif NAMED.fullmatch(field.name):
+            config = field.name.startswith(CONFIG)
+            fits = field.type in CONFIG_TYPES.values() if config else _same(field.type, _floats)
+        else:
+            raise BenchmarkError(f"{path}: a column {field.name[:80]!r}, which no table has", MEND)
+        if not fits:
+            raise BenchmarkError(f"{path}: column {field.name!r} is of type {str(field.type)[:80]}", MEND)
+    missing = FIXED.keys() - set(schema.names)
+    if missing or len(set(schema.names)) < len(schema.names):
+        what = f"no column {min(missing)!r}" if missing else "a column twice"
+        raise BenchmarkError(f"{path}: {what}", MEND)
+
+
+def _same(found: pa.DataType, wanted: pa.DataType) -> bool:
+    """Equal types, whatever a list calls its items."""
+    if pa.types.is_list(wanted):
+        return bool(pa.types.is_list(found) and found.value_type == wanted.value_type)
+    return bool(found == wanted)
+
+
+def _read_header(file: pq.ParquetFile, path: Path) -> Header:
+    metadata = file.metadata.metadata or {}
+    schema = metadata.get(b"hemobench.schema", b"").decode(errors="replace")
+    if schema != str(SCHEMA):
+        what = f"schema {schema[:20]!r}; this hemobench reads {SCHEMA}" if schema else "not a table of hemobench"
+        raise BenchmarkError(f"{path}: {what}", "upgrade hemobench" if schema.isdecimal() else MEND)
+    try:
+        return _header.validate_json(metadata.get(b"hemobench.header", b""))
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        raise BenchmarkError(f"{path}: header: {'.'.join(map(str, first['loc']))} {first['msg']}", MEND) from None
+
+
+def _check_text(arrow: pa.Table, text: Sequence[str], path: Path) -> None:
+    for name in text:
+        for chunk in arrow.column(name).chunks:
+            longest = max((len(value) for value in chunk.dictionary.to_pylist() if value is not None), default=0)
+            if longest > MAX_TEXT:
+                raise BenchmarkError(f"{path}: column {name!r} has a text of {longest:,} characters", MEND)
+
+
+def _rows(arrow: pa.Table, path: Path) -> Iterator[Row]:
+    columns = {name: arrow.column(name).to_pylist() for name in arrow.column_names}
+    kinds = {part: [name for name in columns if name.startswith(part)] for part in (CONFIG, VALIDATION, TEST)}
+    for i in range(arrow.num_rows):
+        fields: dict[str, Any] = {name: columns[name][i] for name in FIXED}
+        parts = {
+            part: {n.removeprefix(part): columns[n][i] for n in names if columns[n][i] is not None}
+            for part, names in kinds.items()
+        }
+        try:
+            lists = {n: tuple(fields[n]) for n in ("epochs", "seconds", "evaluation_seconds", "curve")}
+            yield Row(
+                config=parts[CONFIG],
+                seed=int(fields["seed"]),
+                fold=int(fields["fold"]),
+                origin=str(fields["origin"]),
+                **lists,
+                validation={name: tuple(values) for name, values in parts[VALIDATION].items()},
+                test={name: tuple(values) for name, values in parts[TEST].items()},
+                status=Status(fields["status"]),
+                error=fields["error"],
+            )
+        except (TypeError, ValueError) as problem:
+            raise BenchmarkError(f"{path}, row {i}: {problem}", MEND) from None
+
+
+def refuse_wrong(table: Table, place: Path | str) -> None:
+    """Refuse a table whose rows cannot be true.
+
+    Raises:
+        BenchmarkError: Naming the first such row.
+    """
+    if not table.rows:
+        raise BenchmarkError(f"{place}: no rows", MEND)
+    space = load_task(table.header.task).space()
+    seen: set[tuple[str, int, int]] = set()
+    known: dict[str, str | None] = {}
+    for i, row in enumerate(table.rows):
+        try:
+            problem = row_problem(row, table.header.epochs)
+            key = row.key
+        except (TypeError, ValueError) as wrong:
+            raise BenchmarkError(f"{place}, row {i}: {wrong}", MEND) from None
+        if key[0] not in known:
+            known[key[0]] = _config_problem(space, row.config)
+        problem = problem or known[key[0]] or ("the same configuration, seed and fold twice" if key in seen else None)
+        if problem:
+            raise BenchmarkError(f"{place}, row {i}: {problem}", MEND)
+        seen.add(key)
+
+
+def _config_problem(space: Any, config: Config) -> str | None:
+    try:
+        Configuration(space, values=dict(config))
+    except Exception as problem:  # ConfigSpace has a dozen kinds of its own
+        return f"not of the task's space: {str(problem).splitlines()[0][:200]}"
+    return None
