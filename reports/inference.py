@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -31,15 +32,29 @@ def signed_rank_test(differences: ArrayLike) -> float:
     if not len(values):
         return 1.0
     doubled = np.rint(2 * rankdata(np.abs(values))).astype(int)  # ranks are halves at worst, so these are integers
+    positive = int(doubled[values > 0].sum())
+    extreme = min(positive, int(doubled.sum()) - positive)
+    return min(1.0, 2 * _rank_sums(tuple(np.sort(doubled).tolist()))[extreme])
+
+
+@lru_cache(maxsize=1024)
+def _rank_sums(ranks: tuple[int, ...]) -> list[float]:
+    """The distribution function, at 0, 1, 2, ..., of the sum of a random half of the ranks: each in or out."""
     chances = np.ones(1)
-    for rank in doubled:
+    for rank in ranks:
         longer = np.zeros(len(chances) + rank)
         longer[: len(chances)] += chances / 2
         longer[rank:] += chances / 2
         chances = longer
-    positive = int(doubled[values > 0].sum())
-    extreme = min(positive, int(doubled.sum()) - positive)
-    return float(min(1.0, 2 * chances[: extreme + 1].sum()))
+    cumulated: list[float] = np.cumsum(chances).tolist()
+    return cumulated
+
+
+def signed_rank_sum(differences: ArrayLike) -> float:
+    """The sum of the signed ranks: positive where positive differences prevail."""
+    values = np.asarray(differences, dtype=float)
+    values = values[values != 0]
+    return float((np.sign(values) * rankdata(np.abs(values))).sum()) if len(values) else 0.0
 
 
 def paired_differences(losses: ArrayLike, others: ArrayLike) -> Array:

@@ -13,7 +13,7 @@ from typing import Literal
 
 import numpy as np
 
-from hemobench.reports.inference import holm, paired_differences, seeds_needed, signed_rank_test
+from hemobench.reports.inference import holm, paired_differences, seeds_needed, signed_rank_sum, signed_rank_test
 from hemobench.reports.statistics import Array, paired_bootstrap, probability_of_improvement
 
 ALPHA = 0.05
@@ -159,4 +159,4 @@ def _verdict(
         return "equivalent"
     if p_holm > ALPHA:
         return "undecided"
-    return "better" if (differences > 0).sum() > (differences < 0).sum() else "worse"
+    return "better" if signed_rank_sum(differences) > 0 else "worse"

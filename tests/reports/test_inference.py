@@ -1,0 +1,184 @@
+"""Tests and targets against scipy, statsmodels, scikit-posthocs, Demsar's example, and arithmetic by hand."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import scikit_posthocs
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from scipy import stats
+
+from hemobench.errors import BenchmarkError
+from hemobench.reports.inference import (
+    censored_median,
+    critical_difference,
+    holm,
+    paired_differences,
+    seeds_needed,
+    signed_rank_sum,
+    signed_rank_test,
+)
+from hemobench.reports.pairwise import ALPHA, Comparison, against, all_pairs, mirrored, power_note
+from hemobench.reports.statistics import bootstrap, bootstrap_means, probability_of_best
+
+
+@settings(max_examples=60, deadline=None)
+@given(size=st.integers(1, 40), seed=st.integers(0, 2**32 - 1), shift=st.floats(-1, 1))
+def test_signed_ranks_are_scipys_where_there_are_no_ties(size: int, seed: int, shift: float) -> None:
+    values = np.random.default_rng(seed).normal(shift, 1, size)
+    assert signed_rank_test(values) == pytest.approx(stats.wilcoxon(values, method="exact").pvalue, abs=1e-12)
+
+
+@settings(max_examples=40, deadline=None)
+@given(values=arrays(float, st.integers(1, 9), elements=st.sampled_from([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0])))
+def test_with_ties_they_are_scipys_permutation_test(values: np.ndarray) -> None:
+    if not values.any():
+        assert signed_rank_test(values) == 1.0
+        return
+    every_sign = stats.PermutationMethod(n_resamples=np.inf)
+    theirs = stats.wilcoxon(values, zero_method="wilcox", method=every_sign).pvalue
+    assert signed_rank_test(values) == pytest.approx(theirs, abs=1e-12)
+
+
+def test_signed_ranks_by_hand() -> None:
+    assert signed_rank_test([1, 2, 3, 4, 5]) == pytest.approx(2 / 32)
+    assert signed_rank_test([0, 0, 1, 2, 3, 4, 5]) == pytest.approx(2 / 32)  # zeros are dropped
+    assert signed_rank_test([np.inf, 1, 2]) == pytest.approx(2 / 8)
+    assert signed_rank_sum([-1, 2, 2, 0]) == 4
+
+
+def test_a_missing_result_is_worse_than_any() -> None:
+    np.testing.assert_array_equal(
+        paired_differences([0.5, 0.5, np.nan, np.nan], [0.75, np.nan, 0.5, np.nan]), [0.25, np.inf, -np.inf, 0.0]
+    )
+
+
+@given(p=arrays(float, st.integers(1, 12), elements=st.floats(0, 1)))
+def test_holm_is_statsmodels(p: np.ndarray) -> None:
+    from statsmodels.stats.multitest import multipletests
+
+    np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])
+
+
+def test_all_pairs_agree_with_scikit_posthocs() -> None:
+    losses = np.random.default_rng(2).normal([0.0, 0.3, 1.2, 1.5], 1.0, (18, 4))
+    theirs = scikit_posthocs.posthoc_wilcoxon(list(losses.T), p_adjust="holm", method="exact").to_numpy()
+    mine = [comparison.p_holm for comparison in all_pairs(losses, "abcd")]
+    np.testing.assert_allclose(mine, theirs[np.triu_indices(4, 1)], atol=1e-12)
+
+
+def test_identical_strategies_are_told_apart_at_most_at_the_nominal_rate() -> None:
+    generator, called = np.random.default_rng(77), 0
+    for _ in range(1000):
+        shared = generator.normal(size=(12, 1))  # what all strategies have in common on a seed
+        losses = shared + generator.normal(size=(12, 5))
+        pairs = [(one, other) for one in range(5) for other in range(one)]
+        p = [signed_rank_test(paired_differences(losses[:, one], losses[:, other])) for one, other in pairs]
+        called += bool((holm(p) <= ALPHA).any())
+    assert 0 < called <= 1000 * ALPHA
+
+
+def test_a_true_difference_is_called_and_a_small_one_is_equivalent() -> None:
+    generator = np.random.default_rng(4)
+    base = generator.normal(0.1, 0.02, 20)
+    losses = np.stack([base, base - 0.05 + generator.normal(0, 0.01, 20), base + 0.001, base], axis=1)
+    found = {(c.one, c.other): c for c in all_pairs(losses, ["a", "good", "near", "same"])}
+    assert found["a", "good"].verdict == "worse"
+    assert found["good", "near"].verdict == "better"
+    near = found["a", "near"]
+    assert (near.verdict, near.difference) == ("equivalent", pytest.approx(0.1))  # points
+    assert near.p_holm < ALPHA  # a difference, and one that does not matter
+    assert (found["a", "same"].zeros, found["a", "same"].p, found["a", "same"].improvement) == (20, 1.0, 0.5)
+
+
+def test_against_a_control_adjusts_for_fewer_comparisons() -> None:
+    losses = np.random.default_rng(8).normal([0.0, 0.05, 0.1, 0.2], 0.05, (12, 4))
+    mine = against("d", losses, list("abcd"))
+    every = {(c.one, c.other): c for c in all_pairs(losses, list("abcd"))}
+    assert [(c.one, c.other) for c in mine] == [("a", "d"), ("b", "d"), ("c", "d")]
+    for comparison in mine:
+        assert comparison.p == every[comparison.one, "d"].p
+        assert comparison.p_holm <= every[comparison.one, "d"].p_holm
+
+
+def test_missing_results_are_never_equivalent() -> None:
+    losses = np.full((12, 2), 0.1)
+    losses[0, 1] = np.nan
+    (comparison,) = all_pairs(losses, "ab")
+    assert (comparison.verdict, comparison.missing, comparison.difference) == ("undecided", 1, 0.0)
+    (nothing,) = all_pairs(np.array([[0.1, np.nan]] * 12), "ab")
+    assert (nothing.verdict, nothing.difference, nothing.low) == ("better", None, None)
+
+
+def test_mirrored_twice_is_the_same() -> None:
+    losses = np.random.default_rng(3).normal([0.0, 0.5], 0.1, (12, 2))
+    (comparison,) = all_pairs(losses, "ab")
+    turned = mirrored(comparison)
+    assert isinstance(turned, Comparison)
+    assert (comparison.verdict, turned.verdict) == ("better", "worse")
+    assert turned.low is not None
+    assert turned.low < 0
+    assert mirrored(turned) == comparison
+
+
+def test_five_seeds_cannot_tell_anything_and_it_is_said() -> None:
+    assert seeds_needed(1) == 6  # 2 / 2**5 is above 5 %, 2 / 2**6 is not
+    assert seeds_needed(21) == 10
+    assert "that takes 10 seeds" in power_note(5, 21)
+    assert power_note(10, 21) == ""
+    extreme = [signed_rank_test(np.ones(seeds_needed(tests) + k)) * tests for tests in (1, 21) for k in (-1, 0)]
+    assert [p <= ALPHA for p in extreme] == [False, True, False, True]
+
+
+@settings(max_examples=30, deadline=None)
+@given(values=arrays(float, st.tuples(st.integers(1, 6), st.integers(1, 4)), elements=st.floats(-5, 5)))
+def test_bootstrap_means_are_the_bootstrap_of_means(values: np.ndarray) -> None:
+    np.testing.assert_allclose(
+        bootstrap_means(values, draws=50, seed=3), bootstrap(values, draws=50, seed=3), atol=1e-9
+    )
+
+
+def test_probability_of_best() -> None:
+    losses = np.array([[0.1, 0.2, 0.1], [0.1, 0.3, 0.1]])
+    np.testing.assert_allclose(probability_of_best(losses), [0.5, 0.0, 0.5])
+    mixed = probability_of_best([[0.0, 1.0], [1.0, 0.0]], draws=4000)
+    assert mixed == pytest.approx([0.5, 0.5], abs=0.05)
+    assert probability_of_best(np.random.default_rng(0).normal(size=(9, 6))).sum() == pytest.approx(1)
+
+
+@given(
+    hours=arrays(float, st.integers(1, 12), elements=st.one_of(st.integers(1, 9).map(float), st.just(np.nan))),
+)
+def test_the_censored_median_lies_in_kaplan_and_meiers(hours: np.ndarray) -> None:
+    observed, missed = hours[~np.isnan(hours)], np.full(int(np.isnan(hours).sum()), 10.0)
+    median = float(censored_median(hours))
+    left = stats.ecdf(stats.CensoredData(uncensored=observed, right=missed)).sf
+    if np.isfinite(median):
+        assert left.evaluate(median) <= 0.5 + 1e-9
+        assert left.evaluate(np.nextafter(median, 0) - 0.6 * (len(hours) % 2 == 0)) >= 0.5 - 1e-9 or len(hours) > 1
+    else:
+        assert left.evaluate(9.5) >= 0.5 - 1e-9
+
+
+def test_the_censored_median_by_hand() -> None:
+    assert censored_median([1.0, np.nan, 3.0]) == 3.0
+    assert np.isinf(censored_median([1.0, np.nan]))
+    np.testing.assert_array_equal(censored_median([[1.0, np.nan], [2.0, 4.0], [9.0, np.nan]]), [2.0, np.inf])
+
+
+def test_the_critical_difference_is_demsars() -> None:
+    """Demsar (2006), section 3.2.2: four classifiers on fourteen data sets, 1.25 at alpha = 0.05."""
+    losses = np.random.default_rng(1).normal(size=(14, 4))
+    found = critical_difference(losses)
+    assert found.critical_difference == pytest.approx(1.25, abs=0.005)
+    assert found.friedman_p == pytest.approx(stats.friedmanchisquare(*losses.T).pvalue)
+    np.testing.assert_allclose(found.mean_ranks, stats.rankdata(losses, axis=1).mean(axis=0))
+
+
+def test_few_tasks_get_no_critical_difference_diagram() -> None:
+    with pytest.raises(BenchmarkError, match=r"2 tasks: with 7 strategies.* 6\.37 apart, and 6 is the largest gap"):
+        critical_difference(np.zeros((2, 7)))
+    with pytest.raises(BenchmarkError, match="9 tasks"):
+        critical_difference(np.zeros((9, 3)))
