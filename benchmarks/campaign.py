@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
+from multiprocessing import current_process
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +16,13 @@ from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.environment import environment
 from hemobench.benchmarks.evaluators.base import Evaluator, Outcome
 from hemobench.benchmarks.execute import process_pool
-from hemobench.benchmarks.runner import checked, require_support
+from hemobench.benchmarks.runner import Vetting, require_support
 from hemobench.benchmarks.store import same_run, write_whole
 from hemobench.benchmarks.tables.design import Design, again, points
-from hemobench.benchmarks.tables.io import write_table
+from hemobench.benchmarks.tables.io import MAX_TEXT, write_table
 from hemobench.benchmarks.tables.journal import Journal, read_rows
-from hemobench.benchmarks.tables.schema import ALL_FOLDS, SCHEMA, Header, Row, Table
-from hemobench.benchmarks.task import Task, load_task
+from hemobench.benchmarks.tables.schema import ALL_FOLDS, SCHEMA, Header, Row, Table, config_key
+from hemobench.benchmarks.task import Task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies import load_strategy
 from hemobench.strategies.base import Config, Proposal, Status, Trial
@@ -37,18 +39,28 @@ class Source:
         benchmark: As in `c-nmc@live`.
         settings: The evaluator's, built-in values only; one fold's number is added as `fold`.
         scale: What is scaled down, for the table's header.
-        device_of: Setting of a worker's device and the devices, shared out in turn, as in
-            `("device", ("cuda:0", "cuda:1"))`; `None` for none.
+        devices: Shared out in turn to the worker processes, as the evaluator's `device`; empty for its default.
     """
 
     benchmark: str
     settings: Mapping[str, Any] = field(default_factory=dict)
     scale: str = "paper"
+    devices: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> str:
+        """All of it as text."""
+        return json.dumps(asdict(self), sort_keys=True)
 
     def evaluator(self, fold: int) -> Evaluator:
-        """The evaluator of one fold, or of all together."""
-        chosen = {} if fold == ALL_FOLDS else {"fold": fold}
-        return load_benchmark(self.benchmark).evaluator(**self.settings, **chosen)
+        """The evaluator of one fold, or of all together, on this process' device."""
+        settings = dict(self.settings)
+        if fold != ALL_FOLDS:
+            settings["fold"] = fold
+        if self.devices:
+            number = sum(current_process()._identity)  # 1, 2, … in a pool; 0 in the main process
+            settings["device"] = self.devices[(number - 1) % len(self.devices)]
+        return load_benchmark(self.benchmark).evaluator(**settings)
 
 
 @dataclass(frozen=True)
@@ -203,15 +215,97 @@ def distinct(rows: Sequence[Row]) -> list[Row]:
     return list(found.values())
 
 
-def do_unit(unit: Unit, source: Source, design: Design, folder: Path) -> int:
-    """Do what of a unit is not recorded yet; the number of its trainings."""
+def do_unit(unit: Unit, source: Source, design: Design, folder: Path) -> None:
+    """Do what of a unit is not recorded yet."""
     task = load_benchmark(source.benchmark).task
     journal = Journal(folder / f"{unit.name}.jsonl")
     try:
-        asked = iter(unit.points) if unit.strategy is None else None
-        for row in _search(unit, task, source, design, journal) if asked is None else _each(asked, source, design):
-            if row.key not in journal.rows:
-                journal.append(row)
-        return len(journal.rows)
+        if unit.strategy is not None:
+            _search(unit, journal, source, design, task)
+        for origin, config, seed, fold in unit.points:
+            _recorded(journal, source, design, task, origin, config, seed, fold)
     finally:
         journal.close()
+
+
+def _search(unit: Unit, journal: Journal, source: Source, design: Design, task: Task) -> None:
+    """Let a strategy search; its recorded trials are told again first, so it goes on where it was."""
+    assert unit.strategy is not None
+    name, seed = unit.strategy
+    own_seed = seed + 1000 * design.seed
+    strategy = load_strategy(name)(task.space(), seed=own_seed, horizon=design.strategy_trials)  # type: ignore[call-arg]
+    vetted, fold = Vetting(task), design.folds[0]
+    for number in range(design.strategy_trials):
+        proposal = vetted(strategy.ask(), {})
+        if proposal is None:
+            return
+        row = _recorded(journal, source, design, task, f"{name}/{seed}", proposal.config, 0, fold)
+        ok = row.status is Status.OK
+        loss = task.objective.loss(row.at(-1)[0]) if ok else None
+        strategy.tell(Trial(number, proposal, loss, row.status, row.seconds[-1]))
+
+
+def _recorded(
+    journal: Journal, source: Source, design: Design, task: Task, origin: str, config: Config, seed: int, fold: int
+) -> Row:
+    """The journal's row of a training, trained first if it is not there."""
+    row = journal.rows.get((config_key(config), seed, fold))
+    if row is None:
+        evaluator = _evaluator(source.key, fold)
+        row = look(evaluator, design.looks(task.epochs), origin, config, seed, fold)
+        journal.append(row)
+    return row
+
+
+@lru_cache(maxsize=8)
+def _evaluator(source: str, fold: int) -> Evaluator:
+    """Evaluators hold data that is costly to load; the trainings of one process share them."""
+    return Source(**json.loads(source)).evaluator(fold)
+
+
+def look(evaluator: Evaluator, epochs: Sequence[int], origin: str, config: Config, seed: int, fold: int) -> Row:
+    """Train one configuration, stopping to look after each of some numbers of epochs.
+
+    A figure that is no number counts as a training that diverged.
+    """
+    seconds, evaluation, ended = 0.0, 0.0, []
+    times: list[tuple[float, float]] = []
+    trained, status, error = 0, Status.OK, None
+    for epoch in epochs:
+        outcome = evaluator.evaluate(Proposal(dict(config), epoch), seed, trained=trained)
+        seconds += outcome.cost.gpu_seconds
+        evaluation += outcome.cost.evaluation_seconds
+        times.append((round(seconds, 6), round(min(evaluation, seconds), 6)))
+        status, error = _judged(outcome)
+        if status is not Status.OK:
+            break
+        ended.append(outcome)
+        trained = epoch
+    return Row(
+        config=dict(config),
+        seed=seed,
+        fold=fold,
+        origin=origin,
+        epochs=tuple(epochs[: len(times)]),
+        seconds=tuple(whole for whole, _ in times),
+        evaluation_seconds=tuple(part for _, part in times),
+        validation=_side([outcome.validation for outcome in ended]),
+        test=_side([outcome.test for outcome in ended]),
+        curve=tuple(float(value) for value in ended[-1].curve) if ended else (),
+        status=status,
+        error=error[:MAX_TEXT] if error else None,
+    )
+
+
+def _judged(outcome: Outcome) -> tuple[Status, str | None]:
+    """How a training ended; not well if one of its figures is not finite."""
+    if outcome.status is not Status.OK:
+        return outcome.status, outcome.error
+    wrong = [name for name, value in [*outcome.validation.items(), *outcome.test.items()] if not math.isfinite(value)]
+    wrong += ["the curve"] if not all(map(math.isfinite, outcome.curve)) else []
+    return (Status.DIVERGED, f"{wrong[0]} is not finite") if wrong else (Status.OK, None)
+
+
+def _side(outcomes: Sequence[Mapping[str, float]]) -> dict[str, tuple[float, ...]]:
+    names = outcomes[0].keys() if outcomes else ()
+    return {name: tuple(float(outcome[name]) for outcome in outcomes) for name in names}

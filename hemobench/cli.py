@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hemobench import data_commands
+from hemobench import data_commands, training_commands
 from hemobench.errors import BenchmarkError
 from hemobench.output import Json, console, print_json
 
@@ -24,6 +24,8 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.add_typer(data_commands.app)
+app.command()(training_commands.train)
+app.command()(training_commands.validate)
 RESULTS = Path("results")
 
 

@@ -40,6 +40,13 @@ def final_incumbent(results: Results) -> pd.DataFrame:
     return best[[*STEP[1:], *metrics]]
 
 
+def incumbents_at(results: Results, hours: float) -> pd.DataFrame:
+    """The best trial of each run so far at given GPU-hours; columns as of `final_incumbent`."""
+    steps = _improving(results)
+    best = steps[steps["hours"] <= hours].drop_duplicates("run", keep="last").set_index("run")
+    return best[[name for name in best.columns if name in STEP or str(name).startswith(("validation.", "test."))]]
+
+
 def hours_to_target(results: Results, run: int, loss: float) -> float:
     """GPU-hours until a run's best loss was at most `loss`; NaN (censored) if it never was."""
     hours = hours_to_targets(incumbents(_one(results, run)), pd.Series([loss], index=[run]))

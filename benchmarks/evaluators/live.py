@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from hemobench.benchmarks.training import devices
 from hemobench.benchmarks.training.bone_marrow import BoneMarrowWorkbench
 from hemobench.benchmarks.training.c_nmc import CNmcWorkbench
 from hemobench.benchmarks.training.checkpoints import Checkpoints
-from hemobench.benchmarks.training.cross_validation import Result, Resumption, train_all
+from hemobench.benchmarks.training.cross_validation import OnEpoch, Result, Resumption, train_all
 from hemobench.benchmarks.training.options import Options
 from hemobench.benchmarks.training.seeds import trial_seed
 from hemobench.benchmarks.training.stopwatch import Stopwatch, TrialEnded
@@ -104,13 +104,33 @@ class Live:
         A training that diverges, runs out of memory, times out or passes `limit` is an outcome with a charge, and
         leaves the process fit for the next.
         """
+        return self.train(proposal, seed, trained=trained, limit=limit)[0]
+
+    def train(
+        self,
+        proposal: Proposal,
+        seed: int,
+        *,
+        trained: int = 0,
+        limit: float = math.inf,
+        on_epoch: OnEpoch | None = None,
+    ) -> tuple[Outcome, Result]:
+        """As `evaluate`, with what a record has no room for: every fold's result and the confusion matrices.
+
+        Args:
+            proposal: What to train.
+            seed: The run's seed.
+            trained: Epochs charged before.
+            limit: GPU-seconds after which training stops.
+            on_epoch: Told of every epoch.
+        """
         bench = self._workbench
         setup, self._setup_s = self._setup_s, {"loading_s": 0.0, "preparation_s": 0.0}  # told once
         watch = Stopwatch(self._device, limit, self._options.trial_timeout or math.inf)
         devices.reset_peak_memory(self._device)
         with devices.settings(self._options.threads, self._options.deterministic):
-            status, result, error = self._guarded(bench, proposal, seed, trained, watch)
-        return Outcome(
+            status, result, error = self._guarded(bench, proposal, seed, trained, watch, on_epoch)
+        outcome = Outcome(
             status=status,
             validation=result.validation,
             test=result.test,
@@ -129,13 +149,20 @@ class Live:
                 "peak_memory_mb": devices.peak_memory_mb(self._device),
             },
         )
+        return outcome, result
 
     def _guarded(
-        self, bench: Workbench, proposal: Proposal, seed: int, trained: int, watch: Stopwatch
+        self,
+        bench: Workbench,
+        proposal: Proposal,
+        seed: int,
+        trained: int,
+        watch: Stopwatch,
+        on_epoch: OnEpoch | None,
     ) -> tuple[Status, Result, str | None]:
         """Train; what may befall a training becomes a status."""
         try:
-            return Status.OK, self._train(bench, proposal, seed, trained, watch), None
+            return Status.OK, self._train(bench, proposal, seed, trained, watch, on_epoch), None
         except TrialEnded as ended:
             status, message = ended.status, ended.message
         except (MemoryError, RuntimeError) as problem:  # torch.OutOfMemoryError is a RuntimeError
@@ -149,7 +176,15 @@ class Live:
             torch.cuda.empty_cache()
         return status, Result({}, {}, ()), message
 
-    def _train(self, bench: Workbench, proposal: Proposal, seed: int, trained: int, watch: Stopwatch) -> Result:
+    def _train(
+        self,
+        bench: Workbench,
+        proposal: Proposal,
+        seed: int,
+        trained: int,
+        watch: Stopwatch,
+        on_epoch: OnEpoch | None,
+    ) -> Result:
         epochs = min(proposal.epochs or self._full, self._full)
         resumption = Resumption(
             store=self._checkpoints,
@@ -158,7 +193,26 @@ class Live:
             keep=epochs < self._full,
         )
         noise = trial_seed(seed, proposal.config)
-        return train_all(bench, proposal.config, epochs, noise, device=self._device, watch=watch, resumption=resumption)
+        return train_all(
+            bench,
+            proposal.config,
+            epochs,
+            noise,
+            device=self._device,
+            watch=watch,
+            resumption=resumption,
+            on_epoch=on_epoch,
+        )
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Class names, in the order of the confusion matrices."""
+        return self._images.classes
+
+    @property
+    def folds(self) -> int:
+        """How many splits a proposal is trained on."""
+        return self._workbench.folds
 
     def _key(self, proposal: Proposal, seed: int) -> str:
         """Names a trial but for its epochs: everything that its weights depend on."""

@@ -5,19 +5,19 @@ from __future__ import annotations
 import os
 import re
 import struct
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from ConfigSpace import Configuration
 from pydantic import TypeAdapter, ValidationError
 
 from hemobench.benchmarks.tables.schema import SCHEMA, Header, Row, Table, row_problem
 from hemobench.benchmarks.task import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config, Status
+from hemobench.strategies.space import legality
 
 MAX_FILE_BYTES = 64 << 20
 MAX_FOOTER_BYTES = 4 << 20
@@ -56,7 +56,7 @@ def write_table(table: Table, path: Path) -> None:
     arrow = pa.table(columns).replace_schema_metadata(metadata)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    pq.write_table(arrow, partial, compression="zstd", compression_level=9, store_schema=False)
+    pq.write_table(arrow, partial, compression="zstd", compression_level=9)
     os.replace(partial, path)
 
 
@@ -235,7 +235,7 @@ def refuse_wrong(table: Table, place: Path | str) -> None:
     """
     if not table.rows:
         raise BenchmarkError(f"{place}: no rows", MEND)
-    space = load_task(table.header.task).space()
+    require_legal = legality(load_task(table.header.task).space())
     seen: set[tuple[str, int, int]] = set()
     known: dict[str, str | None] = {}
     for i, row in enumerate(table.rows):
@@ -245,16 +245,16 @@ def refuse_wrong(table: Table, place: Path | str) -> None:
         except (TypeError, ValueError) as wrong:
             raise BenchmarkError(f"{place}, row {i}: {wrong}", MEND) from None
         if key[0] not in known:
-            known[key[0]] = _config_problem(space, row.config)
+            known[key[0]] = _config_problem(require_legal, row.config)
         problem = problem or known[key[0]] or ("the same configuration, seed and fold twice" if key in seen else None)
         if problem:
             raise BenchmarkError(f"{place}, row {i}: {problem}", MEND)
         seen.add(key)
 
 
-def _config_problem(space: Any, config: Config) -> str | None:
+def _config_problem(require_legal: Callable[[Config], None], config: Config) -> str | None:
     try:
-        Configuration(space, values=dict(config))
-    except Exception as problem:  # ConfigSpace has a dozen kinds of its own
-        return f"not of the task's space: {str(problem).splitlines()[0][:200]}"
+        require_legal(config)
+    except (ValueError, TypeError) as problem:
+        return f"not of the task's space: {problem}"[:200]
     return None

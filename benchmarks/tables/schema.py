@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from hemobench.strategies.base import Config, Status
@@ -137,7 +138,7 @@ def row_problem(row: Row, full: int) -> str | None:
     times = (row.epochs, row.seconds, row.evaluation_seconds)
     if not row.epochs or len({len(values) for values in times}) != 1:
         return "epochs, seconds and evaluation_seconds are empty or of different lengths"
-    if not (_rising(row.epochs) and 1 <= row.epochs[0] and row.epochs[-1] <= full):
+    if not (_rising(row.epochs) and row.epochs[0] >= 1 and row.epochs[-1] <= full):
         return f"epochs do not rise from 1 to at most {full}"
     if not (_rising(row.seconds) and row.seconds[0] > 0 and math.isfinite(row.seconds[-1])):
         return "seconds are not positive, finite and rising"
@@ -157,7 +158,7 @@ def row_problem(row: Row, full: int) -> str | None:
 
 
 def _rising(values: tuple[int, ...] | tuple[float, ...]) -> bool:
-    return all(a < b for a, b in zip(values, values[1:], strict=False))
+    return all(a < b for a, b in pairwise(values))
 
 
 def _fractions(values: Iterable[float]) -> bool:

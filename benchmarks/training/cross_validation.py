@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from hemobench.benchmarks.training.checkpoints import Checkpoints
+from hemobench.benchmarks.training.feeds import Side
 from hemobench.benchmarks.training.loop import Training
-from hemobench.benchmarks.training.metrics import evaluate, over_folds
+from hemobench.benchmarks.training.metrics import confusion_matrix, evaluate, over_folds
 from hemobench.benchmarks.training.seeds import spread
 from hemobench.benchmarks.training.stopwatch import Stopwatch
 from hemobench.benchmarks.training.workbench import Workbench
 from hemobench.strategies.base import Config
+
+OnEpoch = Callable[[int, int, float], None]
+"""Told of every epoch: fold and epochs trained, and the validation accuracy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,11 +31,16 @@ class Result:
         validation: Metrics by name, of the epoch with the lowest validation loss.
         test: Likewise, of the same weights; empty without a test set.
         curve: Validation accuracy after each epoch.
+        confusion: Counts on `validation` and `test`, shape (classes, classes): rows are the true class. Summed over
+            folds.
+        folds: Of several splits, the result of each.
     """
 
     validation: dict[str, float]
     test: dict[str, float]
     curve: tuple[float, ...]
+    confusion: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    folds: tuple[Result, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +69,7 @@ def train_all(
     device: torch.device,
     watch: Stopwatch,
     resumption: Resumption,
+    on_epoch: OnEpoch | None = None,
 ) -> Result:
     """Train a configuration on every split of its task, one after the other.
 
@@ -68,6 +80,7 @@ def train_all(
         seed: The trial's; every fold has its own noise.
         device: Where.
         watch: Charged with the increment over `resumption.trained`.
+        on_epoch: Told of every epoch.
         resumption: What to go on from. Where no checkpoint is found, the earlier epochs are trained again, with equal
             results, and not charged again.
 
@@ -75,7 +88,7 @@ def train_all(
         TrialEnded: If a fold diverges or the time is up.
     """
     results = [
-        _train_one(workbench, config, fold, epochs, spread(seed, fold), device, watch, resumption)
+        _train_one(workbench, config, fold, epochs, spread(seed, fold), device, watch, resumption, on_epoch)
         for fold in range(workbench.folds)
     ]
     if len(results) == 1:
@@ -84,6 +97,8 @@ def train_all(
         validation=over_folds([r.validation for r in results]),
         test=over_folds([r.test for r in results]),
         curve=mean_curve([r.curve for r in results]),
+        confusion={side: sum_of([r.confusion[side] for r in results]) for side in results[0].confusion},
+        folds=tuple(results),
     )
 
 
@@ -96,8 +111,9 @@ def _train_one(
     device: torch.device,
     watch: Stopwatch,
     resumption: Resumption,
+    on_epoch: OnEpoch | None,
 ) -> Result:
-    training = Training(workbench.job(config, fold, seed), device, watch)
+    training = Training(workbench.job(config, fold, seed), device, watch, partial(on_epoch, fold) if on_epoch else None)
     key = f"{resumption.key} fold {fold}"
     if resumption.trained:
         state = resumption.store.load(key, resumption.trained, device)
@@ -109,20 +125,29 @@ def _train_one(
     else:
         resumption.store.drop(key, below=epochs)
     assert progress.best_logits is not None
-    validation = _metrics(workbench, training, progress.best_logits, "validation")
-    test: dict[str, float] = {}
+    found = {"validation": _figures(workbench, training, progress.best_logits, "validation")}
     if len(training.job.feed.labels("test")):
         training.use_best()
         with watch.timing("evaluation"):
             logits = training.predict("test")
-        test = _metrics(workbench, training, logits, "test")
-    return Result(validation, test, tuple(progress.scores))
+        found["test"] = _figures(workbench, training, logits, "test")
+    metrics = {side: figures for side, (figures, _) in found.items()}
+    confusion = {side: counts for side, (_, counts) in found.items()}
+    return Result(metrics["validation"], metrics.get("test", {}), tuple(progress.scores), confusion)
 
 
-def _metrics(workbench: Workbench, training: Training, logits: torch.Tensor, side: str) -> dict[str, float]:
-    labels = training.job.feed.labels(side).numpy()  # type: ignore[arg-type]
+def _figures(
+    workbench: Workbench, training: Training, logits: torch.Tensor, side: Side
+) -> tuple[dict[str, float], NDArray[np.int64]]:
+    labels = training.job.feed.labels(side).numpy()
     probabilities = logits.double().softmax(dim=1).cpu().numpy()
-    return evaluate(labels, probabilities, workbench.classes, workbench.positive)
+    counts = confusion_matrix(labels, probabilities.argmax(axis=1), len(workbench.classes))
+    return evaluate(labels, probabilities, workbench.classes, workbench.positive), counts
+
+
+def sum_of(matrices: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:
+    """Confusion matrices of several folds as one."""
+    return np.sum(matrices, axis=0, dtype=np.int64)
 
 
 def mean_curve(curves: Sequence[Sequence[float]]) -> tuple[float, ...]:

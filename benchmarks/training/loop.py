@@ -7,6 +7,7 @@ and goes on later therefore needs no generator's state, and on a CPU ends bit fo
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -103,10 +104,18 @@ class Training:
         job: What to train.
         device: Where its network is.
         watch: What the seconds are counted with.
+        on_epoch: Told, after every epoch, how many are trained and the validation accuracy.
     """
 
-    def __init__(self, job: Job, device: torch.device, watch: Stopwatch) -> None:
+    def __init__(
+        self,
+        job: Job,
+        device: torch.device,
+        watch: Stopwatch,
+        on_epoch: Callable[[int, float], None] | None = None,
+    ) -> None:
         self.job = job
+        self._on_epoch = on_epoch
         self.progress = Progress()
         self._device = device
         self._watch = watch
@@ -155,6 +164,8 @@ class Training:
             progress.stopped = epoch - progress.best_epoch >= recipe.patience
             if self._scheduler is not None:
                 self._scheduler.step(loss)
+            if self._on_epoch is not None:
+                self._on_epoch(epoch + 1, score)
         return progress
 
     def _train_epoch(self, epoch: int) -> float:
@@ -163,19 +174,21 @@ class Training:
         labels = feed.labels("train")
         rows, slots = _order(labels, recipe, generator(self.job.seed, Stream.ORDER, epoch))
         targets = torch.split(labels[rows].to(self._device), recipe.batch_size)
-        total = torch.zeros((), device=self._device)
+        total, steps = torch.zeros((), device=self._device), 0
         network.train()
         with forked(self._device, self.job.seed, Stream.DROPOUT, epoch):
             for inputs, target in zip(feed.batches(epoch, rows, slots, recipe.batch_size), targets, strict=True):
+                if len(target) == 1 < recipe.batch_size:
+                    continue  # a last batch of one image: batch normalisation cannot train on it
                 with torch.autocast(self._device.type, dtype=torch.float16, enabled=self._amp):
                     loss = self._training_loss(network(inputs), target)
                 self._optimizer.zero_grad(set_to_none=True)
                 self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
                 self._scaler.step(self._optimizer)
                 self._scaler.update()
-                total += loss.detach()
+                total, steps = total + loss.detach(), steps + 1
                 self._watch.check()
-        return float(total / len(targets))
+        return float(total / steps)
 
     def _training_loss(self, output: Tensor | tuple[Tensor, Tensor], target: Tensor) -> Tensor:
         if isinstance(output, tuple):
@@ -225,14 +238,9 @@ class Training:
 
 
 def _order(labels: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Rows of the training set in the order of an epoch, and the view of each.
-
-    A last batch of one image is left out where batches hold more: batch normalisation cannot train on it.
-    """
+    """Rows of the training set in the order of an epoch, and the view of each."""
     sampled = sample(labels, recipe.sampling, generator)
     slots = torch.randperm(len(sampled), generator=generator)
-    if recipe.batch_size > 1 and len(slots) % recipe.batch_size == 1 and len(slots) > 1:
-        slots = slots[:-1]
     return sampled[slots], slots
 
 

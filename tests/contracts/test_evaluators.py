@@ -27,8 +27,8 @@ def cells(tmp_path_factory):
 
 
 SMALL = {
-    "c-nmc": {"image_size": 48, "weights": "none"},
-    "bone-marrow": {"image_size": 32, "weights": "none", "scale": "micro"},
+    "c-nmc": {"image_size": 64, "weights": "none"},
+    "bone-marrow": {"image_size": 64, "folds": 3, "weights": "none", "scale": "micro"},
 }
 
 

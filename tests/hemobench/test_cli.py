@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -12,22 +11,11 @@ import time
 import pytest
 
 
-def hemobench(*arguments, **options):
-    return subprocess.run(
-        [sys.executable, "-m", "hemobench", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "COLUMNS": "120"},
-        **options,
-    )
-
-
 @pytest.fixture(scope="module")
-def results(tmp_path_factory):
+def results(tmp_path_factory, command):
     out = tmp_path_factory.mktemp("results")
     strategies = "manual,random,sssr,optuna-tpe,hyperopt-tpe"
-    done = hemobench("run", "quick", "--out", out, "--seeds", 2, "--strategies", strategies)
+    done = command("run", "quick", "--out", out, "--seeds", 2, "--strategies", strategies)
     assert done.returncode == 0, done.stderr
     return out, done
 
@@ -38,8 +26,8 @@ def test_run_prints_the_leaderboard_of_both_benchmarks(results):
         assert word in done.stdout
 
 
-def test_leaderboard_as_json(results):
-    done = hemobench("leaderboard", results[0], "--json")
+def test_leaderboard_as_json(results, command):
+    done = command("leaderboard", results[0], "--json")
     assert done.returncode == 0
     boards = json.loads(done.stdout)["boards"]
     board = next(found for found in boards if found.get("benchmark") == "c-nmc@published")
@@ -48,9 +36,9 @@ def test_leaderboard_as_json(results):
     assert 85 < board["rows"][0]["validation"]["mean"] < 99
 
 
-def test_running_again_does_nothing_again(results):
+def test_running_again_does_nothing_again(results, command):
     started = time.monotonic()
-    done = hemobench("run", "quick", "--out", results[0], "--seeds", 2, "--strategies", "random,sssr")
+    done = command("run", "quick", "--out", results[0], "--seeds", 2, "--strategies", "random,sssr")
     assert done.returncode == 0
     assert time.monotonic() - started < 60
 
@@ -70,19 +58,19 @@ def test_interrupted_it_says_so_and_can_be_gone_on_with(tmp_path):
 
 
 @pytest.mark.parametrize("what", ["strategies", "benchmarks", "suites"])
-def test_list(what):
-    rows = json.loads(hemobench("list", what, "--json").stdout)[what]
+def test_list(what, command):
+    rows = json.loads(command("list", what, "--json").stdout)[what]
     assert len(rows) >= 3
-    table = hemobench("list", what)
+    table = command("list", what)
     assert table.returncode == 0
     assert rows[0]["name"] in table.stdout
 
 
-def test_card():
-    card = json.loads(hemobench("card", "c-nmc@published", "--json").stdout)
+def test_card(command):
+    card = json.loads(command("card", "c-nmc@published", "--json").stdout)
     assert any(target["target"] == 88.84 for target in card["targets"])
     assert card["notes"]
-    assert "88.84" in hemobench("card", "c-nmc@published").stdout
+    assert "88.84" in command("card", "c-nmc@published").stdout
 
 
 @pytest.mark.parametrize(
@@ -102,8 +90,8 @@ def test_card():
         (["fly"], "fly"),
     ],
 )
-def test_bad_input_gets_the_one_message(arguments, says, tmp_path):
-    done = hemobench(*arguments, cwd=tmp_path)
+def test_bad_input_gets_the_one_message(arguments, says, tmp_path, command):
+    done = command(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
@@ -120,9 +108,9 @@ def test_help_loads_nothing_heavy():
     assert not loaded & {"numpy", "pandas", "ConfigSpace", "optuna", "smac", "skopt", "hyperopt", "torch", "sklearn"}
 
 
-def test_it_works_beside_somebody_elses_folders_of_the_same_names(tmp_path):
+def test_it_works_beside_somebody_elses_folders_of_the_same_names(tmp_path, command):
     for name in ("benchmarks", "datasets", "strategies", "reports"):
         (tmp_path / name).mkdir()
         (tmp_path / name / "__init__.py").write_text("raise RuntimeError('not ours')")
-    done = hemobench("list", "benchmarks", cwd=tmp_path)
+    done = command("list", "benchmarks", cwd=tmp_path)
     assert done.returncode == 0, done.stderr

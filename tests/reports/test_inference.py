@@ -32,7 +32,7 @@ def test_signed_ranks_are_scipys_where_there_are_no_ties(size: int, seed: int, s
 
 
 @settings(max_examples=40, deadline=None)
-@given(values=arrays(float, st.integers(1, 9), elements=st.sampled_from([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0])))
+@given(values=arrays(float, st.integers(2, 9), elements=st.sampled_from([-2.0, -1.0, 0.0, 1.0, 2.0, 3.0])))
 def test_with_ties_they_are_scipys_permutation_test(values: np.ndarray) -> None:
     if not values.any():
         assert signed_rank_test(values) == 1.0
@@ -55,6 +55,7 @@ def test_a_missing_result_is_worse_than_any() -> None:
     )
 
 
+@settings(max_examples=25, deadline=None)
 @given(p=arrays(float, st.integers(1, 12), elements=st.floats(0, 1)))
 def test_holm_is_statsmodels(p: np.ndarray) -> None:
     from statsmodels.stats.multitest import multipletests
@@ -155,11 +156,12 @@ def test_the_censored_median_lies_in_kaplan_and_meiers(hours: np.ndarray) -> Non
     observed, missed = hours[~np.isnan(hours)], np.full(int(np.isnan(hours).sum()), 10.0)
     median = float(censored_median(hours))
     left = stats.ecdf(stats.CensoredData(uncensored=observed, right=missed)).sf
-    if np.isfinite(median):
-        assert left.evaluate(median) <= 0.5 + 1e-9
-        assert left.evaluate(np.nextafter(median, 0) - 0.6 * (len(hours) % 2 == 0)) >= 0.5 - 1e-9 or len(hours) > 1
-    else:
-        assert left.evaluate(9.5) >= 0.5 - 1e-9
+    reached = [time for time in np.unique(observed) if left.evaluate(time) <= 0.5 + 1e-9]
+    if len(hours) % 2:
+        assert median == (reached[0] if reached else np.inf)
+    else:  # theirs is an interval
+        assert not np.isfinite(median) or reached[0] <= median
+        assert np.isfinite(median) or left.evaluate(9.5) >= 0.5 - 1e-9
 
 
 def test_the_censored_median_by_hand() -> None:

@@ -1,0 +1,150 @@
+"""An ensemble of small perceptrons, trained as stacked arrays with AdamW in plain NumPy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemobench.benchmarks.surrogates.targets import Targets
+
+Single = NDArray[np.float32]
+Arrays = list[Single]
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How an ensemble is trained; the defaults were chosen by held-out error on four tables.
+
+    Attributes:
+        members: Perceptrons.
+        width: Units of each of the two hidden layers.
+        steps: Steps of AdamW; the learning rate falls to 0 along half a cosine.
+        batch: Rows a step.
+        rate: First learning rate.
+        decay: Decoupled weight decay.
+        emphasis: How many times as much the objective's metrics at full length count as any other output.
+        failure: How much the failure probability counts.
+    """
+
+    members: int = 5
+    width: int = 64
+    steps: int = 2500
+    batch: int = 64
+    rate: float = 5e-3
+    decay: float = 1e-2
+    emphasis: float = 8.0
+    failure: float = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """What a network is to give for its inputs.
+
+    Attributes:
+        inputs: Shape (n, d).
+        values: Standardised outputs, shape (n, o).
+        weights: How much each counts, shape (n, o); 0 where it is unknown.
+        failed: Shape (n, t).
+    """
+
+    inputs: Single
+    values: Single
+    weights: Single
+    failed: Single
+
+
+def activate(x: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The rectifier."""
+    return np.maximum(x, 0, out=x)
+
+
+def train(problem: Problem, how: Training, seed: int) -> Arrays:
+    """Train an ensemble; equal arguments give equal weights.
+
+    Every member starts elsewhere and sees the rows in another order.
+
+    Returns:
+        Weights and biases of the three layers, shapes (members, in, out) and (members, 1, out).
+    """
+    starts, orders = np.random.SeedSequence(seed).spawn(2)
+    parameters = _start(problem, how, np.random.default_rng(starts))
+    moments = [(np.zeros_like(p), np.zeros_like(p)) for p in parameters]
+    rng = np.random.default_rng(orders)
+    batches = _batches(len(problem.inputs), how, rng)
+    for step in range(how.steps):
+        rate = how.rate * 0.5 * (1 + math.cos(math.pi * step / how.steps))
+        gradients = _gradients(problem, next(batches), parameters, how)
+        for p, g, (m, v) in zip(parameters, gradients, moments, strict=True):
+            m += 0.1 * (g - m)
+            v += 0.001 * (g * g - v)
+            size = rate * math.sqrt(1 - 0.999 ** (step + 1)) / (1 - 0.9 ** (step + 1))
+            if p.shape[1] > 1:
+                p *= 1 - rate * how.decay
+            p -= size * m / (np.sqrt(v) + 1e-8)
+    return parameters
+
+
+def _start(problem: Problem, how: Training, rng: np.random.Generator) -> Arrays:
+    sizes = [problem.inputs.shape[1], how.width, how.width, problem.values.shape[1] + problem.failed.shape[1]]
+    parameters: Arrays = []
+    for i, (rows, columns) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        spread = math.sqrt((2 if i < 2 else 0.1) / rows)
+        parameters += [
+            (spread * rng.standard_normal((how.members, rows, columns))).astype(np.float32),
+            np.zeros((how.members, 1, columns), np.float32),
+        ]
+    return parameters
+
+
+def _batches(rows: int, how: Training, rng: np.random.Generator):  # type: ignore[no-untyped-def]
+    """Endless batches of row numbers, shape (members, batch): each member goes through all rows in its own order."""
+    size = min(how.batch, rows)
+    while True:
+        order = np.stack([rng.permutation(rows) for _ in range(how.members)])
+        for start in range(0, rows - size + 1, size):
+            yield order[:, start : start + size]
+
+
+def _gradients(problem: Problem, rows: NDArray[np.int64], parameters: Arrays, how: Training) -> Arrays:
+    w1, b1, w2, b2, w3, b3 = parameters
+    x = problem.inputs[rows]
+    h1 = activate(x @ w1 + b1)
+    h2 = activate(h1 @ w2 + b2)
+    out = h2 @ w3 + b3
+    known = problem.values.shape[1]
+    slope = np.empty_like(out)
+    slope[..., :known] = problem.weights[rows] * (out[..., :known] - problem.values[rows])
+    chance = 1 / (1 + np.exp(-np.clip(out[..., known:], -30, 30)))
+    slope[..., known:] = (chance - problem.failed[rows]) * (how.failure / max(problem.failed.shape[1], 1))
+    slope /= rows.shape[1]
+    s2 = (slope @ w3.swapaxes(1, 2)) * (h2 > 0)
+    s1 = (s2 @ w2.swapaxes(1, 2)) * (h1 > 0)
+    gradients: Arrays = []
+    for layer, s in ((x, s1), (h1, s2), (h2, slope)):
+        gradients += [layer.swapaxes(1, 2) @ s, s.sum(axis=1, keepdims=True)]
+    return gradients
+
+
+def problem_of(t: Targets, important: tuple[str, ...], how: Training) -> tuple[Problem, tuple[NDArray[np.float64], ...]]:
+    """Targets as a network's problem, and what undoes its standardisation: means and deviations, each of shape (o,)."""
+    n = len(t.inputs)
+    values = np.concatenate([t.values.reshape(n, -1), t.seconds], axis=1)
+    known = np.concatenate([np.repeat(t.reached, t.values.shape[2], axis=1), t.timed], axis=1)
+    count = np.maximum(known.sum(axis=0), 1)
+    mean = (values * known).sum(axis=0) / count
+    deviation = np.sqrt((((values - mean) * known) ** 2).sum(axis=0) / count)
+    deviation = np.where(deviation > 1e-6, deviation, 1.0)
+    weight = np.ones((len(t.epochs), len(t.outputs)))
+    for name in important:
+        weight[-1, t.outputs.index(f"validation.{name}")] = how.emphasis * weight.size / 100
+    flat = np.concatenate([weight.ravel() / weight.sum(), np.full(len(t.epochs), 0.3 / len(t.epochs))])
+    problem = Problem(
+        inputs=t.inputs.astype(np.float32),
+        values=(((values - mean) / deviation) * known).astype(np.float32),
+        weights=(flat * known).astype(np.float32),
+        failed=t.failed.astype(np.float32) if t.failed.any() else np.zeros((n, 0), np.float32),
+    )
+    return problem, (mean, deviation)
