@@ -60,7 +60,10 @@ class Benchmark:
 
     def evaluator(self, **settings: Any) -> Evaluator:
         """What answers proposals, built with the suite's settings (`data=`, `image_size=`, …)."""
-        make: Callable[..., Evaluator] = _load(self.make)
+        try:
+            make: Callable[..., Evaluator] = _load(self.make)
+        except ImportError as problem:
+            raise BenchmarkError(f"{self.name}: {problem}", "pip install 'hemobench[train]'") from None
         try:
             return make(self, **settings)
         except TypeError as problem:

@@ -15,11 +15,11 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.environment import environment
-from hemobench.benchmarks.evaluators.base import Evaluator, Outcome
+from hemobench.benchmarks.evaluators.base import WORKER, Evaluator, Outcome
 from hemobench.benchmarks.record import RunEnd, TrialRecord
 from hemobench.benchmarks.runner import run
 from hemobench.benchmarks.store import SCHEMA, RunFolder, encode
@@ -27,6 +27,9 @@ from hemobench.benchmarks.suite import Plan
 from hemobench.errors import BenchmarkError
 from hemobench.strategies import load_strategy
 from hemobench.strategies.base import Proposal
+
+if TYPE_CHECKING:
+    from multiprocessing.sharedctypes import Synchronized
 
 # One thread: two BLAS threads on two busy cores make Gaussian processes five times slower. A fixed hash seed:
 # SMAC iterates over a set. Both must be set before the interpreter starts.
@@ -114,6 +117,7 @@ def execute(plan: Plan, out: Path, suite: str) -> Done:
         },
         "horizon": plan.horizon,
         "source": dict(evaluator.provenance),
+        "benchmark_settings": {name: value for name, value in plan.source.items() if name not in ("data", "cache")},
         "environment": environment(),
     }
     folder = RunFolder(out / plan.key.folder, header, durable=benchmark.live)
@@ -209,7 +213,9 @@ def process_pool(jobs: int) -> Iterator[Executor]:
     """
     before = {name: os.environ.get(name) for name in WORKER_ENVIRONMENT}
     os.environ.update(WORKER_ENVIRONMENT)
-    pool = ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn"), initializer=_start_worker)
+    context = multiprocessing.get_context("spawn")
+    started = context.Value("i", 0)
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(started,))
     try:
         yield pool
         pool.shutdown()
@@ -223,8 +229,14 @@ def process_pool(jobs: int) -> Iterator[Executor]:
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
-def _start_worker() -> None:
-    """Leave Ctrl-C to the parent, and do not outlive it: an orphan would go on writing where nobody looks."""
+def _start_worker(started: Synchronized[int]) -> None:
+    """Number the process, leave Ctrl-C to the parent, and do not outlive it.
+
+    The number spreads live training over the GPUs. An orphan would go on writing where nobody looks.
+    """
+    with started.get_lock():
+        os.environ[WORKER] = str(started.value)
+        started.value += 1
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -35,12 +35,15 @@ def load_results(root: Path) -> Results:
     """Read every run under a folder.
 
     Raises:
-        BenchmarkError: If there is none, if two folders hold the same run, or if a file cannot be read.
+        BenchmarkError: If there is none, if two folders hold the same run, if runs of one benchmark rest on
+            different data or settings, or if a file cannot be read.
     """
     folders = list(find_runs(root)) if root.is_dir() else []
     if not folders:
         raise BenchmarkError(f"{root}: no runs there", "run a suite first: hemobench run quick --out DIR")
-    runs = [_run_row(folder) for folder in folders]
+    headers = [read_header(folder / RUN) for folder in folders]
+    runs = [_run_row(folder, header) for folder, header in zip(folders, headers, strict=True)]
+    _require_one_source(folders, headers)
     identity = ["benchmark", "version", "strategy", "gpu_hours", "workers", "seed"]
     table = pd.DataFrame(runs).rename_axis("run")
     twice = table[table.duplicated(identity, keep=False)]
@@ -51,8 +54,26 @@ def load_results(root: Path) -> Results:
     return Results(runs=table, trials=trials)
 
 
-def _run_row(folder: Path) -> dict[str, Any]:
-    header, end = read_header(folder / RUN), read_end(folder)
+MAY_DIFFER = {"device", "torch", "torchvision", "threads"}
+"""What of a source may differ between runs that are compared: not what is answered, but on what machine."""
+
+
+def _require_one_source(folders: Sequence[Path], headers: Sequence[Mapping[str, Any]]) -> None:
+    """Refuse to compare runs of one benchmark whose answers rest on different data or settings."""
+    first: dict[tuple[Any, Any], tuple[Path, Mapping[str, Any]]] = {}
+    for folder, header in zip(folders, headers, strict=True):
+        source = {key: value for key, value in header.get("source", {}).items() if key not in MAY_DIFFER}
+        there, wanted = first.setdefault((header["benchmark"], header["version"]), (folder, source))
+        for key in sorted(source.keys() | wanted.keys()):
+            if source.get(key) != wanted.get(key):
+                raise BenchmarkError(
+                    f"{folder} and {there} cannot be compared: {key} is {source.get(key)!r} and {wanted.get(key)!r}",
+                    "keep results of different data or settings in different folders",
+                )
+
+
+def _run_row(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
+    end = read_end(folder)
     try:
         row = {
             "benchmark": header["benchmark"],

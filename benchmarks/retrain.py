@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hemobench.benchmarks.evaluators.base import Evaluator, Outcome
 from hemobench.benchmarks.record import TrialRecord
 from hemobench.benchmarks.results import Results
-from hemobench.benchmarks.store import TRIALS, read_trials
+from hemobench.benchmarks.store import RUN, TRIALS, read_header, read_trials
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Proposal
 
@@ -25,11 +26,13 @@ class Selected:
         strategy: Label.
         seed: The run that found it.
         trial: The incumbent with the lowest loss of all its runs.
+        settings: Of the benchmark, as that run had them.
     """
 
     strategy: str
     seed: int
     trial: TrialRecord
+    settings: Mapping[str, Any]
 
 
 def selected(results: Results, benchmark: str) -> list[Selected]:
@@ -44,7 +47,8 @@ def selected(results: Results, benchmark: str) -> list[Selected]:
         for trial in read_trials(Path(folder) / TRIALS):
             best = found.get(label)
             if trial.loss is not None and (best is None or trial.loss < (best.trial.loss or 0.0)):
-                found[label] = Selected(label, seed, trial)
+                settings = read_header(Path(folder) / RUN).get("benchmark_settings", {})
+                found[label] = Selected(label, seed, trial, settings)
     if not found:
         there = ", ".join(sorted(set(results.runs["benchmark"])))
         raise BenchmarkError(f"no finished trial of '{benchmark}' among the results", f"there are: {there}")

@@ -8,8 +8,10 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
+from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.execute import Done, execute_all, process_pool
 from hemobench.benchmarks.suite import Suite, plans
+from hemobench.errors import BenchmarkError
 from hemobench.output import console
 
 
@@ -20,7 +22,7 @@ def run_with_progress(suite: Suite, name: str, out: Path, jobs: int | None) -> i
         The number of runs that failed for a reason that is not their strategy's; each has been said.
     """
     todo, screen = plans(suite), console(stderr=True)
-    count = min(jobs or os.cpu_count() or 1, len(todo))
+    count = min(jobs or processes(suite), len(todo))
     best: dict[str, float] = {}
     failed = 0
     columns = (
@@ -42,6 +44,17 @@ def run_with_progress(suite: Suite, name: str, out: Path, jobs: int | None) -> i
             shown = ", ".join(f"{name.partition('@')[0]} {_score(loss)}" for name, loss in sorted(best.items()))
             bar.update(task, advance=1, best=shown)
     return failed
+
+
+def processes(suite: Suite) -> int:
+    """One a core; for live benchmarks one a GPU, where there are any, since a shared device has no honest costs."""
+    if any(load_benchmark(entry.name).live for entry in suite.benchmarks):
+        try:
+            from hemobench.benchmarks.training import devices
+        except ImportError as problem:
+            raise BenchmarkError(f"training needs torch: {problem}", "pip install 'hemobench[train]'") from None
+        return devices.count()
+    return os.cpu_count() or 1
 
 
 def keep_best(best: dict[str, float], done: Done) -> None:

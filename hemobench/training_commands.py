@@ -31,7 +31,7 @@ Data = Annotated[Path, typer.Option(help="Folder of images.")]
 Option = Annotated[
     list[str] | None,
     typer.Option(
-        "--option", help="A setting of live training, name=value (image_size=96, weights=none, …); repeatable."
+        "--option", help="A setting of live training, name=value (image_size=96, split=subject, …); repeatable."
     ),
 ]
 
@@ -45,6 +45,7 @@ def train(
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: the task's full length.")] = None,
     folds: Annotated[int | None, typer.Option(min=3, help="Bone marrow: how many folds.")] = None,
     images: Annotated[int | None, typer.Option(min=20, help="Train on a stratified part of so many.")] = None,
+    weights: Annotated[str, typer.Option(help="auto, imagenet, none, or a state-dict file.")] = "auto",
     seed: Annotated[int, typer.Option(help="Decides all noise.")] = 0,
     option: Option = None,
     as_json: Json = False,
@@ -55,7 +56,8 @@ def train(
 
     task = load_task(name)
     config = configured(task, given or [])
-    extra = {**parsed(option or []), **({"folds": folds} if folds else {}), **({"images": images} if images else {})}
+    chosen = {"weights": weights, "folds": folds, "images": images}
+    extra = {**{name: value for name, value in chosen.items() if value is not None}, **parsed(option or [])}
     length = epochs or task.epochs
     evaluator = live_evaluator(replace(task, epochs=length), data, extra)
     with epoch_bar(evaluator.folds, length) as told:
@@ -90,7 +92,9 @@ def validate(
     if found.live:
         if data is None:
             raise BenchmarkError(f"{benchmark} trains on real images", "give their folder with --data DIR")
-        evaluator: Any = live_evaluator(replace(found.task, epochs=length), data, parsed(option or []))
+        evaluator: Any = live_evaluator(
+            replace(found.task, epochs=length), data, {**chosen[0].settings, **parsed(option or [])}
+        )
     elif length > found.task.epochs:
         raise BenchmarkError(f"{benchmark} knows {found.task.epochs} epochs, not {length}", "train on a live benchmark")
     else:

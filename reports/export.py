@@ -100,8 +100,8 @@ def to_optuna(results: Results, url: str, *, per: Literal["run", "strategy"] = "
     """Write Optuna studies, which optuna-dashboard and `optuna.visualization` read.
 
     The value is the loss that strategies minimised. What failed or was cut is a failed trial. User attributes
-    hold the seed, GPU-seconds, all validation and test metrics, and why a trial failed; dates count GPU-clock seconds from
-    1 January 2000. Learning curves stay in the run folders.
+    hold the seed, GPU-seconds, all validation and test metrics, and how a failed trial ended; dates count GPU-clock
+    seconds from 1 January 2000. Learning curves stay in the run folders. A hundred trials take about a second.
 
     Args:
         results: Runs and trials.
@@ -171,12 +171,13 @@ def _write_study(storage: RDBStorage, name: str, runs: pd.DataFrame, trials: pd.
     known = distributions(str(first["benchmark"]).partition("@")[0])
     for run, seed in runs["seed"].items():
         rows = trials[trials["run"] == run].to_dict("records")
-        study.add_trials(_frozen_trials(rows, known, int(seed)))
+        study.add_trials(frozen_trials(rows, known, int(seed)))
 
 
-def _frozen_trials(
+def frozen_trials(
     rows: Sequence[Mapping[Any, Any]], known: Mapping[str, BaseDistribution], seed: int
 ) -> Iterator[FrozenTrial]:
+    """Rows of `Results.trials` as Optuna's trials, with the distributions given and the seed as an attribute."""
     from optuna.trial import FrozenTrial, TrialState
 
     for row in rows:

@@ -9,6 +9,9 @@ from typing import Literal, Protocol
 
 from hemobench.strategies.base import Proposal, Status
 
+WORKER = "HEMOBENCH_WORKER"
+"""Environment variable with the number of a worker process, from 0; live training takes the GPU of that number."""
+
 
 @dataclass(frozen=True, slots=True)
 class Cost:

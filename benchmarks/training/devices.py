@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import platform
 import sys
 from collections.abc import Iterator
@@ -11,17 +12,19 @@ from typing import Any
 
 import torch
 
+from hemobench.benchmarks.evaluators.base import WORKER
 from hemobench.errors import BenchmarkError
 
 
 def choose(name: str) -> torch.device:
-    """The device of that name; `auto` is the first GPU where there is one, else the CPU.
+    """The device of that name; `auto` is a GPU where there is one, each worker process its own, else the CPU.
 
     Raises:
         BenchmarkError: If PyTorch cannot use it.
     """
     if name == "auto":
-        return torch.device("cuda", 0) if torch.cuda.is_available() else torch.device("cpu")
+        gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        return torch.device("cuda", int(os.environ.get(WORKER, "0")) % gpus) if gpus else torch.device("cpu")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
@@ -41,6 +44,11 @@ def device_name(device: torch.device) -> str:
             if line.startswith("model name"):
                 return line.partition(":")[2].strip()
     return platform.processor() or platform.machine()
+
+
+def count() -> int:
+    """How many trials can be trained side by side without sharing a device: GPUs, or else cores."""
+    return torch.cuda.device_count() or os.cpu_count() or 1
 
 
 @contextmanager

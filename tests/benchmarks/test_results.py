@@ -67,6 +67,15 @@ def test_the_same_run_twice_is_refused(copy):
         load_results(copy)
 
 
+def test_runs_on_different_data_are_not_compared(copy):
+    first = next(find_runs(copy))
+    header = json.loads((first / RUN).read_text())
+    header["source"]["sha256"] = "of other data"
+    (first / RUN).write_text(json.dumps(header))
+    with pytest.raises(BenchmarkError, match="cannot be compared: sha256 is"):
+        load_results(copy)
+
+
 def test_nothing_there_says_what_to_do(tmp_path):
     for place in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(BenchmarkError, match="hemobench run quick"):

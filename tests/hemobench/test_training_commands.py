@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 
 import pytest
+from typer.testing import CliRunner
 
 from hemobench.benchmarks.task import load_task
+from hemobench.cli import app
 from hemobench.errors import BenchmarkError
 from hemobench.training_commands import configured, parsed
 
@@ -45,15 +47,16 @@ def test_a_broken_file_makes_verify_fail(command, tmp_path):
     assert victim.name in done.stdout
 
 
-def test_train_prints_metrics_curve_confusion_and_cost(cells, cached, command):
+def test_train_prints_metrics_curve_confusion_and_cost(cells, cached):
     pytest.importorskip("torch")
-    arguments = ("train", "c-nmc", "--data", cells, "--epochs", 2, "--set", "hidden_size=256", *SMALL)
-    done = command(*arguments, env=cached)
-    assert done.returncode == 0, done.stderr
+    runner = CliRunner(env=cached)
+    arguments = ["train", "c-nmc", "--data", str(cells), "--epochs", "2", "--set", "hidden_size=256", *SMALL]
+    done = runner.invoke(app, arguments)
+    assert done.exit_code == 0, done.output
     for word in ("hidden_size 256", "balanced_accuracy", "true class", "by epoch", "cost:"):
         assert word in done.stdout
-    plain = json.loads(command(*arguments, "--json", env=cached).stdout)
-    again = json.loads(command(*arguments, "--json", env=cached).stdout)
+    plain = json.loads(runner.invoke(app, [*arguments, "--json"]).stdout)
+    again = json.loads(runner.invoke(app, [*arguments, "--json"]).stdout)
     assert plain["validation"] == again["validation"]  # same seed, same CPU: the same bits
     assert plain["test"] == again["test"]
     assert len(plain["curve"]) == 2
@@ -68,21 +71,22 @@ def test_a_live_suite_runs_resumes_and_is_validated(cells, cached, command, tmp_
         'seeds = 1\nstrategies = ["random", "optuna-tpe"]\n[[benchmarks]]\nname = "c-nmc@live"\ngpu_hours = [0.1]\n'
         'max_trials = 2\nsettings = { image_size = 64, weights = "none" }\n'
     )
-    first = command("run", suite, "--data", cells, "--out", tmp_path / "out", env=cached)
+    run = ("run", suite, "--data", cells, "--out", tmp_path / "out", "--jobs", 1)
+    first = command(*run, env=cached)
     assert first.returncode == 0, first.stderr
     journals = sorted((tmp_path / "out").rglob("trials.jsonl"))
     before = [journal.read_text() for journal in journals]
     journals[0].write_text(before[0].splitlines(keepends=True)[0])  # one trial is lost, one is kept
     journals[0].with_name("end.json").unlink()
-    assert command("run", suite, "--data", cells, "--out", tmp_path / "out", env=cached).returncode == 0
+    assert command(*run, env=cached).returncode == 0
     resumed = journals[0].read_text()
     assert resumed.splitlines()[0] == before[0].splitlines()[0]
     assert [json.loads(line)["validation"] for line in resumed.splitlines()] == [
         json.loads(line)["validation"] for line in before[0].splitlines()
     ]
-    arguments = ("validate", tmp_path / "out", "--benchmark", "c-nmc@live", "--data", cells, "--epochs", 2, *SMALL)
-    done = command(*arguments, "--repeats", 2, "--json", env=cached)
-    assert done.returncode == 0, done.stderr
+    arguments = ["validate", tmp_path / "out", "--benchmark", "c-nmc@live", "--data", cells, "--epochs", 2]
+    done = CliRunner(env=cached).invoke(app, [*map(str, arguments), "--repeats", "2", "--json"])
+    assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)
     assert set(found["test"]) == {"random", "optuna-tpe"}
     assert len(found["test"]["random"]["values"]) == 2

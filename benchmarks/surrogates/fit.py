@@ -1,0 +1,118 @@
+"""Fitting a surrogate to a recorded table."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemobench.benchmarks.surrogates.network import Arrays, Training, problem_of, train
+from hemobench.benchmarks.surrogates.scatter import Scatter, deviations, scatter
+from hemobench.benchmarks.surrogates.surrogate import About, Surrogate
+from hemobench.benchmarks.surrogates.targets import Targets, fraction, targets
+from hemobench.benchmarks.tables.schema import Table
+from hemobench.benchmarks.task import load_task
+from hemobench.errors import BenchmarkError
+
+FEWEST = 20
+ENOUGH_REPEATS = 10
+"""Repeated trainings below which noise is taken from held-out errors instead."""
+
+
+def fit(table: Table, *, seed: int = 0, how: Training | None = None) -> Surrogate:
+    """Fit a surrogate to a table; equal arguments give equal surrogates.
+
+    Args:
+        table: What was recorded.
+        seed: Of starts and orders of the training.
+        how: Its settings.
+
+    Raises:
+        BenchmarkError: If too little was recorded.
+    """
+    how = how or Training()
+    t = targets(table)
+    if int(t.reached[:, -1].sum()) < FEWEST:
+        raise BenchmarkError(f"fewer than {FEWEST} trainings in the table went on to the end", "record more")
+    parameters = network(t, table, how, seed)
+    noise, source = _scatter(t, table, how, seed)
+    shape = dict(zip(("w1", "b1", "w2", "b2", "w3", "b3"), parameters, strict=True))
+    arrays = {**shape, "factors": noise.factors, "rest": noise.rest, "power": noise.power}
+    about = _about(table, t, source, {"seed": seed, **asdict(how)})
+    return Surrogate(about, {name: array.astype(np.float32) for name, array in arrays.items()})
+
+
+def important(table: Table) -> tuple[str, ...]:
+    """The metrics that the objective and the headline need.
+
+    Raises:
+        BenchmarkError: If a training lacks one.
+    """
+    task = load_task(table.header.task)
+    wanted = tuple(dict.fromkeys([*task.objective.weights, task.headline]))
+    missing = [n for n in wanted if any(row.reached and n not in row.validation for row in table.rows)]
+    if missing:
+        raise BenchmarkError(f"trainings in the table lack the metric {missing[0]}", "record it for all of them")
+    return wanted
+
+
+def network(t: Targets, table: Table, how: Training, seed: int) -> Arrays:
+    """The ensemble's weights, with the outputs' standardisation undone in the last layer."""
+    problem, (mean, deviation) = problem_of(t, important(table), how)
+    *others, weights, biases = train(problem, how, seed)
+    known = len(mean)
+    weights[..., :known] *= deviation.astype(np.float32)
+    biases[..., :known] = biases[..., :known] * deviation.astype(np.float32) + mean.astype(np.float32)
+    return [*others, weights, biases]
+
+
+def _scatter(t: Targets, table: Table, how: Training, seed: int) -> tuple[Scatter, str]:
+    differences, means = deviations(t)
+    if len(differences) >= ENOUGH_REPEATS:
+        return scatter(differences, means), "repeats"
+    return scatter(*_held_out(t, table, how, seed)), "residuals"
+
+
+def _held_out(t: Targets, table: Table, how: Training, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Errors on configurations that were not fitted to, and what was predicted; three parts, each left out once."""
+    errors, means = [], []
+    looks, outputs = t.values.shape[1:]
+    for left_out in parts(t.groups, 3, seed):
+        w1, b1, w2, b2, w3, b3 = network(t.part(~left_out), table, how, seed)
+        x = t.part(left_out & t.reached.all(axis=1))
+        hidden = np.maximum(np.maximum(x.inputs @ w1 + b1, 0) @ w2 + b2, 0)
+        logits = (hidden @ w3 + b3).mean(axis=0)[:, : looks * outputs].reshape(-1, looks, outputs)
+        errors.append(fraction(x.values) - fraction(logits))
+        means.append(fraction(logits))
+    return np.concatenate(errors), np.concatenate(means)
+
+
+def parts(groups: NDArray[np.int64], count: int, seed: int) -> list[NDArray[np.bool_]]:
+    """Rows shared out at random, all rows of a configuration to the same part; each as a mask, shape (n,)."""
+    numbers = np.unique(groups)
+    dealt = np.random.default_rng(np.random.SeedSequence([seed, count])).permutation(len(numbers)) % count
+    return [dealt[np.searchsorted(numbers, groups)] == part for part in range(count)]
+
+
+def _about(table: Table, t: Targets, noise: str, how: dict[str, object]) -> About:
+    header = table.header
+    seconds = np.exp(t.seconds[t.timed])
+    shares = [row.evaluation_seconds[-1] / row.seconds[-1] for row in table.rows]
+    return About(
+        task=header.task,
+        benchmark=header.benchmark,
+        version=header.version,
+        scale=header.scale,
+        device=header.device,
+        data=header.data,
+        full=header.epochs,
+        outputs=t.outputs,
+        epochs=tuple(t.epochs.tolist()),
+        folds=table.folds,
+        evaluation_share=round(float(np.median(shares)), 6),
+        seconds=(float(seconds.min()), float(seconds.max())),
+        failures=bool(t.failed.any()),
+        noise=noise,
+        fitted={"rows": len(table.rows), "configurations": len(table.configs()), **how},
+    )
