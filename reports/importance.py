@@ -6,20 +6,22 @@ the rest of the space.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from ConfigSpace import ConfigurationSpace
+from numpy.typing import NDArray
 
 from hemobench.benchmarks.results import Results
 from hemobench.reports.anytime import RANDOM, Race
-from hemobench.reports.export import distributions, frozen_trials
+from hemobench.reports.fanova import main_effects
 from hemobench.reports.statistics import Array, interval
+from hemobench.strategies.space import Numeric, choices, numeric
 
 DRAWS = 12
 MOST_TRIALS = 400
-TREES = 24
+LEAST_TRIALS = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Importance:
 def importances(race: Race, results: Results, draws: int = DRAWS, seed: int = 0) -> list[Importance]:
     """Main-effect importances, the greatest first; empty if random search has fewer than ten `ok` trials.
 
-    Hyperparameters with conditions are left out: fANOVA wants values for all trials.
+    Hyperparameters with conditions are left out, since not every trial has a value.
 
     Args:
         race: Says which runs.
@@ -52,45 +54,52 @@ def importances(race: Race, results: Results, draws: int = DRAWS, seed: int = 0)
     """
     if RANDOM not in race.strategies:
         return []
-    of_seed = _trials_by_seed(race, results)
-    if sum(map(len, of_seed)) < 10:
+    runs = race.table[:, race.strategies.index(RANDOM)]
+    trials = results.trials[results.trials["run"].isin(runs) & (results.trials["status"] == "ok")]
+    names, points, levels = encoded(trials, race.task.space())
+    if len(trials) < LEAST_TRIALS or not names:
         return []
+    losses, run_of = trials["loss"].to_numpy(dtype=float), trials["run"].to_numpy()
     generator = np.random.default_rng(np.random.SeedSequence(seed))
-    shares = [_shares(_resampled(of_seed, generator), race.task.name, seed + draw) for draw in range(draws)]
-    names = list(shares[0])
-    table = np.array([[share[name] for name in names] for share in shares])
-    return _sorted(names, table)
+    shares = []
+    for draw in range(draws):
+        chosen = np.concatenate([np.flatnonzero(run_of == run) for run in generator.choice(runs, len(runs))])
+        chosen = generator.permutation(chosen)[:MOST_TRIALS]
+        shares.append(main_effects(points[chosen], losses[chosen], levels, seed + draw))
+    return _sorted(names, np.array(shares))
+
+
+def encoded(trials: pd.DataFrame, space: ConfigurationSpace) -> tuple[list[str], Array, NDArray[np.int64]]:
+    """Configurations in the unit cube, as `main_effects` wants them: uniform under random search.
+
+    Returns:
+        Names of the hyperparameters that all trials have, `(trials, names)`, and the numbers of levels.
+    """
+    names, columns, levels = [], [], []
+    for name, hyperparameter in space.items():
+        column = trials.get(f"config.{name}")
+        if column is None or column.isna().any():
+            continue
+        values = choices(hyperparameter)
+        names.append(name)
+        levels.append(len(values) if values is not None else 0)
+        if values is not None:
+            places = {value: (k + 0.5) / len(values) for k, value in enumerate(values)}
+            columns.append(column.map(places).to_numpy(dtype=float))
+        else:
+            columns.append(_position(column.to_numpy(dtype=float), numeric(hyperparameter)))
+    points = np.stack(columns, axis=1) if columns else np.empty((len(trials), 0))
+    return names, points, np.array(levels, dtype=np.int64)
+
+
+def _position(values: Array, hyperparameter: Numeric) -> Array:
+    low, high = float(hyperparameter.lower), float(hyperparameter.upper)
+    if hyperparameter.log:
+        return np.asarray(np.log(values / low) / np.log(high / low))
+    return np.asarray((values - low) / (high - low))
 
 
 def _sorted(names: list[str], table: Array) -> list[Importance]:
     low, high = interval(table, 0.9)
-    found = [
-        Importance(name, float(table[:, k].mean()), float(low[k]), float(high[k])) for k, name in enumerate(names)
-    ]
+    found = [Importance(name, float(table[:, k].mean()), float(low[k]), float(high[k])) for k, name in enumerate(names)]
     return sorted(found, key=lambda importance: -importance.share)
-
-
-def _trials_by_seed(race: Race, results: Results) -> list[pd.DataFrame]:
-    runs = race.table[:, race.strategies.index(RANDOM)]
-    ok = results.trials[results.trials["run"].isin(runs) & (results.trials["status"] == "ok")]
-    return [trials for _, trials in ok.groupby("run")]
-
-
-def _resampled(of_seed: list[pd.DataFrame], generator: np.random.Generator) -> pd.DataFrame:
-    chosen = generator.integers(0, len(of_seed), len(of_seed))
-    pooled = pd.concat([of_seed[k] for k in chosen])
-    return pooled.iloc[generator.permutation(len(pooled))[:MOST_TRIALS]]
-
-
-def _shares(trials: pd.DataFrame, task: str, seed: int) -> Mapping[str, float]:
-    import optuna
-
-    before = optuna.logging.get_verbosity()
-    optuna.logging.set_verbosity(optuna.logging.ERROR)
-    try:
-        study = optuna.create_study()
-        study.add_trials(frozen_trials(trials.to_dict("records"), distributions(task), 0))
-        evaluator = optuna.importance.FanovaImportanceEvaluator(n_trees=TREES, max_depth=16, seed=seed)
-        return optuna.importance.get_param_importances(study, evaluator=evaluator)
-    finally:
-        optuna.logging.set_verbosity(before)

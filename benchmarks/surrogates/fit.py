@@ -11,7 +11,7 @@ from hemobench.benchmarks.surrogates.network import Arrays, Training, problem_of
 from hemobench.benchmarks.surrogates.scatter import Scatter, deviations, scatter
 from hemobench.benchmarks.surrogates.surrogate import About, Surrogate
 from hemobench.benchmarks.surrogates.targets import Targets, fraction, targets
-from hemobench.benchmarks.tables.schema import Table
+from hemobench.benchmarks.tables.schema import ALL_FOLDS, Table
 from hemobench.benchmarks.task import load_task
 from hemobench.errors import BenchmarkError
 
@@ -46,11 +46,15 @@ def fit(table: Table, *, seed: int = 0, how: Training | None = None) -> Surrogat
 def important(table: Table) -> tuple[str, ...]:
     """The metrics that the objective and the headline need.
 
+    Deviations over folds are no metrics of rows of single folds: evaluators compute them from all folds.
+
     Raises:
         BenchmarkError: If a training lacks one.
     """
     task = load_task(table.header.task)
     wanted = tuple(dict.fromkeys([*task.objective.weights, task.headline]))
+    if ALL_FOLDS not in table.folds:
+        wanted = tuple(name for name in wanted if not name.endswith("_std"))
     missing = [n for n in wanted if any(row.reached and n not in row.validation for row in table.rows)]
     if missing:
         raise BenchmarkError(f"trainings in the table lack the metric {missing[0]}", "record it for all of them")

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ Arrays = list[Single]
 
 @dataclass(frozen=True, slots=True)
 class Training:
-    """How an ensemble is trained; the defaults were chosen by held-out error and rank, on three tables with and without more noise.
+    """How an ensemble is trained; the defaults were chosen by held-out error and rank, with and without added noise.
 
     Attributes:
         members: Perceptrons.
@@ -90,7 +92,7 @@ def train(problem: Problem, how: Training, seed: int) -> Arrays:
 def _start(problem: Problem, how: Training, rng: np.random.Generator) -> Arrays:
     sizes = [problem.inputs.shape[1], how.width, how.width, problem.values.shape[1] + problem.failed.shape[1]]
     parameters: Arrays = []
-    for i, (rows, columns) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (rows, columns) in enumerate(pairwise(sizes)):
         spread = math.sqrt((2 if i < 2 else 0.1) / rows)
         parameters += [
             (spread * rng.standard_normal((how.members, rows, columns))).astype(np.float32),
@@ -99,7 +101,7 @@ def _start(problem: Problem, how: Training, rng: np.random.Generator) -> Arrays:
     return parameters
 
 
-def _batches(rows: int, how: Training, rng: np.random.Generator):  # type: ignore[no-untyped-def]
+def _batches(rows: int, how: Training, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
     """Endless batches of row numbers, shape (members, batch): each member goes through all rows in its own order."""
     size = min(how.batch, rows)
     while True:

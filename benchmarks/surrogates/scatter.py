@@ -36,7 +36,7 @@ class Scatter:
 
 
 def spread(p: Floats) -> Floats:
-    """p (1 - p), away from 0."""
+    """The variance p (1 - p) of one yes or no, kept away from 0."""
     return np.asarray(np.maximum(p * (1 - p), FLOOR))
 
 
