@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from hemobench import data_commands, training_commands
+from hemobench import data_commands, report_commands, training_commands
 from hemobench.errors import BenchmarkError
-from hemobench.output import Json, console, print_json
-
-if TYPE_CHECKING:
-    from hemobench.reports.boards import Board
+from hemobench.output import Json, print_json
 
 app = typer.Typer(
     name="hemobench",
@@ -23,10 +20,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.add_typer(data_commands.app)
-app.command()(training_commands.train)
-app.command()(training_commands.validate)
-RESULTS = Path("results")
 
 
 @app.command("run")
@@ -45,7 +38,6 @@ def run_suite(
     from hemobench.benchmarks.narrow import narrowed
     from hemobench.benchmarks.suite import load_suite
     from hemobench.progress import run_with_progress
-    from hemobench.reports.tables import render
 
     chosen = narrowed(
         load_suite(suite),
@@ -56,38 +48,16 @@ def run_suite(
         workers=workers,
         data=data,
     )
-    folder = out or RESULTS / Path(suite).stem
+    folder = out or report_commands.RESULTS / Path(suite).stem
     try:
         failures = run_with_progress(chosen, suite, folder, jobs)
     except KeyboardInterrupt:
         sys.stderr.write("\nhemobench: interrupted; the same command goes on from here\n")
         raise typer.Exit(130) from None
-    render(boards_of(folder), console())
+    report_commands.leaderboard(folder)
     sys.stdout.write(f"\nresults: {folder}   again: hemobench leaderboard {folder}\n")
     if failures:
         raise typer.Exit(1)
-
-
-@app.command()
-def leaderboard(
-    results: Annotated[Path, typer.Argument(help="Folder of the results of a suite.")] = RESULTS,
-    as_json: Json = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown instead of a table.")] = False,
-    svg: Annotated[Path | None, typer.Option(help="Also write the table as a picture.")] = None,
-) -> None:
-    """Show who won, by how much, and how sure that is."""
-    from hemobench.reports.boards import as_json as plain
-    from hemobench.reports.tables import render, to_markdown, to_svg
-
-    boards = boards_of(results)
-    if svg is not None:
-        to_svg(boards, svg)
-    if as_json:
-        print_json(plain(boards))
-    elif markdown:
-        sys.stdout.write(to_markdown(boards))
-    else:
-        render(boards, console())
 
 
 @app.command("list")
@@ -123,15 +93,16 @@ def card(
         render_card(benchmark, found)
 
 
-def boards_of(results: Path) -> list[Board]:
-    """The leaderboard of a folder of results."""
-    from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.benchmarks.results import load_results
-    from hemobench.reports.leaderboard import leaderboard
-    from hemobench.strategies import STRATEGIES
-
-    startup = {name: entry.startup for name, entry in STRATEGIES.items()}
-    return leaderboard(load_results(results), lambda name: load_benchmark(name).reference(), startup=startup)
+for command in (
+    report_commands.leaderboard,
+    report_commands.recommend,
+    report_commands.report,
+    report_commands.export,
+    training_commands.train,
+    training_commands.validate,
+):
+    app.command()(command)
+app.add_typer(data_commands.app)
 
 
 def _listed(text: str) -> list[str]:

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemobench.benchmarks.surrogates.network import Arrays, Training, problem_of, train
-from hemobench.benchmarks.surrogates.scatter import Scatter, deviations, scatter
+from hemobench.benchmarks.surrogates.scatter import FACTORS, Scatter, deviations, scatter
 from hemobench.benchmarks.surrogates.surrogate import About, Surrogate
-from hemobench.benchmarks.surrogates.targets import Targets, fraction, targets
+from hemobench.benchmarks.surrogates.targets import Floats, Targets, fraction, targets
 from hemobench.benchmarks.tables.schema import ALL_FOLDS, Table
 from hemobench.benchmarks.task import load_task
 from hemobench.errors import BenchmarkError
@@ -35,8 +35,19 @@ def fit(table: Table, *, seed: int = 0, how: Training | None = None) -> Surrogat
     t = targets(table)
     if int(t.reached[:, -1].sum()) < FEWEST:
         raise BenchmarkError(f"fewer than {FEWEST} trainings in the table went on to the end", "record more")
-    parameters = network(t, table, how, seed)
     noise, source = _scatter(t, table, how, seed)
+    return _surrogate(t, table, how, seed, noise, source)
+
+
+def network_surrogate(t: Targets, table: Table, how: Training, seed: int) -> Surrogate:
+    """A surrogate of some of a table's rows, without noise: what cross-validation needs."""
+    looks, outputs = t.values.shape[1:]
+    silent = Scatter(np.zeros((looks, FACTORS, outputs)), np.zeros((looks, outputs)), np.zeros(outputs))
+    return _surrogate(t, table, how, seed, silent, "none")
+
+
+def _surrogate(t: Targets, table: Table, how: Training, seed: int, noise: Scatter, source: str) -> Surrogate:
+    parameters = network(t, table, how, seed)
     shape = dict(zip(("w1", "b1", "w2", "b2", "w3", "b3"), parameters, strict=True))
     arrays = {**shape, "factors": noise.factors, "rest": noise.rest, "power": noise.power}
     about = _about(table, t, source, {"seed": seed, **asdict(how)})
@@ -78,17 +89,15 @@ def _scatter(t: Targets, table: Table, how: Training, seed: int) -> tuple[Scatte
     return scatter(*_held_out(t, table, how, seed)), "residuals"
 
 
-def _held_out(t: Targets, table: Table, how: Training, seed: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _held_out(t: Targets, table: Table, how: Training, seed: int) -> tuple[Floats, Floats]:
     """Errors on configurations that were not fitted to, and what was predicted; three parts, each left out once."""
     errors, means = [], []
-    looks, outputs = t.values.shape[1:]
     for left_out in parts(t.groups, 3, seed):
-        w1, b1, w2, b2, w3, b3 = network(t.part(~left_out), table, how, seed)
-        x = t.part(left_out & t.reached.all(axis=1))
-        hidden = np.maximum(np.maximum(x.inputs @ w1 + b1, 0) @ w2 + b2, 0)
-        logits = (hidden @ w3 + b3).mean(axis=0)[:, : looks * outputs].reshape(-1, looks, outputs)
-        errors.append(fraction(x.values) - fraction(logits))
-        means.append(fraction(logits))
+        fitted = network_surrogate(t.part(~left_out), table, how, seed)
+        rest = t.part(left_out & t.reached.all(axis=1))
+        predicted = np.stack([fitted.predict_many(rest.inputs, epoch)[0] for epoch in t.epochs.tolist()], axis=1)
+        errors.append(fraction(rest.values) - predicted)
+        means.append(predicted)
     return np.concatenate(errors), np.concatenate(means)
 
 

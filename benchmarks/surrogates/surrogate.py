@@ -17,7 +17,7 @@ from hemobench.benchmarks.task import Task, load_task
 from hemobench.strategies.base import Config
 
 Floats = NDArray[np.float64]
-BATCH = 2048
+BATCH = 512
 STEP = 1e-6
 """Least relative growth of the cost from one length of training to the next."""
 
@@ -94,15 +94,11 @@ class Surrogate:
         self.encoder = Encoder(self.task.space())
         wide = {name: array.astype(np.float64) for name, array in arrays.items()}
         self.scatter = Scatter(wide["factors"], wide["rest"], wide["power"])
-        self.members, self._width = wide["w2"].shape[:2]
-        self._first = (
-            np.ascontiguousarray(wide["w1"].swapaxes(0, 1).reshape(wide["w1"].shape[1], -1)),
-            wide["b1"].ravel(),
-        )
-        self._second = wide["w2"], wide["b2"]
+        self.members = len(wide["w2"])
+        self._first, self._second = (wide["w1"], wide["b1"]), (wide["w2"], wide["b2"])
         self._last = self._split(wide["w3"], wide["b3"])
         self._epochs = np.array(about.epochs, float)
-        self._log_epochs = np.log(self._epochs)
+        self._between = [_between(self._epochs, epoch) for epoch in range(about.full + 1)]
         self._ramp = STEP * np.arange(len(about.epochs))
         self._bounds = np.log(about.seconds[0] / 2), np.log(about.seconds[1] * 2)
         self._fold_inputs = {
@@ -113,12 +109,16 @@ class Surrogate:
     def _split(self, weights: Floats, biases: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """The last layer by length of training, and what is wanted at all lengths: curve, seconds, failures."""
         looks, outputs = len(self.about.epochs), len(self.about.outputs)
-        flat, mean = weights.reshape(-1, weights.shape[2]) / self.members, biases.mean(axis=(0, 1))
         curve = np.arange(looks) * outputs + outputs - 1
-        paths = np.concatenate([curve, np.arange(looks * outputs, flat.shape[1])])
-        by_look = flat[:, : looks * outputs].reshape(len(flat), looks, outputs).swapaxes(0, 1)
-        biases_by_look = mean[: looks * outputs].reshape(looks, outputs)
-        return np.ascontiguousarray(by_look), biases_by_look, np.ascontiguousarray(flat[:, paths]), mean[paths]
+        paths = np.concatenate([curve, np.arange(looks * outputs, weights.shape[2])])
+        scaled, mean = weights / self.members, biases.mean(axis=(0, 1))
+        by_look = scaled[..., : looks * outputs].reshape(*weights.shape[:2], looks, outputs)
+        return (
+            np.ascontiguousarray(np.moveaxis(by_look, 2, 0)),
+            mean[: looks * outputs].reshape(looks, outputs),
+            np.ascontiguousarray(scaled[..., paths]),
+            mean[paths],
+        )
 
     def encode(self, config: Config, fold: int) -> Floats:
         """A configuration on a fold as the network reads it, shape (d,)."""
@@ -136,7 +136,7 @@ class Surrogate:
         vector = self.encode(config, self.about.folds[0] if fold is None else fold)
         hidden = self._hidden(vector[None], member)
         looks = len(self._epochs)
-        paths = (hidden @ self._last[2] + self._last[3])[0]
+        paths = (_mix(hidden, self._last[2]) + self._last[3])[0]
         seconds, failure = self._monotone(paths[looks : 2 * looks], paths[2 * looks :])
         outputs = fraction(self._outputs(hidden, epochs))[0]
         return Prediction(outputs, fraction(paths[:looks]), seconds, failure)
@@ -158,7 +158,7 @@ class Surrogate:
 
     def _part(self, inputs: Floats, epochs: int, member: int | None) -> tuple[Floats, Floats, Floats]:
         hidden, looks = self._hidden(inputs, member), len(self._epochs)
-        paths = hidden @ self._last[2][:, looks:] + self._last[3][looks:]
+        paths = _mix(hidden, self._last[2][..., looks:]) + self._last[3][looks:]
         seconds, failure = self._monotone(paths[:, :looks], paths[:, looks:])
         at = self.seconds_at(seconds, epochs)
         low, high, share = self.between(epochs)
@@ -166,36 +166,27 @@ class Surrogate:
         return fraction(self._outputs(hidden, epochs)), at, chance
 
     def _hidden(self, inputs: Floats, member: int | None) -> Floats:
-        """The second layer's units of all members side by side; those of the others are 0 where one is chosen."""
-        weights, biases = self._first
-        first = activate(inputs @ weights + biases)
-        by_member = first.reshape(len(inputs), self.members, self._width).swapaxes(0, 1)
-        second = activate(by_member @ self._second[0] + self._second[1])
-        if member is not None:
-            only = np.zeros((self.members, 1, 1))
-            only[member] = self.members
-            second = second * only
-        return np.ascontiguousarray(second.swapaxes(0, 1)).reshape(len(inputs), -1)
+        """The second layer's units, shape (members, n, width); where one member is chosen, all others are 0."""
+        (w1, b1), (w2, b2) = self._first, self._second
+        if member is None:
+            return np.asarray(activate(activate(inputs @ w1 + b1) @ w2 + b2))
+        only = slice(member, member + 1)
+        hidden = np.zeros((self.members, len(inputs), w2.shape[2]))
+        hidden[only] = self.members * activate(activate(inputs @ w1[only] + b1[only]) @ w2[only] + b2[only])
+        return hidden
 
     def _outputs(self, hidden: Floats, epochs: int) -> Floats:
         """Logits at a length of training, linear in its logarithm between the recorded ones."""
         low, high, share = self.between(epochs)
         weights, biases = self._last[:2]
-        outputs = hidden @ weights[low] + biases[low]
+        outputs = _mix(hidden, weights[low]) + biases[low]
         if share:
-            outputs = (1 - share) * outputs + share * (hidden @ weights[high] + biases[high])
+            outputs = (1 - share) * outputs + share * (_mix(hidden, weights[high]) + biases[high])
         return np.asarray(outputs)
 
     def between(self, epochs: int) -> tuple[int, int, float]:
         """The recorded lengths around one, and how far it lies from the first to the second."""
-        place = int(np.searchsorted(self._epochs, epochs))
-        if place == 0 or place == len(self._epochs):
-            end = min(place, len(self._epochs) - 1)
-            return end, end, 0.0
-        if self._epochs[place] == epochs:
-            return place, place, 0.0
-        width = self._log_epochs[place] - self._log_epochs[place - 1]
-        return place - 1, place, float((np.log(epochs) - self._log_epochs[place - 1]) / width)
+        return self._between[epochs]
 
     def seconds_at(self, seconds: Floats, epochs: int) -> Floats:
         """Device-seconds from the start to a length of training: a power of it between the recorded ones."""
@@ -209,10 +200,10 @@ class Surrogate:
     def _monotone(self, seconds: Floats, failure: Floats) -> tuple[Floats, Floats]:
         """Seconds of their logarithms and chances of their logits, such that neither falls with the epochs."""
         low, high = self._bounds
-        rising = np.maximum.accumulate(np.clip(seconds, low, high) - self._ramp, axis=-1) + self._ramp
+        rising = np.maximum.accumulate(np.minimum(np.maximum(seconds, low), high) - self._ramp, axis=-1) + self._ramp
         if not failure.shape[-1]:
             return np.exp(rising), np.zeros_like(rising)
-        chance = 1 / (1 + np.exp(-np.clip(failure, -30, 30)))
+        chance = 1 / (1 + np.exp(np.minimum(-failure, 30.0)))
         return np.exp(rising), np.maximum.accumulate(chance, axis=-1)
 
     def noise(self, outputs: Floats, epochs: int, trial: Floats, epoch: float) -> Floats:
@@ -229,4 +220,23 @@ class Surrogate:
         added = trial @ s.factors[low] + epoch * s.rest[low]
         if share:
             added = (1 - share) * added + share * (trial @ s.factors[high] + epoch * s.rest[high])
-        return np.asarray(np.clip(outputs + added * spread(outputs) ** s.power, 0.0, 1.0))
+        return np.minimum(np.maximum(outputs + added * spread(outputs) ** s.power, 0.0), 1.0)
+
+
+def _mix(hidden: Floats, weights: Floats) -> Floats:
+    """The last layer of all members, summed, shape (n, o); one product where there is one row."""
+    if hidden.shape[1] == 1:
+        return np.asarray(hidden.reshape(1, -1) @ weights.reshape(-1, weights.shape[2]))
+    return np.asarray((hidden @ weights).sum(axis=0))
+
+
+def _between(epochs: Floats, epoch: int) -> tuple[int, int, float]:
+    """Between which of some rising numbers one lies, and how far from the first to the second on a log scale."""
+    place = int(np.searchsorted(epochs, epoch))
+    if place == 0 or place == len(epochs):
+        end = min(place, len(epochs) - 1)
+        return end, end, 0.0
+    if epochs[place] == epoch:
+        return place, place, 0.0
+    share = np.log(epoch / epochs[place - 1]) / np.log(epochs[place] / epochs[place - 1])
+    return place - 1, place, float(share)

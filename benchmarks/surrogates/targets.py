@@ -67,7 +67,7 @@ def logit(fractions: Floats) -> Floats:
 
 def fraction(logits: Floats) -> Floats:
     """The fraction of a logit, always in [0, 1]."""
-    return np.asarray(np.clip((1 / (1 + np.exp(-logits)) - EDGE) / (1 - 2 * EDGE), 0.0, 1.0))
+    return np.minimum(np.maximum((1 / (1 + np.exp(-logits)) - EDGE) / (1 - 2 * EDGE), 0.0), 1.0)
 
 
 def targets(table: Table) -> Targets:

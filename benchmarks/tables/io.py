@@ -13,6 +13,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
+from hemobench.benchmarks.tables.footer import Footer, read_footer
 from hemobench.benchmarks.tables.schema import SCHEMA, Header, Row, Table, row_problem
 from hemobench.benchmarks.task import load_task
 from hemobench.errors import BenchmarkError
@@ -56,7 +57,7 @@ def write_table(table: Table, path: Path) -> None:
     arrow = pa.table(columns).replace_schema_metadata(metadata)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    pq.write_table(arrow, partial, compression="zstd", compression_level=9)
+    pq.write_table(arrow, partial, compression="zstd", compression_level=9, write_page_checksum=True)
     os.replace(partial, path)
 
 
@@ -93,19 +94,17 @@ def read_table(path: Path) -> Table:
     Raises:
         BenchmarkError: If it is no table of ours, too large, damaged, or holds figures that cannot be.
     """
-    _check_ends(path)
+    footer = _footer(path)
+    _check_footer(footer, path)
+    header = _read_header(footer.metadata, path)
     try:
-        with pq.ParquetFile(
-            path,
-            memory_map=False,
-            thrift_string_size_limit=MAX_FOOTER_BYTES,
-            thrift_container_size_limit=100_000,
-        ) as file:
-            _check_footer(file, path)
-            header = _read_header(file, path)
-            text = [name for name in file.schema_arrow.names if file.schema_arrow.field(name).type == _text]
+        with _opened(path) as file:
+            schema = file.schema_arrow
+            _check_columns(schema, path)
+        text = [field.name for field in schema if field.type == _text]
         # Text stays a dictionary: a long text that a million rows repeat is decompressed once.
-        arrow = pq.read_table(path, read_dictionary=text, memory_map=False, use_threads=False, partitioning=None)
+        with _opened(path, read_dictionary=text) as file:
+            arrow = file.read(use_threads=False)
     except (pa.ArrowException, OSError, ValueError, UnicodeDecodeError, MemoryError) as problem:
         first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise BenchmarkError(f"{path}: no readable Parquet file: {first}", MEND) from None
@@ -115,45 +114,51 @@ def read_table(path: Path) -> Table:
     return table
 
 
-def _check_ends(path: Path) -> None:
+def _opened(path: Path, **options: Any) -> pq.ParquetFile:
+    """The file as Arrow sees it; every page is checked against its checksum."""
+    return pq.ParquetFile(
+        path,
+        memory_map=False,
+        page_checksum_verification=True,
+        thrift_string_size_limit=MAX_FOOTER_BYTES,
+        thrift_container_size_limit=100_000,
+        **options,
+    )
+
+
+def _footer(path: Path) -> Footer:
     """A Parquet file begins and ends with a mark, and says before the last one how long its footer is."""
     try:
         size = path.stat().st_size
         if size > MAX_FILE_BYTES:
             raise BenchmarkError(f"{path}: {size:,} bytes; a table has at most {MAX_FILE_BYTES:,}", MEND)
-        with open(path, "rb") as file:
-            start = file.read(4)
-            file.seek(max(size - 8, 0))
-            end = file.read(8)
+        content = path.read_bytes()
     except OSError as problem:
         raise BenchmarkError(f"{path}: {problem.strerror}", "name a table, a Parquet file") from None
-    if size < 12 or start != b"PAR1" or end[4:] != b"PAR1":
+    if size < 12 or content[:4] != b"PAR1" or content[-4:] != b"PAR1":
         raise BenchmarkError(f"{path}: not a whole Parquet file", MEND)
-    (footer,) = struct.unpack("<I", end[:4])
-    if footer > min(MAX_FOOTER_BYTES, size - 12):
-        raise BenchmarkError(f"{path}: a footer of {footer:,} bytes", MEND)
+    (length,) = struct.unpack("<I", content[-8:-4])
+    if length > min(MAX_FOOTER_BYTES, size - 12):
+        raise BenchmarkError(f"{path}: a footer of {length:,} bytes", MEND)
+    try:
+        return read_footer(content[-8 - length : -8])
+    except ValueError as problem:
+        raise BenchmarkError(f"{path}: {problem}", MEND) from None
 
 
-def _check_footer(file: pq.ParquetFile, path: Path) -> None:
-    """Refuse by what the footer says: too much of anything, columns that are not ours, data elsewhere."""
-    metadata = file.metadata
-    chunks = [
-        metadata.row_group(group).column(column)
-        for group in range(min(metadata.num_row_groups, MAX_COLUMNS))
-        for column in range(min(metadata.num_columns, MAX_COLUMNS))
-    ]
+def _check_footer(footer: Footer, path: Path) -> None:
+    """Refuse too much of anything, and data elsewhere, before anything is decompressed."""
     for what, count, most in (
-        ("columns", metadata.num_columns, MAX_COLUMNS),
-        ("row groups", metadata.num_row_groups, MAX_COLUMNS),
-        ("rows", metadata.num_rows, MAX_ROWS),
-        ("values", sum(chunk.num_values for chunk in chunks), MAX_VALUES),
-        ("decompressed bytes", sum(chunk.total_uncompressed_size for chunk in chunks), MAX_DECOMPRESSED_BYTES),
+        ("columns", footer.columns, MAX_COLUMNS),
+        ("row groups", footer.groups, MAX_COLUMNS),
+        ("rows", footer.rows, MAX_ROWS),
+        ("values", footer.values, MAX_VALUES),
+        ("decompressed bytes", footer.decompressed, MAX_DECOMPRESSED_BYTES),
     ):
-        if not 0 <= count <= most:
+        if count > most:
             raise BenchmarkError(f"{path}: {count:,} {what}; a table has at most {most:,}", MEND)
-    if any(chunk.file_path for chunk in chunks):
+    if footer.elsewhere:
         raise BenchmarkError(f"{path}: its data lies in another file", MEND)
-    _check_columns(file.schema_arrow, path)
 
 
 def _check_columns(schema: pa.Schema, path: Path) -> None:
@@ -180,8 +185,7 @@ def _same(found: pa.DataType, wanted: pa.DataType) -> bool:
     return bool(found == wanted)
 
 
-def _read_header(file: pq.ParquetFile, path: Path) -> Header:
-    metadata = file.metadata.metadata or {}
+def _read_header(metadata: Mapping[bytes, bytes], path: Path) -> Header:
     schema = metadata.get(b"hemobench.schema", b"").decode(errors="replace")
     if schema != str(SCHEMA):
         what = f"schema {schema[:20]!r}; this hemobench reads {SCHEMA}" if schema else "not a table of hemobench"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ConfigSpace import Categorical, ConfigurationSpace, EqualsCondition, Float, InCondition, Integer
 
 from hemobench.benchmarks.task import Objective, Task
@@ -90,14 +92,6 @@ TASK = Task(
     dataset="bone-marrow",
 )
 
-FULL_TASK = Task(
-    name="bone-marrow-full",
-    title="Bone marrow: the full space of the manual analysis",
-    space=full_space,
-    objective=criterion(),
-    headline="micro_f1",
-    headline_label="micro F1",
-    epochs=100,
-    reference_device=TASK.reference_device,
-    dataset="bone-marrow",
+FULL_TASK = replace(
+    TASK, name="bone-marrow-full", title="Bone marrow: the full space of the manual analysis", space=full_space
 )

@@ -72,7 +72,7 @@ def test_a_folder_is_gone_on_with(tmp_path):
     again.close()
     assert [found.number for found in RunFolder(tmp_path, HEADER).records] == [0, 1]
     assert read_end(tmp_path) == RunEnd("budget-spent", {"train": 12.5})
-    assert list(find_runs(tmp_path.parent)) == [tmp_path]
+    assert list(find_runs(tmp_path)) == [tmp_path]
 
 
 @pytest.mark.parametrize("keep", [1, 20, -2, -1])

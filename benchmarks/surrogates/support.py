@@ -1,0 +1,65 @@
+"""How far configurations lie from what was recorded."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from hemobench.benchmarks.surrogates.encode import Encoder
+from hemobench.benchmarks.tables.schema import Table
+from hemobench.benchmarks.task import load_task
+from hemobench.strategies.base import Config
+
+Floats = NDArray[np.float64]
+QUANTILE = 0.95
+CHUNK = 256
+
+
+def support(table: Table, configs: Sequence[Config]) -> Floats:
+    """Distance of each configuration to the nearest recorded one, in the unit cube, shape (len(configs),).
+
+    Between the ends of a numeric hyperparameter lies 1 (on its own scale), and between two values of any other.
+    """
+    return _nearest(_places(table, configs), _places(table, list(table.configs().values())))
+
+
+def support_limit(table: Table, quantile: float = QUANTILE) -> float:
+    """The distance beyond which a configuration lies outside: a quantile of each recorded one's to the others.
+
+    Searches cluster, so only the points that fill the space are measured where there are some.
+    """
+    spread = {row.key[0]: row.config for row in table.rows if row.origin in ("sobol", "random")}
+    chosen = _places(table, list((spread if len(spread) > 1 else table.configs()).values()))
+    return float(np.quantile(_nearest(chosen, chosen, itself=True), quantile)) if len(chosen) > 1 else 0.0
+
+
+def outside_share(table: Table, configs: Sequence[Config], limit: float | None = None) -> float:
+    """The share of configurations that lie outside what was recorded; 0 of none.
+
+    Args:
+        table: What was recorded.
+        configs: For example all that a run asked for.
+        limit: Distance that is still inside; by default `support_limit`.
+    """
+    if not configs:
+        return 0.0
+    return float((support(table, configs) > (support_limit(table) if limit is None else limit)).mean())
+
+
+def _places(table: Table, configs: Sequence[Config]) -> Floats:
+    encoder = Encoder(load_task(table.header.task).space())
+    return encoder.many(configs) * encoder.weights
+
+
+def _nearest(places: Floats, recorded: Floats, itself: bool = False) -> Floats:
+    """Distance to the nearest recorded place; with `itself`, to the nearest other one."""
+    found = []
+    for start in range(0, len(places), CHUNK):
+        part = places[start : start + CHUNK]
+        squares = ((part[:, None] - recorded) ** 2).sum(axis=2)
+        if itself:
+            squares[np.arange(len(part)), start + np.arange(len(part))] = np.inf
+        found.append(np.sqrt(squares.min(axis=1)))
+    return np.concatenate(found) if found else np.zeros(0)

@@ -1,0 +1,132 @@
+"""`hemobench leaderboard`, `recommend`, `report` and `export`: what is concluded from a folder of results."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hemobench.errors import BenchmarkError
+from hemobench.output import Json, console, print_json
+
+if TYPE_CHECKING:
+    from hemobench.benchmarks.results import Results
+    from hemobench.reports.boards import Board
+
+RESULTS = Path("results")
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the results of a suite.")]
+
+
+def leaderboard(
+    results: Folder = RESULTS,
+    as_json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown instead of a table.")] = False,
+    svg: Annotated[Path | None, typer.Option(help="Also write the table as a picture.")] = None,
+) -> None:
+    """Show who won, by how much, and how sure that is."""
+    from hemobench.reports.boards import as_json as plain
+    from hemobench.reports.tables import render, to_markdown, to_svg
+
+    boards = boards_of(_loaded(results))
+    if svg is not None:
+        to_svg(boards, svg)
+    if as_json:
+        print_json(plain(boards))
+    elif markdown:
+        sys.stdout.write(to_markdown(boards))
+    else:
+        render(boards, console())
+
+
+def recommend(
+    results: Folder,
+    benchmark: Annotated[str, typer.Option(help="As in c-nmc@published.")],
+    gpu_hours: Annotated[float, typer.Option(help="The budget that you have.")],
+    rope: Annotated[float | None, typer.Option(min=0.0, help="Points of the metric that do not matter to you.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trials at once, if results of several are there.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Answer the question: which strategy, at this budget?"""
+    from hemobench.benchmarks.benchmark import load_benchmark
+    from hemobench.reports.pairwise import ROPE
+    from hemobench.reports.recommend import as_json as plain
+    from hemobench.reports.recommend import recommend as answer_of
+    from hemobench.reports.wording import in_words
+
+    if not 0 < gpu_hours < float("inf"):
+        raise BenchmarkError(f"--gpu-hours {gpu_hours}", "give a positive number of GPU-hours")
+    reference = load_benchmark(benchmark).reference()
+    answer = answer_of(
+        _loaded(results), benchmark, gpu_hours, reference, workers=workers, rope=ROPE if rope is None else rope
+    )
+    if as_json:
+        print_json(plain(answer))
+    else:
+        sys.stdout.write("\n".join(in_words(answer)) + "\n")
+
+
+def report(
+    results: Folder,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file.")] = Path("report.html"),
+    heading: Annotated[str, typer.Option(help="Of the page.")] = "hemobench report",
+) -> None:
+    """Write one HTML file that works offline: the answer first, then the evidence."""
+    from hemobench.reports.html import write_report
+    from hemobench.strategies import STRATEGIES
+
+    startup = {name: entry.startup for name, entry in STRATEGIES.items()}
+    write_report(_loaded(results), out, startup=startup, heading=heading)
+    sys.stdout.write(f"{out}\n")
+
+
+def export(
+    results: Folder,
+    optuna: Annotated[str, typer.Option(help="Storage URL, as in sqlite:///study.db, for optuna-dashboard.")] = "",
+    parquet: Annotated[Path | None, typer.Option(help="All trials, one row each.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="The same as text.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="The leaderboard.")] = None,
+    latex: Annotated[Path | None, typer.Option(help="The leaderboard.")] = None,
+) -> None:
+    """Hand results to other tools."""
+    from hemobench.reports import export as exports
+    from hemobench.reports.tables import to_markdown
+
+    if not (optuna or parquet or csv or markdown or latex):
+        raise BenchmarkError("nothing to export to", "give --optuna URL, --parquet, --csv, --markdown or --latex FILE")
+    found = _loaded(results)
+    if parquet:
+        exports.to_parquet(found, parquet)
+    if csv:
+        exports.to_csv(found, csv)
+    if markdown:
+        _write(markdown, to_markdown(boards_of(found)))
+    if latex:
+        _write(latex, exports.to_latex(boards_of(found)))
+    if optuna:
+        studies = exports.to_optuna(found, optuna)
+        sys.stdout.write(f"{len(studies)} studies; look at them with: optuna-dashboard {optuna}\n")
+
+
+def boards_of(results: Results) -> list[Board]:
+    """The leaderboard of results."""
+    from hemobench.benchmarks.benchmark import load_benchmark
+    from hemobench.reports.leaderboard import leaderboard as boards
+    from hemobench.strategies import STRATEGIES
+
+    startup = {name: entry.startup for name, entry in STRATEGIES.items()}
+    return boards(results, lambda name: load_benchmark(name).reference(), startup=startup)
+
+
+def _loaded(folder: Path) -> Results:
+    from hemobench.benchmarks.results import load_results
+
+    return load_results(folder)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as problem:
+        raise BenchmarkError(f"{path}: {problem.strerror}", "name a file that can be written") from None

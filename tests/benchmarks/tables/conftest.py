@@ -1,0 +1,33 @@
+"""A small table, recorded from a published surface in this process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from hemobench.benchmarks.campaign import Source, _start, chunks, collect, distinct, do_unit, first_units
+from hemobench.benchmarks.tables.design import Design, again
+from hemobench.benchmarks.tables.schema import Table
+from hemobench.benchmarks.task import load_task
+
+
+def recorded_here(task: str, design: Design, folder: Path) -> Table:
+    """What `record` gives, without processes."""
+    source, known = Source(f"{task}@published"), load_task(task)
+    header = _start(source, design, folder, known)
+    first = first_units(design, known)
+    for unit in first:
+        do_unit(unit, source, design, folder)
+    rows = collect(first, folder)
+    second = chunks("again", again(design, rows, known.objective))
+    for unit in second:
+        do_unit(unit, source, design, folder)
+    return Table(header, tuple(distinct([*rows, *collect(second, folder)])))
+
+
+@pytest.fixture(scope="session")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Table:
+    """The full bone-marrow space: conditions, failures, a search, repeats."""
+    design = Design(sobol=24, random=8, strategies=("optuna-tpe",), strategy_seeds=1, strategy_trials=12, repeats=4)
+    return recorded_here("bone-marrow-full", design, tmp_path_factory.mktemp("small"))
