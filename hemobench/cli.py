@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -39,6 +40,7 @@ def run_suite(
     from hemobench.benchmarks.suite import load_suite
     from hemobench.progress import run_with_progress
 
+    sys.path.append(os.getcwd())  # for strategies of the user's own, after all that is installed
     chosen = narrowed(
         load_suite(suite),
         benchmarks=_listed(benchmarks),
@@ -48,9 +50,10 @@ def run_suite(
         workers=workers,
         data=data,
     )
-    folder = out or report_commands.RESULTS / Path(suite).stem
+    name = Path(suite).stem
+    folder = out or report_commands.RESULTS / name
     try:
-        failures = run_with_progress(chosen, suite, folder, jobs)
+        failures = run_with_progress(chosen, name, folder, jobs)
     except KeyboardInterrupt:
         sys.stderr.write("\nhemobench: interrupted; the same command goes on from here\n")
         raise typer.Exit(130) from None

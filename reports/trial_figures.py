@@ -15,7 +15,7 @@ from hemobench.reports.figures import Figure, Table, axis, label, number, style
 from hemobench.reports.importance import Importance
 from hemobench.strategies.space import Hyperparameter, choices, numeric
 
-MOST_LINES = 2500
+MOST_LINES = 600
 TOP = "random's top ten"
 _GROUPS = ("others", RANDOM, "sssr", "manual", TOP)
 _GROUP_COLOURS = ("#b4b8bf", "#9bd770", "#2f7de1", "#d9363e", "#14691d")
@@ -52,7 +52,7 @@ def parallel_figure(race: Race, results: Results) -> Figure | None:
     return Figure("All trials", caption, data, _PARCOORDS, _top_table(race, trials), wide=True)
 
 
-_PARCOORDS = {"margin": {"l": 90, "r": 60, "t": 90, "b": 30}}
+_PARCOORDS = {"margin": {"l": 120, "r": 50, "t": 90, "b": 30}}
 
 
 def _shown_trials(race: Race, results: Results) -> tuple[pd.DataFrame, str]:

@@ -33,8 +33,7 @@
       }
       if (trace.error_x) { trace.error_x.color = ink; }
     }
-    const options = { responsive: true, displaylogo: false, displayModeBar: "hover", scrollZoom: false,
-      modeBarButtonsToRemove: ["select2d", "lasso2d", "sendDataToCloud", "autoScale2d"] };
+    const options = { responsive: true, displayModeBar: false, scrollZoom: false };
     return Plotly.react(place, chart.data, themed(chart.layout, place.clientWidth < 480), options)
       .then(function () { place.dataset.drawn = "yes"; })
       .catch(function (problem) { place.textContent = "This chart could not be drawn; its table is below."; throw problem; });

@@ -114,3 +114,52 @@ def test_it_works_beside_somebody_elses_folders_of_the_same_names(tmp_path, comm
         (tmp_path / name / "__init__.py").write_text("raise RuntimeError('not ours')")
     done = command("list", "benchmarks", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
+
+
+OWN = """
+from hemobench.strategies.random_search import RandomSearch
+
+class Mine(RandomSearch):
+    pass
+
+class Failing(RandomSearch):
+    asked = 0
+
+    def ask(self):
+        self.asked += 1
+        if self.asked == 5:
+            raise ValueError("no [bold]model[/bold] here")
+        return super().ask()
+"""
+
+
+def test_somebody_elses_strategy_is_run_ranked_and_shown_when_it_fails(tmp_path, command):
+    (tmp_path / "mine.py").write_text(OWN)
+    arguments = ("--benchmarks", "c-nmc@published", "--strategies", "random,mine:Mine,mine:Failing", "--seeds", 2)
+    done = command("run", "quick", *arguments, "--out", tmp_path / "out", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "mine.Failing !" in done.stdout
+    assert "2 strategy errors" in done.stdout
+    assert "trial 4: ValueError: no [bold]model[/bold] here" in done.stdout
+    rows = json.loads(command("leaderboard", tmp_path / "out", "--json").stdout)["boards"][0]["rows"]
+    ranks = {row["strategy"]: row["rank"] for row in rows}
+    assert ranks == {"random": 1.5, "mine.Mine": 1.5, "mine.Failing": 3.0}
+
+
+def test_recommend_report_and_export(results, command, tmp_path):
+    folder = results[0]
+    said = command("recommend", folder, "--benchmark", "c-nmc@published", "--gpu-hours", 5)
+    assert said.stdout.startswith("With 5 GPU-hours on c-nmc@published, use ")
+    plain = json.loads(
+        command("recommend", folder, "--benchmark", "c-nmc@published", "--gpu-hours", 5, "--json").stdout
+    )
+    assert plain["use"] in said.stdout
+    assert command("report", folder, "-o", tmp_path / "report.html").returncode == 0
+    assert "<script" in (tmp_path / "report.html").read_text()
+    files = {kind: tmp_path / f"out.{kind}" for kind in ("parquet", "csv", "markdown", "latex")}
+    options = [part for kind, path in files.items() for part in (f"--{kind}", path)]
+    assert command("export", folder, *options).returncode == 0
+    assert all(path.stat().st_size > 500 for path in files.values())
+    nothing = command("export", folder)
+    assert nothing.returncode == 2
+    assert "nothing to export to" in nothing.stderr

@@ -228,7 +228,7 @@ def test_one_long_text_many_times(written, path):
     arrow = arrow_of(written)
     long = pa.array(["x" * 1_000_000] * arrow.num_rows)
     pq.write_table(arrow.set_column(arrow.column_names.index("error"), "error", long), path)
-    assert path.stat().st_size < 200_000
+    assert path.stat().st_size < 300_000
     refused(path, "a text of 1,000,000 characters")
 
 
@@ -240,8 +240,9 @@ def test_damage_is_refused_or_harmless(small, tmp_path, seed):
     if not original.exists():
         write_table(small, original)
     content, rng = bytearray(original.read_bytes()), random.Random(seed)
+    footer = len(content) - 8 - int.from_bytes(content[-8:-4], "little")  # Arrow itself aborts on some of these
     for _ in range(rng.choice([1, 1, 3, 20])):
-        content[rng.randrange(len(content))] ^= 1 << rng.randrange(8)
+        content[rng.randrange(rng.choice([0, footer]), len(content))] ^= 1 << rng.randrange(8)
     path.write_bytes(content)
     try:
         read = read_table(path)
