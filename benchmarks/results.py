@@ -51,7 +51,24 @@ def load_results(root: Path) -> Results:
         first, second = list(twice.sort_values(identity)["folder"])[:2]
         raise BenchmarkError(f"{first} and {second} hold the same run", "name the folder of one suite")
     trials = pd.DataFrame(_columns(_trial_rows(folders)))
+    _require_losses(trials, folders)
     return Results(runs=table, trials=trials)
+
+
+def _require_losses(trials: pd.DataFrame, folders: Sequence[Path]) -> None:
+    """Refuse lines that are JSON and no trials; reading each one as strictly as a resumed run does costs too much."""
+    if trials.empty:
+        return
+    found = trials.reindex(columns=["run", "number", "status", "loss", "finished"])
+    wrong = found[["run", "number", "status", "finished"]].isna().any(axis=1) | (
+        (found["status"] == "ok") & found["loss"].isna()
+    )
+    if wrong.any():
+        first = found[wrong].iloc[0]
+        raise BenchmarkError(
+            f"{folders[int(first['run'])] / TRIALS}: trial {first['number']} lacks its number, status, loss or time",
+            "restore the file, or delete its folder to run it again",
+        )
 
 
 MAY_DIFFER = {"device", "torch", "torchvision", "threads"}

@@ -125,8 +125,8 @@ def plans(suite: Suite) -> list[Plan]:
     """Every run of a suite, the costly ones first so that parallel jobs end together.
 
     Raises:
-        BenchmarkError: If a benchmark or strategy is unknown or unavailable, two arms share a label, a budget is
-            too small for a trial, or a strategy cannot take a task; before anything has run.
+        BenchmarkError: If a benchmark or strategy is unknown or unavailable, two arms share a label, or a strategy
+            cannot take a task; before anything has run.
     """
     labels = [arm.shown for arm in suite.strategies]
     for label in labels:

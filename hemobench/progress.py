@@ -22,6 +22,10 @@ def run_with_progress(suite: Suite, name: str, out: Path, jobs: int | None) -> i
         The number of runs that failed for a reason that is not their strategy's; each has been said.
     """
     todo, screen = plans(suite), console(stderr=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise BenchmarkError(f"--out {out}: {problem.strerror}", "name a folder that can be written") from None
     count = min(jobs or processes(suite), len(todo))
     best: dict[str, float] = {}
     failed = 0

@@ -47,6 +47,13 @@ def incumbents_at(results: Results, hours: float) -> pd.DataFrame:
     return best[[name for name in best.columns if name in STEP or str(name).startswith(("validation.", "test."))]]
 
 
+def with_trials(results: Results) -> Results:
+    """The same results, with the columns that every trial has even if there is no trial."""
+    if len(results.trials):
+        return results
+    return Results(results.runs, pd.DataFrame(columns=["run", "number", "status", "loss", "started", "finished"]))
+
+
 def hours_to_target(results: Results, run: int, loss: float) -> float:
     """GPU-hours until a run's best loss was at most `loss`; NaN (censored) if it never was."""
     hours = hours_to_targets(incumbents(_one(results, run)), pd.Series([loss], index=[run]))

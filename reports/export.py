@@ -14,6 +14,7 @@ from hemobench.benchmarks.results import Results
 from hemobench.benchmarks.task import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.reports.boards import Board
+from hemobench.reports.curves import with_trials
 from hemobench.reports.tables import fitting, plain, title
 
 if TYPE_CHECKING:
@@ -28,8 +29,10 @@ EPOCH = datetime(2000, 1, 1)
 
 def tidy(results: Results) -> pd.DataFrame:
     """One row a trial, beginning with what tells its run from others; see `Results.trials` for the other columns."""
-    return results.trials.join(results.runs[IDENTITY], on="run").pipe(
-        lambda table: table[[*IDENTITY, *(name for name in table.columns if name not in (*IDENTITY, "run"))]]
+    return (
+        with_trials(results)
+        .trials.join(results.runs[IDENTITY], on="run")
+        .pipe(lambda table: table[[*IDENTITY, *(name for name in table.columns if name not in (*IDENTITY, "run"))]])
     )
 
 
@@ -127,7 +130,7 @@ def to_optuna(results: Results, url: str, *, per: Literal["run", "strategy"] = "
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     try:
         for name, runs in results.runs.groupby(results.runs.apply(_study_name, axis=1, per=per), sort=False):
-            _write_study(storage, str(name), runs, results.trials)
+            _write_study(storage, str(name), runs, with_trials(results).trials)
     finally:
         optuna.logging.set_verbosity(before)
         storage.remove_session()

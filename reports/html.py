@@ -19,6 +19,7 @@ from hemobench.benchmarks.store import RUN, read_header
 from hemobench.errors import BenchmarkError
 from hemobench.reports.anytime import RANDOM, Race, areas, races, speed_ups
 from hemobench.reports.boards import Board
+from hemobench.reports.curves import with_trials
 from hemobench.reports.figures import Figure, Table, final_figure, gap_figure, number, rank_figure, regret_figure
 from hemobench.reports.importance import importances
 from hemobench.reports.inference import critical_difference
@@ -104,6 +105,7 @@ def render(
     """The page as text; see `write_report`."""
     from jinja2 import Environment
 
+    results = with_trials(results)
     boards = leaderboard(results, reference_of, startup=startup, seed=seed)
     found = races(results, reference_of)
     sections = [

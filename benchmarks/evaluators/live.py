@@ -14,6 +14,7 @@ from typing import Any
 
 import torch
 import torchvision
+from pydantic import TypeAdapter, ValidationError
 
 from hemobench.benchmarks.benchmark import Benchmark
 from hemobench.benchmarks.evaluators.base import Cost, Outcome
@@ -34,6 +35,7 @@ from hemobench.datasets.pixels import load_pixels
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Proposal, Status
 
+_options = TypeAdapter(Options)
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 SUBSET_SEED = 0
 
@@ -249,7 +251,12 @@ def live(
     if unknown:
         known = ", ".join(["images", "epochs", "cache", *(name for name in Options.__slots__ if name != "cache")])
         raise BenchmarkError(f"live training has no option '{unknown[0]}'", f"choose from: {known}")
-    settings = Options(cache=Path(cache) if cache is not None else None, **options)
+    try:
+        settings = _options.validate_python({"cache": cache, **options})
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        name = ".".join(str(part) for part in first["loc"])
+        raise BenchmarkError(f"live training: {name}: {first['msg']}", f"not {first['input']!r}") from None
     found = open_images(task.dataset, Path(data))
     if images is not None:
         found = subset(found, images, SUBSET_SEED)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
 import re
 import struct
@@ -10,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
@@ -54,7 +57,9 @@ def write_table(table: Table, path: Path) -> None:
     metadata = {b"hemobench.schema": str(SCHEMA).encode(), b"hemobench.header": _header.dump_json(table.header)}
     names = list(load_task(table.header.task).space())
     columns = {**_config_columns(table.rows, names), **_fixed_columns(table.rows), **_metric_columns(table)}
-    arrow = pa.table(columns).replace_schema_metadata(metadata)
+    arrow = pa.table(columns)
+    metadata[b"hemobench.sha256"] = digest(arrow, metadata[b"hemobench.header"])
+    arrow = arrow.replace_schema_metadata(metadata)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     pq.write_table(arrow, partial, compression="zstd", compression_level=9, write_page_checksum=True)
@@ -109,9 +114,27 @@ def read_table(path: Path) -> Table:
         first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise BenchmarkError(f"{path}: no readable Parquet file: {first}", MEND) from None
     _check_text(arrow, text, path)
+    if digest(arrow, footer.metadata[b"hemobench.header"]) != footer.metadata.get(b"hemobench.sha256"):
+        raise BenchmarkError(f"{path}: damaged: its contents do not have the checksum that it states", MEND)
     table = Table(header, tuple(_rows(arrow, path)))
     refuse_wrong(table, path)
     return table
+
+
+def digest(arrow: pa.Table, header: bytes) -> bytes:
+    """SHA-256 of a table's names and values, in hexadecimal.
+
+    Parquet's own checksums are of pages: a name or an encoding damaged in the footer passes them.
+    """
+    found = hashlib.sha256(header)
+    for name in arrow.column_names:
+        column = arrow.column(name)
+        found.update(name.encode())
+        if pa.types.is_list(column.type):
+            found.update(column.combine_chunks().flatten().to_numpy(zero_copy_only=False).astype("<f8").tobytes())
+            column = pc.list_value_length(column)
+        found.update(json.dumps(column.to_pylist()).encode())
+    return found.hexdigest().encode()
 
 
 def _opened(path: Path, **options: Any) -> pq.ParquetFile:

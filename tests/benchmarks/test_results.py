@@ -91,6 +91,15 @@ def test_a_damaged_line_is_named(copy, line):
         load_results(copy)
 
 
+@pytest.mark.parametrize("line", [b"{}", b'{"number": 3}', b'{"number": 3, "status": "ok", "finished": 1.0}'])
+def test_a_line_that_is_no_trial_is_named(copy, line):
+    first = next(find_runs(copy))
+    with open(first / TRIALS, "ab") as file:
+        file.write(line + b"\n")
+    with pytest.raises(BenchmarkError, match=r"trials\.jsonl: trial .* lacks"):
+        load_results(copy)
+
+
 def test_a_header_without_its_fields_is_named(copy):
     first = next(find_runs(copy))
     header = json.loads((first / RUN).read_text())

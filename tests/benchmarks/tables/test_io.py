@@ -175,6 +175,18 @@ def with_lists(arrow: pa.Table, name: str, change) -> pa.Table:
     return arrow.set_column(arrow.column_names.index(name), name, pa.array(values, pa.list_(pa.float64())))
 
 
+def signed(arrow: pa.Table, path) -> None:
+    """As somebody writes it who knows the checksum."""
+    metadata = dict(arrow.schema.metadata)
+    metadata[b"hemobench.sha256"] = io.digest(arrow, metadata[b"hemobench.header"])
+    pq.write_table(arrow.replace_schema_metadata(metadata), path)
+
+
+def test_a_changed_figure_is_noticed(written, path):
+    pq.write_table(with_lists(arrow_of(written), "validation.micro_f1", lambda v: [0.99] * len(v)), path)
+    refused(path, "damaged")
+
+
 @pytest.mark.parametrize(
     ("name", "change", "match"),
     [
@@ -191,7 +203,7 @@ def with_lists(arrow: pa.Table, name: str, change) -> pa.Table:
     ],
 )
 def test_figures_that_cannot_be(written, path, name, change, match):
-    pq.write_table(with_lists(arrow_of(written), name, change), path)
+    signed(with_lists(arrow_of(written), name, change), path)
     refused(path, match)
 
 
