@@ -108,6 +108,24 @@ def _live(task: str, about: str) -> Benchmark:
     return Benchmark(name=f"{task}@live", version=1, about=about, make="hemobench.benchmarks.evaluators.live:live")
 
 
+def _from_table(task: str, about: str) -> Benchmark:
+    return Benchmark(
+        name=f"{task}@table",
+        version=1,
+        about=about,
+        make="hemobench.benchmarks.evaluators.table:recorded",
+    )
+
+
+def _from_surrogate(task: str, about: str) -> Benchmark:
+    return Benchmark(
+        name=f"{task}@surrogate",
+        version=1,
+        about=about,
+        make="hemobench.benchmarks.evaluators.surrogate:fitted",
+    )
+
+
 BENCHMARKS: Mapping[str, Benchmark] = {
     row.name: row
     for row in (
@@ -117,6 +135,10 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         _live("c-nmc", "training on a folder of C-NMC images (--data)"),
         _live("bone-marrow", "training on a folder of class folders (--data), automated space"),
         _live("bone-marrow-full", "the same, over the full space of the manual analysis"),
+        _from_table("c-nmc", "a table of your own recording (settings: table = FILE)"),
+        _from_table("bone-marrow", "a table of your own recording (settings: table = FILE)"),
+        _from_surrogate("c-nmc", "a surrogate fitted to your table (settings: surrogate = FILE)"),
+        _from_surrogate("bone-marrow", "a surrogate fitted to your table (settings: surrogate = FILE)"),
     )
 }
 

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from hemobench import data_commands, report_commands, training_commands
+from hemobench import data_commands, report_commands, table_commands, training_commands
 from hemobench.errors import BenchmarkError
 from hemobench.output import Json, print_json
 
@@ -103,9 +103,12 @@ for command in (
     report_commands.export,
     training_commands.train,
     training_commands.validate,
+    table_commands.record,
+    table_commands.fit,
 ):
     app.command()(command)
-app.add_typer(data_commands.app)
+for group in (table_commands.app, data_commands.app):
+    app.add_typer(group)
 
 
 def _listed(text: str) -> list[str]:

@@ -126,24 +126,23 @@ def races(results: Results, reference_of: Callable[[str], Reference | None]) -> 
     """Every race among the results that has a seed in common, by benchmark, version, budget and workers."""
     steps = incumbents(results)
     found = []
-    for (benchmark, version, hours, workers), group in results.runs.groupby(
-        ["benchmark", "version", "gpu_hours", "workers"]
-    ):
+    key: tuple[str, int, float, int]
+    for key, group in results.runs.groupby(["benchmark", "version", "gpu_hours", "workers"]):  # type: ignore[assignment]
         seeds = set.intersection(*(set(of["seed"]) for _, of in group.groupby("strategy")))
         runs = group[group["seed"].isin(seeds)]
         valid = runs.index[runs["status"] != "strategy-error"]
         if seeds:
             found.append(
                 Race(
-                    benchmark=str(benchmark),
-                    version=int(version),
-                    gpu_hours=float(hours),
-                    workers=int(workers),
+                    benchmark=str(key[0]),
+                    version=int(key[1]),
+                    gpu_hours=float(key[2]),
+                    workers=int(key[3]),
                     strategies=tuple(sorted(set(group["strategy"]))),
                     seeds=tuple(sorted(int(seed) for seed in seeds)),
                     runs=runs,
                     steps=steps[steps["run"].isin(valid)],
-                    reference=reference_of(str(benchmark)),
+                    reference=reference_of(str(key[0])),
                 )
             )
     return found
@@ -225,7 +224,8 @@ def hours_to_random(race: Race) -> Array:
     known = ~np.isnan(targets)
     index = pd.Index(race.table[known].ravel())
     wanted = pd.Series(np.repeat(targets[known], len(race.strategies)), index=index, dtype=float)
-    return hours_to_targets(race.steps, wanted).to_numpy().reshape(-1, len(race.strategies))
+    hours = hours_to_targets(race.steps, wanted).to_numpy()
+    return np.asarray(hours.reshape(-1, len(race.strategies)), dtype=float)
 
 
 def speed_ups(race: Race, draws: int = 1000, seed: int = 0) -> list[SpeedUp]:

@@ -25,6 +25,7 @@ from hemobench.reports.importance import importances
 from hemobench.reports.inference import critical_difference
 from hemobench.reports.leaderboard import leaderboard
 from hemobench.reports.pairwise import ROPE, Comparison, Verdict, against, all_pairs, mirrored, power_note
+from hemobench.reports.papers import Claim, compare_with_papers
 from hemobench.reports.phases import startup_trials
 from hemobench.reports.recommend import Recommendation, recommend
 from hemobench.reports.statistics import ranks
@@ -120,6 +121,7 @@ def render(
         sections=sections,
         overall=[(title(board), _board_table(board), board.notes) for board in boards if board.version is None],
         across=_across(found),
+        papers=_papers(compare_with_papers(results, reference_of, seed=seed)),
         legend=[(column.title, column.legend) for column in COLUMNS],
         begins=sorted(startup.items()),
         signs=_SIGNS,
@@ -268,7 +270,7 @@ def _card(race: Race) -> Mapping[str, Any] | None:
 
 def _headers(race: Race) -> dict[str, Mapping[str, Any]]:
     """One `run.json` a strategy, of those that are still there."""
-    found = {}
+    found: dict[str, Mapping[str, Any]] = {}
     for name, folder in race.runs.drop_duplicates("strategy")[["strategy", "folder"]].itertuples(index=False):
         if (Path(folder) / RUN).is_file():
             found[str(name)] = read_header(Path(folder) / RUN)
@@ -292,6 +294,25 @@ def _said(value: Any) -> str:
     if isinstance(value, dict):
         return plain(", ".join(f"{key} {_said(inner)}" for key, inner in sorted(value.items())))
     return plain(str(value))
+
+
+def _papers(claims: list[Claim]) -> list[tuple[str, Table, list[str]]]:
+    """By paper and benchmark: how much agrees, the figures, and what does not agree in words."""
+    found = []
+    for key in dict.fromkeys((claim.paper, claim.benchmark) for claim in claims):
+        mine = [claim for claim in claims if (claim.paper, claim.benchmark) == key]
+        told = [claim for claim in mine if claim.agrees is not None]
+        said = f"{key[0]} against {key[1]}: {sum(bool(c.agrees) for c in told)} of {len(told)} figures agree"
+        rows = tuple(
+            (c.what, c.place, number(c.published), number(c.ours), c.unit, _verdict(c)) for c in mine if c.published
+        )
+        table = Table(said, ("What", "Where", "Paper", "Here", "Unit", "Verdict"), rows)
+        found.append((said, table, [claim.words for claim in mine if not claim.agrees]))
+    return found
+
+
+def _verdict(claim: Claim) -> str:
+    return "cannot tell" if claim.agrees is None else f"agrees (± {claim.margin:g})" if claim.agrees else "disagrees"
 
 
 def _across(found: list[Race]) -> str:

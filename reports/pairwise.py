@@ -134,7 +134,7 @@ def _comparison(
     one, other = pair
     points = 100 * differences[np.isfinite(differences)]
     missing = int(np.isnan(losses[:, [one, other]]).any(axis=1).sum())
-    ends = (None, None, None)
+    ends: tuple[float | None, float | None, float | None] = (None, None, None)
     if len(points):
         estimate = paired_bootstrap(points, seed=seed)
         ends = (float(estimate.value), float(estimate.low), float(estimate.high))

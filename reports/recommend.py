@@ -263,7 +263,8 @@ def overtakings(points: Array, now: int, margin: float) -> list[tuple[int, int]]
     Returns:
         Pairs: the place from which on the new answer was better than the old one, and the new answer.
     """
-    found, place = [], 0
+    found: list[tuple[int, int]] = []
+    place = 0
     while True:
         worse = np.flatnonzero(points[now, place:] > points[:, place:].min(axis=0) + margin)
         if not len(worse):

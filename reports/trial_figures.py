@@ -60,17 +60,17 @@ def _shown_trials(race: Race, results: Results) -> tuple[pd.DataFrame, str]:
     metric = f"validation.{race.task.headline}"
     runs = race.runs[["strategy", "seed"]]
     trials = results.trials[results.trials["run"].isin(runs.index) & (results.trials["status"] == "ok")]
-    trials = trials.join(runs, on="run").dropna(subset=[metric]) if metric in trials else trials.iloc[:0]
-    counts = trials.groupby("seed").size().cumsum() if len(trials) else pd.Series(dtype=int)
+    trials = trials.join(runs, on="run")
+    if trials.empty or metric not in trials:
+        return trials.iloc[:0], ""
+    counts = trials.groupby("seed").size().cumsum()
     seeds = [seed for seed, count in counts.items() if count <= MOST_LINES] or list(counts.index[:1])
-    shown = trials[trials["seed"].isin(seeds)] if len(trials) else trials
-    known = shown["strategy"].where(shown["strategy"].isin([RANDOM, "sssr", "manual"]), "others") if len(shown) else []
-    shown = shown.assign(group=known)
-    if len(shown):
-        shown.loc[shown[shown["group"] == RANDOM].nlargest(10, metric).index, "group"] = TOP
-        shown = shown.sort_values("group", key=lambda column: column.map(_GROUPS.index), kind="stable")
-    said = "" if len(seeds) == len(counts) else f" Shown are the first {len(seeds)} of {len(counts)} seeds."
-    return shown, said
+    shown = trials[trials["seed"].isin(seeds)]
+    ours = shown["strategy"].isin([RANDOM, "sssr", "manual"])
+    shown = shown.assign(group=shown["strategy"].where(ours, "others"))
+    shown.loc[shown[shown["group"] == RANDOM].nlargest(10, metric).index, "group"] = TOP
+    shown = shown.sort_values("group", key=lambda column: column.map(_GROUPS.index), kind="stable")
+    return shown, "" if len(seeds) == len(counts) else f" Shown are the first {len(seeds)} of {len(counts)} seeds."
 
 
 def _group_axis(group: pd.Series[int]) -> dict[str, Any]:

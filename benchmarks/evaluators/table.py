@@ -155,8 +155,12 @@ def together(outcomes: Sequence[Outcome], extra: Mapping[str, float]) -> Outcome
     cost = Cost(seconds, costs[0].kind, costs[0].device, parts)
     if failed is not None:
         return Outcome(failed.status, {}, {}, (), cost, failed.error, extra)
-    shortest = min(len(outcome.curve) for outcome in outcomes)
-    curve = np.mean([outcome.curve[:shortest] for outcome in outcomes], axis=0)
+    longest = max(len(outcome.curve) for outcome in outcomes)
+    curve = (
+        np.zeros(0)
+        if not longest
+        else np.mean([_padded(outcome.curve, longest) for outcome in outcomes if outcome.curve], axis=0)
+    )
     return Outcome(
         status=Status.OK,
         validation=over_folds([dict(outcome.validation) for outcome in outcomes]),
@@ -165,6 +169,11 @@ def together(outcomes: Sequence[Outcome], extra: Mapping[str, float]) -> Outcome
         cost=cost,
         extra=extra,
     )
+
+
+def _padded(curve: Sequence[float], length: int) -> list[float]:
+    """A training that stopped early goes on with its last value."""
+    return [*curve, *[curve[-1]] * (length - len(curve))]
 
 
 def recorded(

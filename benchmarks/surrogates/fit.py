@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from hemobench.benchmarks.surrogates.network import Arrays, Training, problem_of, train
 from hemobench.benchmarks.surrogates.scatter import FACTORS, Scatter, deviations, scatter
-from hemobench.benchmarks.surrogates.surrogate import About, Surrogate
+from hemobench.benchmarks.surrogates.surrogate import ARRAYS, About, Surrogate
 from hemobench.benchmarks.surrogates.targets import Floats, Targets, fraction, targets
 from hemobench.benchmarks.tables.schema import ALL_FOLDS, Table
 from hemobench.benchmarks.task import load_task
@@ -48,10 +48,9 @@ def network_surrogate(t: Targets, table: Table, how: Training, seed: int) -> Sur
 
 def _surrogate(t: Targets, table: Table, how: Training, seed: int, noise: Scatter, source: str) -> Surrogate:
     parameters = network(t, table, how, seed)
-    shape = dict(zip(("w1", "b1", "w2", "b2", "w3", "b3"), parameters, strict=True))
-    arrays = {**shape, "factors": noise.factors, "rest": noise.rest, "power": noise.power}
+    arrays = dict(zip(ARRAYS, [*parameters, noise.factors, noise.rest, noise.power], strict=True))
     about = _about(table, t, source, {"seed": seed, **asdict(how)})
-    return Surrogate(about, {name: array.astype(np.float32) for name, array in arrays.items()})
+    return Surrogate(about, {name: np.asarray(array, dtype=np.float32) for name, array in arrays.items()})
 
 
 def important(table: Table) -> tuple[str, ...]:

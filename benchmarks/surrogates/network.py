@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,9 +59,13 @@ class Problem:
     failed: Single
 
 
-def activate(x: NDArray[np.floating]) -> NDArray[np.floating]:
-    """The rectifier."""
-    return np.maximum(x, 0, out=x)
+Real = TypeVar("Real", bound=np.floating)
+
+
+def activate(x: NDArray[Real]) -> NDArray[Real]:
+    """The rectifier, in place."""
+    np.maximum(x, 0, out=x)
+    return x
 
 
 def train(problem: Problem, how: Training, seed: int) -> Arrays:
@@ -122,10 +127,11 @@ def _gradients(problem: Problem, rows: NDArray[np.int64], parameters: Arrays, ho
     chance = 1 / (1 + np.exp(-np.clip(out[..., known:], -30, 30)))
     slope[..., known:] = (chance - problem.failed[rows]) * (how.failure / max(problem.failed.shape[1], 1))
     slope /= rows.shape[1]
-    s2 = (slope @ w3.swapaxes(1, 2)) * (h2 > 0)
-    s1 = (s2 @ w2.swapaxes(1, 2)) * (h1 > 0)
+    s2 = np.where(h2 > 0, slope @ w3.swapaxes(1, 2), np.float32(0))
+    s1 = np.where(h1 > 0, s2 @ w2.swapaxes(1, 2), np.float32(0))
+    pairs: list[tuple[Single, Single]] = [(x, s1), (h1, s2), (h2, slope)]
     gradients: Arrays = []
-    for layer, s in ((x, s1), (h1, s2), (h2, slope)):
+    for layer, s in pairs:
         gradients += [layer.swapaxes(1, 2) @ s, s.sum(axis=1, keepdims=True)]
     return gradients
 

@@ -89,4 +89,4 @@ def _power(differences: Floats, means: Floats) -> Floats:
     for power in POWERS:
         variance = (differences**2 * np.exp(-2 * power * size)).mean(axis=0)
         fits.append((0.5 * np.log(np.maximum(variance, 1e-18)) + power * size.mean(axis=0)).mean(axis=0))
-    return np.array(POWERS)[np.argmin(fits, axis=0)]
+    return np.asarray(np.array(POWERS)[np.argmin(fits, axis=0)])

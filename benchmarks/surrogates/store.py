@@ -11,6 +11,7 @@ import zlib
 from dataclasses import asdict
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,14 +19,13 @@ from pydantic import TypeAdapter, ValidationError
 
 from hemobench.benchmarks.surrogates.encode import Encoder
 from hemobench.benchmarks.surrogates.scatter import FACTORS
-from hemobench.benchmarks.surrogates.surrogate import About, Surrogate
+from hemobench.benchmarks.surrogates.surrogate import ARRAYS, About, Surrogate
 from hemobench.benchmarks.task import load_task
 from hemobench.errors import BenchmarkError
 
 SCHEMA = 1
 MAX_FILE_BYTES, MAX_ARRAY_BYTES, MAX_ABOUT_BYTES = 32 << 20, 32 << 20, 1 << 20
 MAX_MEMBERS, MAX_WIDTH = 100, 1024
-ARRAYS = ("w1", "b1", "w2", "b2", "w3", "b3", "factors", "rest", "power")
 ABOUT = "about"
 MEND = "fit the surrogate again, or get it from where it was published"
 
@@ -36,7 +36,8 @@ def save(surrogate: Surrogate, path: Path) -> None:
     """Write a surrogate such that the file is there whole or not at all; equal ones give equal bytes."""
     text = json.dumps({"schema": SCHEMA, **asdict(surrogate.about)}, sort_keys=True, allow_nan=False).encode()
     content = io.BytesIO()
-    members = {**{name: surrogate.arrays[name] for name in ARRAYS}, ABOUT: np.frombuffer(text, np.uint8)}
+    members: dict[str, Any] = {name: surrogate.arrays[name] for name in ARRAYS}
+    members[ABOUT] = np.frombuffer(text, np.uint8)
     np.savez_compressed(content, allow_pickle=False, **members)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")

@@ -17,6 +17,7 @@ from hemobench.benchmarks.task import Task, load_task
 from hemobench.strategies.base import Config
 
 Floats = NDArray[np.float64]
+ARRAYS = ("w1", "b1", "w2", "b2", "w3", "b3", "factors", "rest", "power")
 BATCH = 512
 STEP = 1e-6
 """Least relative growth of the cost from one length of training to the next."""
@@ -220,7 +221,7 @@ class Surrogate:
         added = trial @ s.factors[low] + epoch * s.rest[low]
         if share:
             added = (1 - share) * added + share * (trial @ s.factors[high] + epoch * s.rest[high])
-        return np.minimum(np.maximum(outputs + added * spread(outputs) ** s.power, 0.0), 1.0)
+        return np.asarray(np.minimum(np.maximum(outputs + added * spread(outputs) ** s.power, 0.0), 1.0))
 
 
 def _mix(hidden: Floats, weights: Floats) -> Floats:

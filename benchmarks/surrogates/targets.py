@@ -112,7 +112,7 @@ def one_hot(folds: Ints, known: tuple[int, ...]) -> Floats:
     """Which fold, shape (n, len(known)); nothing where there is but one."""
     if len(known) < 2:
         return np.zeros((len(folds), 0))
-    return (folds[:, None] == np.array(known)).astype(float)
+    return np.asarray(folds[:, None] == np.array(known), dtype=float)
 
 
 def _fill(found: Targets, i: int, row: Row) -> None:

@@ -11,6 +11,7 @@ from hemobench.benchmarks.evaluators.table import TableEvaluator
 from hemobench.benchmarks.noise import silence
 from hemobench.benchmarks.surfaces import stored
 from hemobench.benchmarks.surrogates.network import Training
+from hemobench.benchmarks.surrogates.reference import reference
 from hemobench.benchmarks.surrogates.support import outside_share, support, support_limit
 from hemobench.benchmarks.surrogates.trust import trust
 from hemobench.strategies.base import Proposal, Status
@@ -142,3 +143,16 @@ def test_the_card(known):
     )
     assert card["loss"]["spearman"] <= card["ceiling"]["spearman"] + 0.005
     assert 0 < card["support"]["limit"] < 2
+
+
+@pytest.mark.parametrize("known", ["c-nmc"], indirect=True)
+def test_the_reference_is_near_the_surfaces_own(known):
+    found = reference(SurrogateEvaluator(known.surrogate, "c-nmc@surrogate", 1), known.task)
+    truth = stored("c-nmc").reference
+    assert found.best_loss == pytest.approx(truth.best_loss, abs=0.008)
+    assert found.trial_gpu_hours == pytest.approx(truth.trial_gpu_hours, rel=0.03)
+    expected = [loss for _, loss in found.random]
+    assert expected == sorted(expected, reverse=True)
+    for trials in (10, 50):
+        budget = trials * truth.trial_gpu_hours
+        assert found.random_expected(budget) == pytest.approx(truth.random_expected(budget), abs=0.006)

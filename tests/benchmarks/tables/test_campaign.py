@@ -24,7 +24,7 @@ DESIGN = Design(
     random=12,
     strategies=("optuna-tpe", "hyperopt-tpe"),
     strategy_seeds=1,
-    strategy_trials=25,
+    strategy_trials=15,
     repeats=6,
     repeat_seeds=3,
 )
@@ -36,7 +36,7 @@ from hemobench.benchmarks.campaign import Source, record
 from hemobench.benchmarks.tables.design import Design
 if __name__ == "__main__":
     design = Design(sobol=24, random=12, strategies=("optuna-tpe", "hyperopt-tpe"), strategy_seeds=1,
-                    strategy_trials=25, repeats=6, repeat_seeds=3)
+                    strategy_trials=15, repeats=6, repeat_seeds=3)
     record(Source("c-nmc@published"), design, Path(sys.argv[1]), jobs=2, progress=lambda a: print("done", flush=True))
 """
 
@@ -54,7 +54,7 @@ def test_a_recording_holds_its_design(undisturbed):
     assert origins.count("sobol") == 24
     assert origins.count("random") == 12
     assert origins.count("repeat") == 12
-    assert sum(origin.startswith("optuna-tpe") for origin in origins) > 10
+    assert sum(origin.startswith("optuna-tpe") for origin in origins) > 5
     assert all(row.epochs == tuple(range(1, 11)) for row in undisturbed.rows)
 
 
@@ -75,7 +75,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_rows(tmp_path, undisturbed):
     script, out = tmp_path / "campaign.py", tmp_path / "t.parquet"
     script.write_text(SCRIPT)
     rng = random.Random(0)
-    for wanted in (1, 6):
+    for wanted in (1, 5):
         process = subprocess.Popen([sys.executable, str(script), str(out)], stdout=subprocess.PIPE)
         for _ in range(wanted):
             process.stdout.readline()
