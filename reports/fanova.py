@@ -5,6 +5,7 @@ Optuna's own takes seconds a forest; a report wants dozens. Tests hold the two t
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -29,45 +30,60 @@ def main_effects(points: Array, losses: Array, levels: NDArray[np.int64], seed: 
     """
     from sklearn.ensemble import RandomForestRegressor
 
-    forest = RandomForestRegressor(n_estimators=TREES, random_state=seed).fit(points, losses)
-    shares = [_tree_shares(tree.tree_, levels) for tree in forest.estimators_]
-    mean = np.mean(shares, axis=0)
+    parts = [_columns(points[:, d], count) for d, count in enumerate(levels.tolist())]
+    forest = RandomForestRegressor(n_estimators=TREES, random_state=seed).fit(np.hstack(parts), losses)
+    ends = np.cumsum([part.shape[1] for part in parts])
+    places = [slice(end - part.shape[1], end) for part, end in zip(parts, ends, strict=True)]
+    mean = np.mean([_tree_shares(tree.tree_, places) for tree in forest.estimators_], axis=0)
     return np.asarray(mean / mean.sum() if mean.sum() > 0 else mean)
 
 
-def _tree_shares(tree: Any, levels: NDArray[np.int64]) -> Array:
-    low, high = _boxes(tree, levels)
+def _columns(values: Array, levels: int) -> Array:
+    """A dimension as the forest sees it: a column a level, so that one split can single out any."""
+    if not levels:
+        return values[:, None]
+    return (np.floor(values * levels)[:, None] == np.arange(levels)).astype(float)
+
+
+def _tree_shares(tree: Any, places: Sequence[slice]) -> Array:
+    low, high = _boxes(tree)
     leaf = tree.children_left < 0
-    low, high, value = low[leaf], high[leaf], tree.value[leaf].ravel()
-    widths = high - low
+    value = tree.value[leaf].ravel()
+    cells = [_cells(low[leaf, place], high[leaf, place]) for place in places]
+    widths = np.stack([inside @ weight for inside, weight in cells], axis=1)
     volume = widths.prod(axis=1)
-    mean = float(volume @ value)
-    variance = float(volume @ (value - mean) ** 2)
+    value = value - volume @ value
+    variance = float(volume @ value**2)
     if variance <= 0:
-        return np.zeros(len(levels))
-    effects = [_effect(low[:, d], high[:, d], widths[:, d], volume, value - mean) for d in range(len(levels))]
+        return np.zeros(len(places))
+    effects = [
+        _effect(inside, weight, volume / np.maximum(width, 1e-300) * value)
+        for (inside, weight), width in zip(cells, widths.T, strict=True)
+    ]
     return np.array(effects) / variance
 
 
-def _effect(low: Array, high: Array, width: Array, volume: Array, value: Array) -> float:
+def _effect(inside: Array, weight: Array, mass: Array) -> float:
     """Variance of the mean over all other dimensions, along one."""
-    cuts = np.unique(np.concatenate([low, high]))
-    inside = (low[:, None] <= cuts[:-1]) & (high[:, None] >= cuts[1:])
-    others = np.divide(volume, width, out=np.zeros_like(volume), where=width > 0)
-    marginal = (value * others) @ inside
-    return float(np.diff(cuts) @ marginal**2)
+    return float(weight @ (mass @ inside) ** 2)
 
 
-def _boxes(tree: Any, levels: NDArray[np.int64]) -> tuple[Array, Array]:
-    """The part of the unit cube that falls to each node; a threshold between levels is put on their border."""
-    low, high = np.zeros((tree.node_count, len(levels))), np.ones((tree.node_count, len(levels)))
+def _cells(low: Array, high: Array) -> tuple[Array, Array]:
+    """A dimension cut where any leaf ends: whether a leaf covers a cell, `(leaves, cells)`, and the cells' shares."""
+    if low.shape[1] == 1:
+        cuts = np.unique(np.concatenate([low, high, [[0.0], [1.0]]]))
+        return ((low <= cuts[:-1]) & (high >= cuts[1:])).astype(float), np.diff(cuts)
+    count = low.shape[1]
+    others = (low < 0.5).sum(axis=1, keepdims=True) - (low < 0.5)  # other levels that are not insisted on
+    return ((high > 0.5) & (others == count - 1)).astype(float), np.full(count, 1 / count)
+
+
+def _boxes(tree: Any) -> tuple[Array, Array]:
+    """The part of the unit cube of columns that falls to each node."""
+    low, high = np.zeros((tree.node_count, tree.n_features)), np.ones((tree.node_count, tree.n_features))
     for node in range(tree.node_count):  # parents come before their children
         left, right, at = tree.children_left[node], tree.children_right[node], tree.feature[node]
-        if left < 0:
-            continue
-        threshold = tree.threshold[node]
-        if levels[at]:
-            threshold = round(threshold * levels[at]) / levels[at]
-        low[[left, right]], high[[left, right]] = low[node], high[node]
-        high[left, at] = low[right, at] = threshold
+        if left >= 0:
+            low[[left, right]], high[[left, right]] = low[node], high[node]
+            high[left, at] = low[right, at] = tree.threshold[node]
     return low, high

@@ -97,8 +97,8 @@ def pace(config: Values, p: Parameters) -> float:
 
 def stop(config: Values, p: Parameters) -> int:
     """The epoch of the early stop: soon for what learns fast or hardly at all, never for what learns slowly."""
-    busy = learned(stride(config, p), p) * min(pace(config, p) / p["stop_pace"], 1.0)
-    return int(math.ceil(PATIENCE + (EPOCHS - PATIENCE) * busy))
+    busy = float(learned(stride(config, p), p) * min(pace(config, p) / p["stop_pace"], 1.0))
+    return math.ceil(PATIENCE + (EPOCHS - PATIENCE) * busy)
 
 
 def respond(config: Values, parameters: Parameters, epochs: int, noise: Draw) -> Response:

@@ -118,11 +118,11 @@ def _batches(rows: int, how: Training, rng: np.random.Generator) -> Iterator[NDA
 def _gradients(problem: Problem, rows: NDArray[np.int64], parameters: Arrays, how: Training) -> Arrays:
     w1, b1, w2, b2, w3, b3 = parameters
     x = problem.inputs[rows]
-    h1 = activate(x @ w1 + b1)
-    h2 = activate(h1 @ w2 + b2)
-    out = h2 @ w3 + b3
+    h1: Single = activate(x @ w1 + b1)
+    h2: Single = activate(h1 @ w2 + b2)
+    out: Single = h2 @ w3 + b3
     known = problem.values.shape[1]
-    slope = np.empty_like(out)
+    slope: Single = np.empty_like(out, dtype=np.float32)
     slope[..., :known] = problem.weights[rows] * (out[..., :known] - problem.values[rows])
     chance = 1 / (1 + np.exp(-np.clip(out[..., known:], -30, 30)))
     slope[..., known:] = (chance - problem.failed[rows]) * (how.failure / max(problem.failed.shape[1], 1))

@@ -119,4 +119,4 @@ def test_json(results: Results, worked: Results) -> None:
     data = as_json(compare_with_papers(results, reference_of))
     assert json.loads(json.dumps(data, allow_nan=False)) == data
     assert data["schema"] == 1
-    assert [claim.words for claim in compare_with_papers(worked, lambda name: None)] == []
+    assert {claim.agrees for claim in compare_with_papers(worked, lambda name: None)} == {None}
