@@ -42,7 +42,7 @@ def _columns(values: Array, levels: int) -> Array:
     """A dimension as the forest sees it: a column a level, so that one split can single out any."""
     if not levels:
         return values[:, None]
-    return (np.floor(values * levels)[:, None] == np.arange(levels)).astype(float)
+    return np.asarray(np.floor(values * levels)[:, None] == np.arange(levels), dtype=float)
 
 
 def _tree_shares(tree: Any, places: Sequence[slice]) -> Array:

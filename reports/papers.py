@@ -21,7 +21,6 @@ from hemobench.reports.boards import _plain as plain
 from hemobench.reports.curves import final_incumbent, with_trials
 from hemobench.reports.importance import importances
 from hemobench.reports.pairwise import against
-from hemobench.strategies.space import builtin
 
 SCHEMA = 1
 BONE_MARROW, C_NMC = "bone marrow (Gräbel et al.)", "C-NMC (Swastika et al.)"
@@ -182,25 +181,23 @@ def _table_1(race: Race, results: Results) -> Iterator[Claim]:
 
 
 def _same_set(race: Race, results: Results) -> Iterator[Claim]:
-    one, other = (_incumbents(race, results, name) for name in (RANDOM, "sssr"))
-    if one.empty or other.empty:
+    if not {RANDOM, "sssr"} <= set(race.strategies):
         return
-    trials = results.trials.set_index(["run", "number"])
-    columns = [name for name in trials.columns if str(name).startswith("config.")]
-    runs = [race.table[:, race.strategies.index(name)] for name in (RANDOM, "sssr")]
-    same = []
-    for place, seed in enumerate(race.seeds):
-        numbers = [frame.loc[seed, "number"] for frame in (one, other)]
-        if not any(pd.isna(number) for number in numbers):
-            configs = [
-                {name: builtin(trials.at[(of[place], int(number)), name]) for name in columns}
-                for of, number in zip(runs, numbers, strict=True)
-            ]
-            same.append(all(a == b or (a != a and b != b) for a, b in zip(*(c.values() for c in configs), strict=True)))
+    one, other = (_best_configs(race, results, name) for name in (RANDOM, "sssr"))
+    seeds = one.index.intersection(other.index)
+    equal = (one.loc[seeds] == other.loc[seeds]) | (one.loc[seeds].isna() & other.loc[seeds].isna())
     what = "share of seeds in which random search and SSSR find the same set"
-    yield _claim(
-        BONE_MARROW, "Table 1 and 4.2", what, 100.0, 100 * float(np.mean(same)) if same else None, 50, "%", race
-    )
+    ours = 100 * float(equal.all(axis=1).mean()) if len(seeds) else None
+    yield _claim(BONE_MARROW, "Table 1 and 4.2", what, 100.0, ours, 50, "%", race)
+
+
+def _best_configs(race: Race, results: Results, strategy: str) -> pd.DataFrame:
+    """The selected configuration of each seed that has one."""
+    final = final_incumbent(Results(race.runs, results.trials))["number"].astype(int).reset_index()
+    columns = [name for name in results.trials.columns if str(name).startswith("config.")]
+    best = results.trials.merge(final, on=["run", "number"]).set_index("run")[columns]
+    runs = pd.Series(race.seeds, index=race.table[:, race.strategies.index(strategy)])
+    return best[best.index.isin(runs.index)].rename(index=runs.to_dict()).sort_index()
 
 
 def _trials_saved(race: Race, results: Results) -> Iterator[Claim]:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau, spearmanr
 
-from hemobench.benchmarks.surrogates.fit import network_surrogate, parts
+from hemobench.benchmarks.surrogates.fit import chosen, network_surrogate, parts
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.scatter import FACTORS, deviations, scatter, spread
 from hemobench.benchmarks.surrogates.support import QUANTILE, support_limit
@@ -34,14 +34,15 @@ def trust(table: Table, *, folds: int = 5, seed: int = 0, how: Training | None =
         table: What was recorded.
         folds: Parts.
         seed: Of parts and fits.
-        how: Settings of the fits.
+        how: Settings of the fits; by default chosen once, as `fit` does.
 
     Returns:
         Plain data. `loss`, `cost` and each metric under `metrics`: `r2`, `mae`, `spearman`, `kendall`, and under
         `top` the same for the trainings with the lowest tenth of the recorded losses; costs are compared as logarithms,
         so that their `mae` is nearly a relative error. `failures`, `noise`, `ceiling`, `support`, `table`: see there.
     """
-    t, how = targets(table), how or Training()
+    t = targets(table)
+    how = how or chosen(t, table, seed)
     full = t.epochs[-1]
     outputs, seconds, chance = (
         np.zeros((len(t.inputs), len(t.outputs))),

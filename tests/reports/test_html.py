@@ -201,8 +201,14 @@ def browse(url: Path, folder: Path, width: int, *options: str) -> tuple[str, str
         f"--log-net-log={folder / 'net.json'}", f"--window-size={max(width, 500)},2400",
         "--virtual-time-budget=8000", *options, str(url.as_uri() if width >= 500 else frame.as_uri()),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=150, check=True)
-    return done.stdout, done.stderr
+    for _ in range(3):  # software WebGL under virtual time hangs now and then, whatever the page
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+        except subprocess.TimeoutExpired:
+            shutil.rmtree(folder / "profile", ignore_errors=True)
+        else:
+            return done.stdout, done.stderr
+    raise AssertionError("Chromium did not come back, three times")
 
 
 def complaints(log: str) -> list[str]:

@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.evaluators.table import TableEvaluator
 from hemobench.benchmarks.surrogates.encode import Encoder
-from hemobench.benchmarks.surrogates.fit import fit, parts
+from hemobench.benchmarks.surrogates.fit import DECAYS, chosen, fit, parts
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.store import load, save
 from hemobench.benchmarks.surrogates.targets import fraction, logit, targets
@@ -147,6 +147,15 @@ def test_another_process_fits_the_same_bytes(small_table, tmp_path):
     here = fit(small_table, how=QUICK)
     there = load(tmp_path / "1")
     assert all(np.allclose(here.arrays[name], there.arrays[name], atol=1e-4) for name in here.arrays)
+
+
+def test_noisy_tables_are_smoothed_more(small_table, monkeypatch):
+    """Without any relation to the configurations, the most decay is best."""
+    monkeypatch.setattr("hemobench.benchmarks.surrogates.fit.TRIED_STEPS", 200)
+    t = targets(small_table)
+    shuffled = replace(t, inputs=np.random.default_rng(0).permutation(t.inputs))
+    assert chosen(shuffled, small_table, 0).decay == max(DECAYS)
+    assert chosen(t, small_table, 0).decay < max(DECAYS)
 
 
 def test_too_little_is_refused(small_table):
