@@ -100,6 +100,7 @@ for command in (
     report_commands.leaderboard,
     report_commands.recommend,
     report_commands.report,
+    report_commands.papers,
     report_commands.export,
     training_commands.train,
     training_commands.validate,

@@ -1,4 +1,4 @@
-"""`hemobench leaderboard`, `recommend`, `report` and `export`: what is concluded from a folder of results."""
+"""`hemobench leaderboard`, `recommend`, `report`, `papers` and `export`: what is concluded from a folder of results."""
 
 from __future__ import annotations
 
@@ -107,6 +107,23 @@ def export(
     if optuna:
         studies = exports.to_optuna(found, optuna)
         sys.stdout.write(f"{len(studies)} studies; look at them with: optuna-dashboard {optuna}\n")
+
+
+def papers(results: Folder = RESULTS, as_json: Json = False) -> None:
+    """Hold the two papers' figures beside these results, and say where they agree."""
+    from rich.text import Text
+
+    from hemobench.benchmarks.benchmark import load_benchmark
+    from hemobench.reports.papers import as_json as plain
+    from hemobench.reports.papers import compare_with_papers
+
+    claims = compare_with_papers(_loaded(results), lambda name: load_benchmark(name).reference())
+    if as_json:
+        print_json(plain(claims))
+        return
+    marks = {True: "agrees", False: "differs", None: "–"}
+    for claim in claims:
+        console().print(Text(f"{marks[claim.agrees]:<8} {claim.words}"), soft_wrap=True)
 
 
 def boards_of(results: Results) -> list[Board]:

@@ -104,15 +104,16 @@ def as_json(boards: Sequence[Board]) -> dict[str, Any]:
 
     What differs between two equal runs stands under `measured`.
     """
-    plain = [_plain(asdict(board)) for board in boards]
-    for row in (row for board in plain for row in board["rows"]):
+    found = [plain(asdict(board)) for board in boards]
+    for row in (row for board in found for row in board["rows"]):
         row["measured"] = {"strategy_seconds": row.pop("strategy_seconds")}
-    return {"schema": SCHEMA, "boards": plain}
+    return {"schema": SCHEMA, "boards": found}
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """Nested data with tuples as lists and numbers rounded to 4 decimals."""
     if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
+        return {name: plain(inner) for name, inner in value.items()}
     if isinstance(value, tuple):
-        return [_plain(inner) for inner in value]
+        return [plain(inner) for inner in value]
     return round(value, 4) if isinstance(value, float) else value

@@ -17,7 +17,7 @@ import pandas as pd
 from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.results import Results
 from hemobench.reports.anytime import RANDOM, Race, races
-from hemobench.reports.boards import _plain as plain
+from hemobench.reports.boards import plain
 from hemobench.reports.curves import final_incumbent, with_trials
 from hemobench.reports.importance import importances
 from hemobench.reports.pairwise import against

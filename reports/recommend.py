@@ -12,7 +12,7 @@ from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.results import Results
 from hemobench.errors import BenchmarkError
 from hemobench.reports.anytime import RANDOM, Race, races
-from hemobench.reports.boards import _plain as plain
+from hemobench.reports.boards import plain
 from hemobench.reports.curves import hours_to_targets, incumbents_at
 from hemobench.reports.inference import censored_median
 from hemobench.reports.pairwise import ROPE, Comparison, against, power_note

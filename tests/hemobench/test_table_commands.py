@@ -14,7 +14,6 @@ from hemobench.benchmarks.suite import load_suite, plans
 from hemobench.cli import app
 from hemobench.errors import BenchmarkError
 
-
 DESIGN = ("--sobol", 60, "--random", 20, "--strategies", "", "--repeats", 5)
 
 
