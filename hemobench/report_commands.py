@@ -121,9 +121,8 @@ def papers(results: Folder = RESULTS, as_json: Json = False) -> None:
     if as_json:
         print_json(plain(claims))
         return
-    marks = {True: "agrees", False: "differs", None: "–"}
     for claim in claims:
-        console().print(Text(f"{marks[claim.agrees]:<8} {claim.words}"), soft_wrap=True)
+        console().print(Text(f"- {claim.words}"), soft_wrap=True)
 
 
 def boards_of(results: Results) -> list[Board]:
