@@ -39,7 +39,7 @@ class Result:
     validation: dict[str, float]
     test: dict[str, float]
     curve: tuple[float, ...]
-    confusion: Mapping[str, NDArray[np.int64]] = field(default_factory=dict)
+    confusion: Mapping[str, NDArray[np.int64]] = field(default_factory=dict, compare=False)
     folds: tuple[Result, ...] = ()
 
 
