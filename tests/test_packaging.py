@@ -32,7 +32,7 @@ def test_every_folder_with_code_is_a_package():
 @pytest.mark.parametrize("name", ["pyproject.toml", "tox.ini", "constraints.txt", "README.md", ".ci/run"])
 def test_nothing_names_a_registry_or_a_path_of_a_machine(name):
     text = (ROOT / name).read_text()
-    for word in ("index-url", "find-links", "://files.", "file:"):
+    for word in ("index-url", "find-links", "://files.", "file://"):
         assert word not in text
 
 
