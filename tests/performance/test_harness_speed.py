@@ -1,6 +1,7 @@
 """What the harness adds to a strategy and an evaluator, against the bare loop in the same run.
 
-Run with `pytest tests/performance --benchmark-enable --benchmark-only`; each test puts the figure per trial into `extra_info`.
+Run with `pytest tests/performance --benchmark-enable --benchmark-only`; each test puts the figure per trial into
+`extra_info`.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """How long a trial takes, against what anyone would write first; figures are reported, not asserted.
 
-Run with `pytest tests/performance/test_training_speed.py --benchmark-enable --benchmark-only`; the ratios stand under `extra_info` of
-`--benchmark-json FILE`.
+Run with `pytest tests/performance/test_training_speed.py --benchmark-enable --benchmark-only`; the ratios stand
+under `extra_info` of `--benchmark-json FILE`.
 """
 
 from __future__ import annotations
