@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol
 
 from hemobench.benchmarks.evaluators.base import Evaluator
 from hemobench.benchmarks.task import Task, load_task
+from hemobench.benchmarks.tasks.bone_marrow import MICRO_SETTINGS
 from hemobench.errors import BenchmarkError
 
 
@@ -38,6 +39,7 @@ class Benchmark:
         about: One line for people.
         make: `module:function` that builds the evaluator from the benchmark and the suite's settings.
         refer: `module:function` that gives the `Reference` of a task; empty for a live benchmark.
+        defaults: Settings of the evaluator that belong to the benchmark; a suite's own come on top.
         card_of: `module:function` that gives the card of a task: plain data, `targets` and `notes`.
     """
 
@@ -47,6 +49,7 @@ class Benchmark:
     make: str
     refer: str = ""
     card_of: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def task(self) -> Task:
@@ -65,7 +68,7 @@ class Benchmark:
         except ImportError as problem:
             raise BenchmarkError(f"{self.name}: {problem}", "pip install 'hemobench[train]'") from None
         try:
-            return make(self, **settings)
+            return make(self, **{**self.defaults, **settings})
         except TypeError as problem:
             raise BenchmarkError(f"{self.name}: {problem}", "see the benchmark's settings in the README") from None
 
@@ -104,8 +107,9 @@ def _published(task: str, about: str) -> Benchmark:
     )
 
 
-def _live(task: str, about: str) -> Benchmark:
-    return Benchmark(name=f"{task}@live", version=1, about=about, make="hemobench.benchmarks.evaluators.live:live")
+def _live(task: str, about: str, **defaults: Any) -> Benchmark:
+    make = "hemobench.benchmarks.evaluators.live:live"
+    return Benchmark(name=f"{task}@live", version=1, about=about, make=make, defaults=defaults)
 
 
 def _from_table(task: str, about: str) -> Benchmark:
@@ -135,6 +139,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         _live("c-nmc", "training on a folder of C-NMC images (--data)"),
         _live("bone-marrow", "training on a folder of class folders (--data), automated space"),
         _live("bone-marrow-full", "the same, over the full space of the manual analysis"),
+        _live("bone-marrow-micro", "the automated space on small networks and images, for a CPU", **MICRO_SETTINGS),
         _from_table("c-nmc", "a table of your own recording (settings: table = FILE)"),
         _from_table("bone-marrow", "a table of your own recording (settings: table = FILE)"),
         _from_surrogate("c-nmc", "a surrogate fitted to your table (settings: surrogate = FILE)"),

@@ -33,6 +33,9 @@ def record(
     every_fold: Annotated[int, typer.Option(min=0, help="Configurations trained on every fold.")] = 0,
     repeats: Annotated[int, typer.Option(min=0, help="Configurations trained with several seeds.")] = 30,
     repeat_seeds: Annotated[int, typer.Option(min=1, help="Seeds of these.")] = 5,
+    looks: Annotated[
+        str, typer.Option(help="Epochs to look after, with commas between; empty: every one up to ten, then fewer.")
+    ] = "",
     scale: Annotated[str, typer.Option(help="What is scaled down, for the table's header.")] = "paper",
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
     seed: Annotated[int, typer.Option(help="Decides the design.")] = 0,
@@ -70,6 +73,7 @@ def record(
         repeats=repeats,
         repeat_seeds=repeat_seeds,
         seed=seed,
+        epochs=numbers(looks),
         **({"folds": numbers(folds)} if folds else {}),
     )
     columns = (
@@ -93,7 +97,9 @@ def record(
 
 
 def numbers(text: str) -> tuple[int, ...]:
-    """Whole numbers with commas between."""
+    """Whole numbers with commas between; none in an empty text."""
+    if not text:
+        return ()
     try:
         return tuple(int(part) for part in text.split(","))
     except ValueError:

@@ -95,3 +95,15 @@ TASK = Task(
 FULL_TASK = replace(
     TASK, name="bone-marrow-full", title="Bone marrow: the full space of the manual analysis", space=full_space
 )
+
+MICRO_TASK = replace(
+    TASK,
+    name="bone-marrow-micro",
+    title="Bone marrow at micro scale: the same space on small networks, images and trainings",
+    epochs=6,
+    reference_device="one CPU core",
+)
+"""What a CPU can train thousands of times; it stands for nothing but itself."""
+
+MICRO_SETTINGS = {"scale": "micro", "image_size": 64, "images": 480}
+"""What belongs to the micro task wherever it is trained: see `training.options.Options` and `evaluators.live.live`."""
