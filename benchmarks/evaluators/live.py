@@ -128,9 +128,9 @@ class Live:
         """
         bench = self._workbench
         setup, self._setup_s = self._setup_s, {"loading_s": 0.0, "preparation_s": 0.0}  # told once
-        watch = Stopwatch(self._device, limit, self._options.trial_timeout or math.inf)
         devices.reset_peak_memory(self._device)
         with devices.settings(self._options.threads, self._options.deterministic):
+            watch = Stopwatch(self._device, limit, self._options.trial_timeout or math.inf)
             status, result, error = self._guarded(bench, proposal, seed, trained, watch, on_epoch)
         outcome = Outcome(
             status=status,
@@ -214,7 +214,7 @@ class Live:
     @property
     def folds(self) -> int:
         """How many splits a proposal is trained on."""
-        return self._workbench.folds
+        return len(self._workbench.folds)
 
     def _key(self, proposal: Proposal, seed: int) -> str:
         """Names a trial but for its epochs: everything that its weights depend on."""

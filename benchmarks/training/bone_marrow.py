@@ -16,6 +16,7 @@ from hemobench.benchmarks.training.models import Architecture, auxiliary_fits, b
 from hemobench.benchmarks.training.options import Options
 from hemobench.datasets.images import ImageSet
 from hemobench.datasets.splits import cross_validation, stratified_folds
+from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config
 
 
@@ -32,15 +33,17 @@ class BoneMarrowWorkbench:
     def __init__(self, images: ImageSet, pixels: NDArray[np.uint8], options: Options, device: torch.device) -> None:
         folds = stratified_folds(images.labels, images.groups, options.folds, options.split_seed)
         self._sides = [Sides.of(images, split) for split in cross_validation(folds, options.extended)]
+        if options.fold is not None and not 0 <= options.fold < len(self._sides):
+            raise BenchmarkError(f"there is no fold {options.fold}", f"choose one of 0 to {len(self._sides) - 1}")
         self._pixels = Pixels(pixels, device)
         self._device = device
         self._options = options
         self._images = images
 
     @property
-    def folds(self) -> int:
-        """As many as splits: six, or thirty when extended."""
-        return len(self._sides)
+    def folds(self) -> Sequence[int]:
+        """All six, or thirty when extended; or the one that was asked for."""
+        return range(len(self._sides)) if self._options.fold is None else (self._options.fold,)
 
     @property
     def classes(self) -> Sequence[str]:
@@ -61,7 +64,8 @@ class BoneMarrowWorkbench:
         return {
             "network": f"torchvision, {options.scale} scale",
             "weights": start.origin,
-            "split": f"{options.folds} x {each} folds, seed {options.split_seed}",
+            "split": f"{options.folds} x {each} folds, seed {options.split_seed}"
+            + ("" if options.fold is None else f", fold {options.fold} alone"),
             "view_seed": str(options.view_seed),
         }
 

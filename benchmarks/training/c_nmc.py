@@ -45,7 +45,7 @@ class CNmcWorkbench:
         self, images: ImageSet, pixels: NDArray[np.uint8], options: Options, device: torch.device, cache: Path
     ) -> None:
         check_size(BACKBONE, options.image_size)
-        split = c_nmc_split(images, options.split, options.fold, options.split_seed)
+        split = c_nmc_split(images, options.split, options.fold or 0, options.split_seed)
         if not len(split.train) or not len(split.validation):
             raise BenchmarkError(
                 f"the {options.split} split leaves {len(split.train)} images for training and "
@@ -84,9 +84,9 @@ class CNmcWorkbench:
         return feed
 
     @property
-    def folds(self) -> int:
+    def folds(self) -> Sequence[int]:
         """One: the split itself."""
-        return 1
+        return (0,)
 
     @property
     def classes(self) -> Sequence[str]:
@@ -106,7 +106,7 @@ class CNmcWorkbench:
             "network": "EfficientNet-B2, frozen, with a two-dropout head",
             "weights": self._origin,
             "weights_sha256": self._fingerprint,
-            "split": f"{options.split}, fold {options.fold}, seed {options.split_seed}",
+            "split": f"{options.split}, fold {options.fold or 0}, seed {options.split_seed}",
             "features": "shared by all trials, not charged" if options.share_features else "computed in each trial",
             "view_seed": str(options.view_seed),
         }

@@ -89,7 +89,7 @@ def train_all(
     """
     results = [
         _train_one(workbench, config, fold, epochs, spread(seed, fold), device, watch, resumption, on_epoch)
-        for fold in range(workbench.folds)
+        for fold in workbench.folds
     ]
     if len(results) == 1:
         return results[0]

@@ -18,7 +18,7 @@ class Options:
         image_size: Side in pixels that images are scaled to.
         weights: `auto`, `imagenet`, `none` or a path; see `weights.resolve`.
         split: C-NMC: `official`, `subject` or `random`; see `datasets.splits.c_nmc_split`.
-        fold: C-NMC: which part of that split.
+        fold: C-NMC: which part of that split, by default 0. Bone marrow: train this split alone, by default all.
         split_seed: Which partition, of the splits that draw one.
         folds: Bone marrow: how many folds, at least 3.
         extended: Bone marrow: every fold but the test fold is the validation set once (6 x 5 trainings).
@@ -36,7 +36,7 @@ class Options:
     image_size: int = 224
     weights: str = "auto"
     split: Literal["official", "subject", "random"] = "official"
-    fold: int = 0
+    fold: int | None = None
     split_seed: int = 0
     folds: int = 6
     extended: bool = False

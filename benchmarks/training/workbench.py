@@ -13,8 +13,8 @@ class Workbench(Protocol):
     """A task's images, split and ready: gives the training of a configuration on one of the splits."""
 
     @property
-    def folds(self) -> int:
-        """How many splits a configuration is trained on."""
+    def folds(self) -> Sequence[int]:
+        """Numbers of the splits that a configuration is trained on."""
 
     @property
     def classes(self) -> Sequence[str]:
@@ -33,6 +33,6 @@ class Workbench(Protocol):
 
         Args:
             config: A point of the task's search space.
-            fold: Which split, from 0.
+            fold: One of `folds`.
             seed: Decides all its noise.
         """
