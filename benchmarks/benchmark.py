@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from typing import Any, Protocol
@@ -12,6 +12,7 @@ from hemobench.benchmarks.evaluators.base import Evaluator
 from hemobench.benchmarks.task import Task, load_task
 from hemobench.benchmarks.tasks.bone_marrow import MICRO_SETTINGS
 from hemobench.errors import BenchmarkError
+from hemobench.strategies.base import Config
 
 
 class Reference(Protocol):
@@ -39,6 +40,8 @@ class Benchmark:
         about: One line for people.
         make: `module:function` that builds the evaluator from the benchmark and the suite's settings.
         refer: `module:function` that gives the `Reference` of a task; empty for a live benchmark.
+        support_of: `module:function` that gives the share of some configurations of a task that lie outside what its
+            answers rest on; empty where they rest on no recording.
         defaults: Settings of the evaluator that belong to the benchmark; a suite's own come on top.
         card_of: `module:function` that gives the card of a task: plain data, `targets` and `notes`.
     """
@@ -49,6 +52,7 @@ class Benchmark:
     make: str
     refer: str = ""
     card_of: str = ""
+    support_of: str = ""
     defaults: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -90,6 +94,10 @@ class Benchmark:
         found: Mapping[str, Any] = _load(self.card_of)(self.task.name)
         return found
 
+    def outside_share(self, configs: Sequence[Config]) -> float | None:
+        """The share of configurations that lie outside what was recorded; `None` where nothing was."""
+        return float(_load(self.support_of)(self.task.name, configs)) if self.support_of else None
+
 
 def _load(path: str) -> Any:
     module, _, attribute = path.partition(":")
@@ -130,9 +138,24 @@ def _from_surrogate(task: str, about: str) -> Benchmark:
     )
 
 
+def _recorded(task: str, about: str, **defaults: Any) -> Benchmark:
+    return Benchmark(
+        name=f"{task}@recorded",
+        version=1,
+        about=about,
+        make="hemobench.benchmarks.recorded:evaluator",
+        refer="hemobench.benchmarks.recorded:reference",
+        card_of="hemobench.benchmarks.recorded:card",
+        support_of="hemobench.benchmarks.recorded:outside_share",
+        defaults=defaults,
+    )
+
+
 BENCHMARKS: Mapping[str, Benchmark] = {
     row.name: row
     for row in (
+        _recorded("c-nmc", "a surrogate of real trainings on C-NMC cells; see its card", folds=(1,)),
+        _recorded("bone-marrow-micro", "a surrogate of real, small trainings on ten cell classes; see its card"),
         _published("c-nmc", "response surface calibrated to the C-NMC paper"),
         _published("bone-marrow", "response surface calibrated to the bone-marrow paper, automated space"),
         _published("bone-marrow-full", "the same, over the full space of the manual analysis"),
@@ -143,7 +166,9 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         _from_table("c-nmc", "a table of your own recording (settings: table = FILE)"),
         _from_table("bone-marrow", "a table of your own recording (settings: table = FILE)"),
         _from_surrogate("c-nmc", "a surrogate fitted to your table (settings: surrogate = FILE)"),
+        _from_table("bone-marrow-micro", "a table of your own recording (settings: table = FILE)"),
         _from_surrogate("bone-marrow", "a surrogate fitted to your table (settings: surrogate = FILE)"),
+        _from_surrogate("bone-marrow-micro", "a surrogate fitted to your table (settings: surrogate = FILE)"),
     )
 }
 

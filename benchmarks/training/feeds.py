@@ -18,7 +18,7 @@ from hemobench.datasets.images import ImageSet, Split
 
 Side = Literal["train", "validation", "test"]
 CHUNK = 64
-"""Images at a time where nothing is learnt."""
+"""Images at a time where nothing is learnt, and at least so many views at a time, whatever the batch size."""
 RESIDENT_SHARE = 0.25
 """Pixels that take no more of a GPU's free memory than this are kept there."""
 
@@ -101,7 +101,7 @@ def view_draws(view_seed: int, epoch: int, n: int) -> Tensor:
 
 @dataclass(frozen=True)
 class ImageFeed:
-    """Augments each batch when it is needed, on the device.
+    """Augments images a few batches ahead of their need, on the device.
 
     Attributes:
         sides: Which images.
@@ -127,10 +127,13 @@ class ImageFeed:
     def batches(self, epoch: int, rows: Tensor, slots: Tensor, batch_size: int) -> Iterator[Tensor]:
         """See `Feed`."""
         drawn = view_draws(self.view_seed, epoch, len(slots)).to(self.device)
-        for some_rows, some_slots in zip(torch.split(rows, batch_size), torch.split(slots, batch_size), strict=True):
+        some = batch_size * max(
+            1, CHUNK // batch_size
+        )  # several small batches' views at once cost little more than one's
+        for some_rows, some_slots in zip(torch.split(rows, some), torch.split(slots, some), strict=True):
             images = self.pixels.unit(self.sides.positions["train"][some_rows])
-            views = augment(images, drawn[some_slots.to(self.device)], self.how)
-            yield normalise(views).contiguous(memory_format=torch.channels_last)
+            views = normalise(augment(images, drawn[some_slots.to(self.device)], self.how))
+            yield from torch.split(views.contiguous(memory_format=torch.channels_last), batch_size)
 
     def held_out(self, side: Side) -> Iterator[Tensor]:
         """See `Feed`."""

@@ -44,6 +44,6 @@ def make_optimizer(
     if name not in CLASSES:
         raise BenchmarkError(f"there is no optimizer '{name}'", f"choose one of: {', '.join(CLASSES)}")
     kind, settings = CLASSES[name]
-    fused = {"fused": True} if kind in FUSED else {}
+    how = {"fused": True} if kind in FUSED else {"foreach": True}
     trained = [p for p in parameters if p.requires_grad]
-    return kind(trained, lr=learning_rate, weight_decay=weight_decay, **settings, **fused)
+    return kind(trained, lr=learning_rate, weight_decay=weight_decay, **settings, **how)

@@ -1,0 +1,86 @@
+"""The recorded benchmarks that come along: for each a table of real trainings, its surrogate, and a card.
+
+`release` makes the three files. What answers is the surrogate; the table is there for exact look-ups, and for telling
+how far a run strayed from what was recorded.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from hemobench.benchmarks.benchmark import Benchmark
+from hemobench.benchmarks.evaluators.surrogate import Member, SurrogateEvaluator, fitted
+from hemobench.benchmarks.surfaces import Reference
+from hemobench.errors import BenchmarkError
+from hemobench.strategies.base import Config
+
+FOLDER = Path(__file__).parent
+MEND = "install the package again, or run python -m hemobench.benchmarks.recorded.release"
+
+
+@dataclass(frozen=True, slots=True)
+class Artefacts:
+    """The files of a recorded benchmark: the table, Parquet; the surrogate, `.npz`; the card, JSON."""
+
+    table: Path
+    surrogate: Path
+    card: Path
+
+
+def artefacts(task: str) -> Artefacts:
+    """Where the files of a task lie, whether or not they are there."""
+    return Artefacts(*(FOLDER / f"{task}.{ending}" for ending in ("parquet", "npz", "json")))
+
+
+def evaluator(
+    benchmark: Benchmark, *, member: Member = "seed", folds: Sequence[int] | None = None
+) -> SurrogateEvaluator:
+    """What answers for `task@recorded`: its surrogate; see `SurrogateEvaluator` for the settings."""
+    return fitted(benchmark, surrogate=artefacts(benchmark.task.name).surrogate, member=member, folds=folds)
+
+
+@cache
+def document(task: str) -> Mapping[str, Any]:
+    """A card's file.
+
+    Raises:
+        BenchmarkError: If it is missing or damaged.
+    """
+    path = artefacts(task).card
+    try:
+        found: Mapping[str, Any] = json.loads(path.read_bytes())
+        found["reference"], found["card"]
+    except (OSError, ValueError, KeyError, TypeError) as problem:
+        raise BenchmarkError(f"{path}: {problem}", MEND) from None
+    return found
+
+
+def reference(task: str) -> Reference:
+    """What regret is normalised by: the surrogate's optimum, and simulated random searches on it."""
+    kept = document(task)["reference"]
+    return Reference(**{**kept, "random": tuple((hours, loss) for hours, loss in kept["random"])})
+
+
+def card(task: str) -> Mapping[str, Any]:
+    """What was recorded and how, how far to trust the surrogate, and whether strategies rank alike elsewhere."""
+    found: Mapping[str, Any] = document(task)["card"]
+    return found
+
+
+def outside_share(task: str, configs: Sequence[Config]) -> float:
+    """The share of configurations that lie outside what was recorded; see `surrogates.support`."""
+    from hemobench.benchmarks.surrogates import support
+
+    return support.outside_share(_table(task), configs, card(task)["trust"]["support"]["limit"])
+
+
+@cache
+def _table(task: str) -> Any:
+    from hemobench.benchmarks.tables.io import read_table
+
+    return read_table(artefacts(task).table)
