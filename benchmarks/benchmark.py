@@ -40,8 +40,8 @@ class Benchmark:
         about: One line for people.
         make: `module:function` that builds the evaluator from the benchmark and the suite's settings.
         refer: `module:function` that gives the `Reference` of a task; empty for a live benchmark.
-        support_of: `module:function` that gives the share of some configurations of a task that lie outside what its
-            answers rest on; empty where they rest on no recording.
+        support_of: `module:function` that says which configurations of a task lie outside what was recorded; empty
+            where nothing was.
         defaults: Settings of the evaluator that belong to the benchmark; a suite's own come on top.
         card_of: `module:function` that gives the card of a task: plain data, `targets` and `notes`.
     """
@@ -94,9 +94,12 @@ class Benchmark:
         found: Mapping[str, Any] = _load(self.card_of)(self.task.name)
         return found
 
-    def outside_share(self, configs: Sequence[Config]) -> float | None:
-        """The share of configurations that lie outside what was recorded; `None` where nothing was."""
-        return float(_load(self.support_of)(self.task.name, configs)) if self.support_of else None
+    def outside(self, configs: Sequence[Config]) -> Sequence[bool] | None:
+        """Which configurations lie outside what was recorded; `None` where nothing was."""
+        if not self.support_of:
+            return None
+        found: Sequence[bool] = _load(self.support_of)(self.task.name, configs)
+        return found
 
 
 def _load(path: str) -> Any:
@@ -146,7 +149,7 @@ def _recorded(task: str, about: str, **defaults: Any) -> Benchmark:
         make="hemobench.benchmarks.recorded:evaluator",
         refer="hemobench.benchmarks.recorded:reference",
         card_of="hemobench.benchmarks.recorded:card",
-        support_of="hemobench.benchmarks.recorded:outside_share",
+        support_of="hemobench.benchmarks.recorded:outside",
         defaults=defaults,
     )
 

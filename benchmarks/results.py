@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from hemobench.benchmarks.record import RunEnd
 from hemobench.benchmarks.store import RUN, TRIALS, find_runs, read_end, read_header
 from hemobench.errors import BenchmarkError
 
@@ -20,7 +21,8 @@ class Results:
 
     Attributes:
         runs: One row a run, indexed by `run` (int): `benchmark, version, strategy, gpu_hours, workers, seed,
-            status` (as in `RunEnd`, or `unfinished`), `error, folder`, and `ledger.<account>` in GPU-seconds.
+            status` (as in `RunEnd`, or `unfinished`), `error, folder`, `header` (`run.json` as text), and
+            `ledger.<account>` in GPU-seconds.
         trials: One row a trial, in the order in which they finished: `run, number, status, epochs, loss,
             started, finished, cost.gpu_seconds, measured.ask_s, measured.tell_s, config.<name>,
             validation.<metric>, test.<metric>`. Times are GPU-clock seconds since the run began; loss and
@@ -31,31 +33,50 @@ class Results:
     trials: pd.DataFrame
 
 
+IDENTITY = ["benchmark", "version", "strategy", "gpu_hours", "workers", "seed"]
+"""What tells one run from another."""
+
+
 def load_results(root: Path) -> Results:
-    """Read every run under a folder.
+    """Read every run under a folder, or of an archive of one.
 
     Raises:
         BenchmarkError: If there is none, if two folders hold the same run, if runs of one benchmark rest on
             different data or settings, or if a file cannot be read.
     """
+    if root.is_file():
+        from hemobench.benchmarks.archive import read_archive
+
+        return read_archive(root)
     folders = list(find_runs(root)) if root.is_dir() else []
     if not folders:
         raise BenchmarkError(f"{root}: no runs there", "run a suite first: hemobench run quick --out DIR")
-    headers = [read_header(folder / RUN) for folder in folders]
-    runs = [_run_row(folder, header) for folder, header in zip(folders, headers, strict=True)]
-    _require_one_source(folders, headers)
-    identity = ["benchmark", "version", "strategy", "gpu_hours", "workers", "seed"]
-    table = pd.DataFrame(runs).rename_axis("run")
-    twice = table[table.duplicated(identity, keep=False)]
+    found = [(str(folder), read_header(folder / RUN), read_end(folder)) for folder in folders]
+    return assembled(found, pd.DataFrame(_columns(_trial_rows(folders))))
+
+
+Found = tuple[str, Mapping[str, Any], RunEnd | None]
+"""A run's folder, its `run.json`, and how it ended."""
+
+
+def assembled(found: Sequence[Found], trials: pd.DataFrame) -> Results:
+    """Results of what was found, in that order.
+
+    Raises:
+        BenchmarkError: If a run is there twice, or what is there cannot be compared or is no trial.
+    """
+    runs = pd.DataFrame([_run_row(*run) for run in found]).rename_axis("run")
+    folders = [folder for folder, _, _ in found]
+    _require_one_source(folders, [header for _, header, _ in found])
+    twice = runs[runs.duplicated(IDENTITY, keep=False)]
     if len(twice):
-        first, second = list(twice.sort_values(identity)["folder"])[:2]
+        first, second = list(twice.sort_values(IDENTITY)["folder"])[:2]
         raise BenchmarkError(f"{first} and {second} hold the same run", "name the folder of one suite")
-    trials = pd.DataFrame(_columns(_trial_rows(folders)))
     _require_losses(trials, folders)
-    return Results(runs=table, trials=trials)
+    return Results(runs=runs, trials=trials)
 
 
-def _require_losses(trials: pd.DataFrame, folders: Sequence[Path]) -> None:
+def _require_losses(trials: pd.DataFrame, folders: Sequence[str]) -> None:
     """Refuse lines that are JSON and no trials; reading each one as strictly as a resumed run does costs too much."""
     if trials.empty:
         return
@@ -66,7 +87,8 @@ def _require_losses(trials: pd.DataFrame, folders: Sequence[Path]) -> None:
     if wrong.any():
         first = found[wrong].iloc[0]
         raise BenchmarkError(
-            f"{folders[int(first['run'])] / TRIALS}: trial {first['number']} lacks its number, status, loss or time",
+            f"{Path(folders[int(first['run'])]) / TRIALS}: trial {first['number']} lacks its number, status, loss "
+            "or time",
             "restore the file, or delete its folder to run it again",
         )
 
@@ -75,9 +97,9 @@ MAY_DIFFER = {"device", "torch", "torchvision", "threads"}
 """What of a source may differ between runs that are compared: not what is answered, but on what machine."""
 
 
-def _require_one_source(folders: Sequence[Path], headers: Sequence[Mapping[str, Any]]) -> None:
+def _require_one_source(folders: Sequence[str], headers: Sequence[Mapping[str, Any]]) -> None:
     """Refuse to compare runs of one benchmark whose answers rest on different data or settings."""
-    first: dict[tuple[Any, Any], tuple[Path, Mapping[str, Any]]] = {}
+    first: dict[tuple[Any, Any], tuple[str, Mapping[str, Any]]] = {}
     for folder, header in zip(folders, headers, strict=True):
         source = {key: value for key, value in header.get("source", {}).items() if key not in MAY_DIFFER}
         there, wanted = first.setdefault((header["benchmark"], header["version"]), (folder, source))
@@ -89,8 +111,7 @@ def _require_one_source(folders: Sequence[Path], headers: Sequence[Mapping[str, 
                 )
 
 
-def _run_row(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
-    end = read_end(folder)
+def _run_row(folder: str, header: Mapping[str, Any], end: RunEnd | None) -> dict[str, Any]:
     try:
         row = {
             "benchmark": header["benchmark"],
@@ -101,13 +122,14 @@ def _run_row(folder: Path, header: Mapping[str, Any]) -> dict[str, Any]:
             "seed": header["seed"],
         }
     except (KeyError, TypeError) as problem:
-        raise BenchmarkError(f"{folder / RUN}: no {problem}", "restore the file, or delete its folder") from None
+        raise BenchmarkError(f"{Path(folder) / RUN}: no {problem}", "restore the file, or delete its folder") from None
     ledger = end.ledger if end else {}
     return {
         **row,
         "status": end.status if end else "unfinished",
         "error": end.error if end else None,
-        "folder": str(folder),
+        "folder": folder,
+        "header": json.dumps(header, sort_keys=True),
         **{f"ledger.{account}": seconds for account, seconds in ledger.items()},
     }
 

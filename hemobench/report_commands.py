@@ -15,12 +15,16 @@ if TYPE_CHECKING:
     from hemobench.benchmarks.results import Results
     from hemobench.reports.boards import Board
 
-RESULTS = Path("results")
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the results of a suite.")]
+Folder = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="DIR", help="Results of a suite: a folder, or an archive of one; by default those that come along."
+    ),
+]
 
 
 def leaderboard(
-    results: Folder = RESULTS,
+    results: Folder = None,
     as_json: Json = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown instead of a table.")] = False,
     svg: Annotated[Path | None, typer.Option(help="Also write the table as a picture.")] = None,
@@ -41,9 +45,9 @@ def leaderboard(
 
 
 def recommend(
-    results: Folder,
-    benchmark: Annotated[str, typer.Option(help="As in c-nmc@published.")],
+    benchmark: Annotated[str, typer.Option(help="As in c-nmc@recorded.")],
     gpu_hours: Annotated[float, typer.Option(help="The budget that you have.")],
+    results: Folder = None,
     rope: Annotated[float | None, typer.Option(min=0.0, help="Points of the metric that do not matter to you.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Trials at once, if results of several are there.")] = None,
     as_json: Json = False,
@@ -68,7 +72,7 @@ def recommend(
 
 
 def report(
-    results: Folder,
+    results: Folder = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file.")] = Path("report.html"),
     heading: Annotated[str, typer.Option(help="Of the page.")] = "hemobench report",
 ) -> None:
@@ -82,20 +86,28 @@ def report(
 
 
 def export(
-    results: Folder,
+    results: Folder = None,
     optuna: Annotated[str, typer.Option(help="Storage URL, as in sqlite:///study.db, for optuna-dashboard.")] = "",
+    archive: Annotated[
+        Path | None,
+        typer.Option(help="All runs as one Parquet file, which these commands read like a folder."),
+    ] = None,
     parquet: Annotated[Path | None, typer.Option(help="All trials, one row each.")] = None,
     csv: Annotated[Path | None, typer.Option(help="The same as text.")] = None,
     markdown: Annotated[Path | None, typer.Option(help="The leaderboard.")] = None,
     latex: Annotated[Path | None, typer.Option(help="The leaderboard.")] = None,
 ) -> None:
     """Hand results to other tools."""
+    from hemobench.benchmarks.archive import write_archive
     from hemobench.reports import export as exports
     from hemobench.reports.tables import to_markdown
 
-    if not (optuna or parquet or csv or markdown or latex):
-        raise BenchmarkError("nothing to export to", "give --optuna URL, --parquet, --csv, --markdown or --latex FILE")
+    if not (optuna or archive or parquet or csv or markdown or latex):
+        mend = "give --optuna URL, --archive, --parquet, --csv, --markdown or --latex FILE"
+        raise BenchmarkError("nothing to export to", mend)
     found = _loaded(results)
+    if archive:
+        write_archive(found, archive)
     if parquet:
         exports.to_parquet(found, parquet)
     if csv:
@@ -109,7 +121,7 @@ def export(
         sys.stdout.write(f"{len(studies)} studies; look at them with: optuna-dashboard {optuna}\n")
 
 
-def papers(results: Folder = RESULTS, as_json: Json = False) -> None:
+def papers(results: Folder = None, as_json: Json = False) -> None:
     """Hold the two papers' figures beside these results, and say where they agree."""
     from rich.text import Text
 
@@ -132,13 +144,20 @@ def boards_of(results: Results) -> list[Board]:
     from hemobench.strategies import STRATEGIES
 
     startup = {name: entry.startup for name, entry in STRATEGIES.items()}
-    return boards(results, lambda name: load_benchmark(name).reference(), startup=startup)
+    return boards(
+        results,
+        lambda name: load_benchmark(name).reference(),
+        startup=startup,
+        outside_of=lambda name, configs: load_benchmark(name).outside(configs),
+    )
 
 
-def _loaded(folder: Path) -> Results:
+def _loaded(results: Path | None) -> Results:
+    """The results that were named, or those that come along: 30 seeds of the suite `full`."""
     from hemobench.benchmarks.results import load_results
+    from hemobench.reports.shipped import RESULTS
 
-    return load_results(folder)
+    return load_results(results or RESULTS)
 
 
 def _write(path: Path, text: str) -> None:

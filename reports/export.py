@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import pandas as pd
 
-from hemobench.benchmarks.results import Results
+from hemobench.benchmarks.results import IDENTITY, Results
 from hemobench.benchmarks.task import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.reports.boards import Board
@@ -22,7 +22,6 @@ if TYPE_CHECKING:
     from optuna.storages import RDBStorage
     from optuna.trial import FrozenTrial
 
-IDENTITY = ["benchmark", "version", "strategy", "gpu_hours", "workers", "seed"]
 EPOCH = datetime(2000, 1, 1)
 """When every exported run begins: Optuna wants dates, and GPU-clocks start at zero."""
 

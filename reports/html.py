@@ -7,7 +7,7 @@ from users is escaped: by Jinja2 in the page, by `figures.label` in the charts, 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 from pathlib import Path
@@ -15,7 +15,6 @@ from typing import Any
 
 from hemobench.benchmarks.benchmark import Reference, load_benchmark
 from hemobench.benchmarks.results import Results
-from hemobench.benchmarks.store import RUN, read_header
 from hemobench.errors import BenchmarkError
 from hemobench.reports.anytime import RANDOM, Race, areas, races, speed_ups
 from hemobench.reports.boards import Board
@@ -95,6 +94,14 @@ def known_reference(benchmark: str) -> Reference | None:
         return None
 
 
+def known_outside(benchmark: str, configs: list[dict[str, Any]]) -> Sequence[bool] | None:
+    """Which configurations lie outside what a benchmark recorded, or `None` if that is not known here."""
+    try:
+        return load_benchmark(benchmark).outside(configs)
+    except BenchmarkError:
+        return None
+
+
 def render(
     results: Results,
     reference_of: Callable[[str], Reference | None],
@@ -107,7 +114,7 @@ def render(
     from jinja2 import Environment
 
     results = with_trials(results)
-    boards = leaderboard(results, reference_of, startup=startup, seed=seed)
+    boards = leaderboard(results, reference_of, startup=startup, outside_of=known_outside, seed=seed)
     found = races(results, reference_of)
     sections = [
         _section(race, results, boards, rope, seed, anchor=f"race-{k}", last=race is _longest(found, race))
@@ -269,12 +276,11 @@ def _card(race: Race) -> Mapping[str, Any] | None:
 
 
 def _headers(race: Race) -> dict[str, Mapping[str, Any]]:
-    """One `run.json` a strategy, of those that are still there."""
-    found: dict[str, Mapping[str, Any]] = {}
-    for name, folder in race.runs.drop_duplicates("strategy")[["strategy", "folder"]].itertuples(index=False):
-        if (Path(folder) / RUN).is_file():
-            found[str(name)] = read_header(Path(folder) / RUN)
-    return found
+    """One `run.json` a strategy, where results have them."""
+    if "header" not in race.runs:
+        return {}
+    first = race.runs.drop_duplicates("strategy")
+    return {str(name): json.loads(text) for name, text in zip(first["strategy"], first["header"], strict=True)}
 
 
 def _provenance(headers: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:

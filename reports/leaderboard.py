@@ -26,6 +26,12 @@ from hemobench.reports.statistics import Array, Estimate, mean_over_groups, mean
 
 RANDOM = "random"
 FEW_SEEDS = 5
+STRAYED = 0.2
+"""A run of which a larger share of trials lies outside what its benchmark recorded is flagged. Of uniformly random
+trials it is about 0.05, by the definition of the support's limit."""
+
+Outside = Callable[[str, list[dict[str, Any]]], Sequence[bool] | None]
+"""Says which configurations lie outside what a benchmark recorded, or `None` where nothing was."""
 
 
 def leaderboard(
@@ -33,6 +39,7 @@ def leaderboard(
     reference_of: Callable[[str], Reference | None],
     *,
     startup: Mapping[str, str] | None = None,
+    outside_of: Outside | None = None,
     seed: int = 0,
 ) -> list[Board]:
     """Rank the strategies of all results.
@@ -41,6 +48,7 @@ def leaderboard(
         results: Runs and trials.
         reference_of: Gives the reference of a benchmark by name, or `None` if it has none.
         startup: How strategies begin, by label, as in "10 random trials"; shown beside.
+        outside_of: See there; by default no run is flagged.
         seed: Of the bootstrap: the same results and seed give the same board, to the bit.
 
     Returns:
@@ -50,7 +58,7 @@ def leaderboard(
     Raises:
         BenchmarkError: If a benchmark's task is not known.
     """
-    contests, startup = list(_contests(results, reference_of)), startup or {}
+    contests, startup = list(_contests(results, reference_of, outside_of)), startup or {}
     return [_board(contest, startup, seed) for contest in contests] + _overall(contests, startup, seed)
 
 
@@ -93,8 +101,11 @@ class _Contest:
         return _mean((self.losses[strategy] - self.reference.best_loss) / self.scale)
 
 
-def _contests(results: Results, reference_of: Callable[[str], Reference | None]) -> Iterator[_Contest]:
+def _contests(
+    results: Results, reference_of: Callable[[str], Reference | None], outside_of: Outside | None
+) -> Iterator[_Contest]:
     runs, steps = _per_run(results), incumbents(results)
+    runs = runs.assign(outside=_outside_shares(results, outside_of))
     key: tuple[str, int, float, int]
     for key, group in runs.groupby(["benchmark", "version", "gpu_hours", "workers"]):  # type: ignore[assignment]
         seeds_of = {str(name): set(of["seed"].tolist()) for name, of in group.groupby("strategy")}
@@ -147,6 +158,26 @@ def _per_run(results: Results) -> pd.DataFrame:
     spent = ledger.astype(float).sum(axis=1, min_count=1) / 3600
     result = runs["loss"].where(runs["status"] != "strategy-error")
     return runs.join(totals).assign(gpu_hours_spent=spent, result=result)
+
+
+def _outside_shares(results: Results, outside_of: Outside | None) -> pd.Series[float]:
+    """The share of each run's trials outside what was recorded; NaN where nothing was."""
+    shares = pd.Series(np.nan, index=results.runs.index, dtype=float)
+    if outside_of is None or not len(results.trials):
+        return shares
+    for benchmark, runs in results.runs.groupby("benchmark"):
+        asked = results.trials[results.trials["run"].isin(runs.index)]
+        found = outside_of(str(benchmark), configurations(asked))
+        if found is not None:
+            shares.update(pd.Series(np.asarray(found, float), index=asked["run"]).groupby(level=0).mean())
+    return shares
+
+
+def configurations(trials: pd.DataFrame) -> list[dict[str, Any]]:
+    """The configurations of some trials, active hyperparameters only."""
+    columns = {str(name).removeprefix("config."): trials[name] for name in trials if str(name).startswith("config.")}
+    known = {name: (values.notna().tolist(), values.tolist()) for name, values in columns.items()}
+    return [{name: values[i] for name, (there, values) in known.items() if there[i]} for i in range(len(trials))]
 
 
 def _board(contest: _Contest, startup: Mapping[str, str], seed: int) -> Board:
@@ -232,6 +263,7 @@ def _status(runs: pd.DataFrame) -> str:
     parts = [
         _counted(error, "strategy error", "strategy errors"),
         _counted(runs["status"] == "unfinished", "unfinished run", "unfinished runs"),
+        _counted(runs["outside"] > STRAYED, "run that strayed", "runs that strayed"),
         _counted(runs["loss"].isna() & ~error, "run without a successful trial", "runs without a successful trial"),
     ]
     return ", ".join(part for part in parts if part)
@@ -250,6 +282,11 @@ def _notes(contest: _Contest) -> list[str]:
         notes.append("A run without a result ranks last in its seed and enters no mean of a metric or regret.")
     if (contest.runs["status"] == "unfinished").any():
         notes.append("Unfinished runs are compared by what they have found so far.")
+    if (contest.runs["outside"] > STRAYED).any():
+        notes.append(
+            f"A run strayed if more than {STRAYED:.0%} of its trials lie outside what was recorded: there the "
+            "surrogate guesses. See the benchmark's card."
+        )
     failed = contest.runs[contest.runs["status"] == "strategy-error"].drop_duplicates("strategy")
     for name, seed, error in zip(failed["strategy"], failed["seed"], failed["error"], strict=True):
         notes.append(f"{name}, seed {seed}: {shorten(str(error), 200)}")

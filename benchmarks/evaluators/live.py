@@ -22,7 +22,7 @@ from hemobench.benchmarks.task import Task
 from hemobench.benchmarks.training import devices
 from hemobench.benchmarks.training.bone_marrow import BoneMarrowWorkbench
 from hemobench.benchmarks.training.c_nmc import CNmcWorkbench
-from hemobench.benchmarks.training.checkpoints import Checkpoints
+from hemobench.benchmarks.training.checkpoints import Checkpoints, InMemory
 from hemobench.benchmarks.training.cross_validation import OnEpoch, Result, Resumption, train_all
 from hemobench.benchmarks.training.options import Options
 from hemobench.benchmarks.training.seeds import trial_seed
@@ -67,7 +67,8 @@ class Live:
         self._device = devices.choose(options.device)
         self._device_name = devices.device_name(self._device)
         self._cache = options.cache or cache_folder()
-        self._checkpoints = Checkpoints(self._cache / "checkpoints")
+        on_disk = options.checkpoints == "disk"
+        self._checkpoints = Checkpoints(self._cache / "checkpoints") if on_disk else InMemory()
         self._setup_s = {"loading_s": 0.0, "preparation_s": 0.0}
 
     @cached_property

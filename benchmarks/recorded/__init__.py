@@ -13,6 +13,9 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from hemobench.benchmarks.benchmark import Benchmark
 from hemobench.benchmarks.evaluators.surrogate import Member, SurrogateEvaluator, fitted
 from hemobench.benchmarks.surfaces import Reference
@@ -72,11 +75,12 @@ def card(task: str) -> Mapping[str, Any]:
     return found
 
 
-def outside_share(task: str, configs: Sequence[Config]) -> float:
-    """The share of configurations that lie outside what was recorded; see `surrogates.support`."""
-    from hemobench.benchmarks.surrogates import support
+def outside(task: str, configs: Sequence[Config]) -> NDArray[np.bool_]:
+    """Which configurations lie outside what was recorded, shape (n,); see `surrogates.support`."""
+    from hemobench.benchmarks.surrogates.support import support
 
-    return support.outside_share(_table(task), configs, card(task)["trust"]["support"]["limit"])
+    distances = support(_table(task), configs)
+    return np.asarray(distances > card(task)["trust"]["support"]["limit"])
 
 
 @cache

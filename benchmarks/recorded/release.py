@@ -27,7 +27,7 @@ from hemobench.benchmarks.tables.schema import Header
 SCHEMA = 1
 NOTES = {
     "c-nmc": (
-        "Images are a stratified part of 3,000 of the public training images (fold 2 only in part), scaled to 96 "
+        "Images are a stratified part of 1,500 of the public training images (fold 2 only in part), scaled to 96 "
         "pixels; the paper trains at 224 with ImageNet weights.",
         "ImageNet's weights could not be had: the frozen EfficientNet-B2 was trained from random weights to tell the "
         "ten classes of the Barcelona peripheral-blood set. Accuracies lie far below the paper's; ranks of strategies "
@@ -37,7 +37,7 @@ NOTES = {
         "Costs are seconds of one CPU core; features of the frozen backbone were computed once and charged to nobody.",
     ),
     "bone-marrow-micro": (
-        "Micro scale: DenseNets of small growth and depth from random weights, 64 pixels, a stratified part of 900 "
+        "Micro scale: DenseNets of small growth and depth from random weights, 64 pixels, a stratified part of 600 "
         "images of the Barcelona peripheral-blood set, 6 epochs. It stands for nothing but itself, least of all for "
         "the paper's figures; ranks of strategies are what this benchmark is for.",
         "Most configurations were trained on the first of six folds, some on all; answers put the six together.",

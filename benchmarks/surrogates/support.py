@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from hemobench.benchmarks.surrogates.encode import Encoder
 from hemobench.benchmarks.tables.schema import Table
@@ -14,7 +15,6 @@ from hemobench.strategies.base import Config
 
 Floats = NDArray[np.float64]
 QUANTILE = 0.95
-CHUNK = 256
 
 
 def support(table: Table, configs: Sequence[Config]) -> Floats:
@@ -55,11 +55,7 @@ def _places(table: Table, configs: Sequence[Config]) -> Floats:
 
 def _nearest(places: Floats, recorded: Floats, itself: bool = False) -> Floats:
     """Distance to the nearest recorded place; with `itself`, to the nearest other one."""
-    found = []
-    for start in range(0, len(places), CHUNK):
-        part = places[start : start + CHUNK]
-        squares = ((part[:, None] - recorded) ** 2).sum(axis=2)
-        if itself:
-            squares[np.arange(len(part)), start + np.arange(len(part))] = np.inf
-        found.append(np.sqrt(squares.min(axis=1)))
-    return np.concatenate(found) if found else np.zeros(0)
+    if not len(places):
+        return np.zeros(0)
+    distances = cKDTree(recorded).query(places, k=[2 if itself else 1])[0]
+    return np.asarray(distances[:, 0])

@@ -124,13 +124,19 @@ def again(design: Design, rows: Sequence[Row], objective: Objective) -> list[tup
     """
     first, others = design.folds[0], design.folds[1:]
     ended = {row.key[0]: row for row in rows if row.status is Status.OK and row.fold == first and row.seed == 0}
-    ranked = sorted(ended.values(), key=lambda row: objective.loss(row.at(-1)[0]))
+    ranked = sorted(ended.values(), key=lambda row: loss_of(row, objective))
     repeats = _spread(ranked, design.repeats)
     folds = _spread(ranked, design.every_fold) if others else []
     return [
         *(("repeat", row.config, seed, first) for row in repeats for seed in range(1, design.repeat_seeds)),
         *(("folds", row.config, 0, fold) for row in folds for fold in others),
     ]
+
+
+def loss_of(row: Row, objective: Objective) -> float:
+    """The loss of a training that ended well; one fold alone deviates by nothing from the mean over folds."""
+    alone = {name: 0.0 for name in objective.weights if name.endswith("_std")}
+    return objective.loss({**alone, **row.at(-1)[0]})
 
 
 def _spread(ranked: Sequence[Row], count: int) -> list[Row]:

@@ -6,7 +6,6 @@ import hashlib
 import json
 import os
 import re
-import struct
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,18 +15,24 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
-from hemobench.benchmarks.tables.footer import Footer, read_footer
+from hemobench.benchmarks.parquet import Limits, judged, opened
 from hemobench.benchmarks.tables.schema import SCHEMA, Header, Row, Table, row_problem
 from hemobench.benchmarks.task import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config, Status
 from hemobench.strategies.space import legality
 
-MAX_FILE_BYTES = 64 << 20
-MAX_FOOTER_BYTES = 4 << 20
-MAX_DECOMPRESSED_BYTES = 512 << 20
-MAX_ROWS, MAX_COLUMNS, MAX_VALUES, MAX_TEXT = 1_000_000, 1_000, 40_000_000, 2_000
+MAX_TEXT = 2_000
 MEND = "record the table again, or get it from where it was published"
+LIMITS = Limits(
+    what="a table",
+    mend=MEND,
+    file_bytes=64 << 20,
+    decompressed_bytes=512 << 20,
+    rows=1_000_000,
+    columns=1_000,
+    values=40_000_000,
+)
 
 _header = TypeAdapter(Header)
 _floats, _text = pa.list_(pa.float64()), pa.string()
@@ -99,16 +104,15 @@ def read_table(path: Path) -> Table:
     Raises:
         BenchmarkError: If it is no table of ours, too large, damaged, or holds figures that cannot be.
     """
-    footer = _footer(path)
-    _check_footer(footer, path)
+    footer = judged(path, LIMITS)
     header = _read_header(footer.metadata, path)
     try:
-        with _opened(path) as file:
+        with opened(path) as file:
             schema = file.schema_arrow
             _check_columns(schema, path)
         text = [field.name for field in schema if field.type == _text]
         # Text stays a dictionary: a long text that a million rows repeat is decompressed once.
-        with _opened(path, read_dictionary=text) as file:
+        with opened(path, read_dictionary=text) as file:
             arrow = file.read(use_threads=False)
     except (pa.ArrowException, OSError, ValueError, UnicodeDecodeError, MemoryError) as problem:
         first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
@@ -135,53 +139,6 @@ def digest(arrow: pa.Table, header: bytes) -> bytes:
             column = pc.list_value_length(column)
         found.update(json.dumps(column.to_pylist()).encode())
     return found.hexdigest().encode()
-
-
-def _opened(path: Path, **options: Any) -> pq.ParquetFile:
-    """The file as Arrow sees it; every page is checked against its checksum."""
-    return pq.ParquetFile(
-        path,
-        memory_map=False,
-        page_checksum_verification=True,
-        thrift_string_size_limit=MAX_FOOTER_BYTES,
-        thrift_container_size_limit=100_000,
-        **options,
-    )
-
-
-def _footer(path: Path) -> Footer:
-    """A Parquet file begins and ends with a mark, and says before the last one how long its footer is."""
-    try:
-        size = path.stat().st_size
-        if size > MAX_FILE_BYTES:
-            raise BenchmarkError(f"{path}: {size:,} bytes; a table has at most {MAX_FILE_BYTES:,}", MEND)
-        content = path.read_bytes()
-    except OSError as problem:
-        raise BenchmarkError(f"{path}: {problem.strerror}", "name a table, a Parquet file") from None
-    if size < 12 or content[:4] != b"PAR1" or content[-4:] != b"PAR1":
-        raise BenchmarkError(f"{path}: not a whole Parquet file", MEND)
-    (length,) = struct.unpack("<I", content[-8:-4])
-    if length > min(MAX_FOOTER_BYTES, size - 12):
-        raise BenchmarkError(f"{path}: a footer of {length:,} bytes", MEND)
-    try:
-        return read_footer(content[-8 - length : -8])
-    except ValueError as problem:
-        raise BenchmarkError(f"{path}: {problem}", MEND) from None
-
-
-def _check_footer(footer: Footer, path: Path) -> None:
-    """Refuse too much of anything, and data elsewhere, before anything is decompressed."""
-    for what, count, most in (
-        ("columns", footer.columns, MAX_COLUMNS),
-        ("row groups", footer.groups, MAX_COLUMNS),
-        ("rows", footer.rows, MAX_ROWS),
-        ("values", footer.values, MAX_VALUES),
-        ("decompressed bytes", footer.decompressed, MAX_DECOMPRESSED_BYTES),
-    ):
-        if count > most:
-            raise BenchmarkError(f"{path}: {count:,} {what}; a table has at most {most:,}", MEND)
-    if footer.elsewhere:
-        raise BenchmarkError(f"{path}: its data lies in another file", MEND)
 
 
 def _check_columns(schema: pa.Schema, path: Path) -> None:

@@ -105,5 +105,5 @@ MICRO_TASK = replace(
 )
 """What a CPU can train thousands of times; it stands for nothing but itself."""
 
-MICRO_SETTINGS = {"scale": "micro", "image_size": 64, "images": 900}
+MICRO_SETTINGS = {"scale": "micro", "image_size": 64, "images": 600}
 """What belongs to the micro task wherever it is trained: see `training.options.Options` and `evaluators.live.live`."""

@@ -1,10 +1,11 @@
-"""Half-trained trials on disk, so that a later trial can go on where an earlier one stopped."""
+"""Half-trained trials on disk or in memory, so that a later trial can go on where an earlier one stopped."""
 
 from __future__ import annotations
 
 import hashlib
 import pickle
 from contextlib import suppress
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,31 @@ class Checkpoints:
 
     def _path(self, key: str, epochs: int) -> Path:
         return self._folder / f"{_digest(key)}-{epochs}.pt"
+
+
+class InMemory:
+    """Checkpoints of the trials trained last, for this process alone: nothing is written, and none outlives it."""
+
+    def __init__(self, kept: int = 64) -> None:
+        self._kept = kept
+        self._states: dict[str, tuple[int, dict[str, Any]]] = {}
+
+    def save(self, key: str, epochs: int, state: dict[str, Any]) -> None:
+        """See `Checkpoints`."""
+        self._states.pop(key, None)
+        self._states[key] = epochs, deepcopy(state)
+        while len(self._states) > self._kept:
+            del self._states[next(iter(self._states))]
+
+    def drop(self, key: str, below: int) -> None:
+        """See `Checkpoints`."""
+        if key in self._states and self._states[key][0] < below:
+            del self._states[key]
+
+    def load(self, key: str, epochs: int, device: torch.device) -> dict[str, Any] | None:
+        """See `Checkpoints`."""
+        kept, state = self._states.get(key, (0, {}))
+        return deepcopy(state) if kept == epochs else None
 
 
 def _digest(key: str) -> str:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hemobench.benchmarks.training.checkpoints import Checkpoints
+from hemobench.benchmarks.training.checkpoints import Checkpoints, InMemory
 from hemobench.benchmarks.training.feeds import Side
 from hemobench.benchmarks.training.loop import Training
 from hemobench.benchmarks.training.metrics import confusion_matrix, evaluate, over_folds
@@ -54,7 +54,7 @@ class Resumption:
         keep: Whether the trial may be resumed later, so that its end is kept.
     """
 
-    store: Checkpoints
+    store: Checkpoints | InMemory
     key: str
     trained: int
     keep: bool

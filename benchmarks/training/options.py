@@ -30,6 +30,8 @@ class Options:
         threads: CPU threads of PyTorch. With one, equal seeds give equal bits.
         deterministic: Ask PyTorch for deterministic algorithms where it has them.
         cache: Folder of pixels, features and checkpoints; by default the user's (`datasets.files.cache_folder`).
+        checkpoints: Where half-trained trials are kept: on `disk`, or in `memory`, which is faster and ends with the
+            process; trials are then trained again, uncharged.
         trial_timeout: Charged device-seconds after which a trial has timed out; `None` for no such limit.
     """
 
@@ -47,6 +49,7 @@ class Options:
     threads: int = 1
     deterministic: bool = True
     cache: Path | None = None
+    checkpoints: Literal["disk", "memory"] = "disk"
     trial_timeout: float | None = None
 
     def __post_init__(self) -> None:

@@ -21,7 +21,7 @@ from hemobench.benchmarks.store import SCHEMA as STORE_SCHEMA
 from hemobench.benchmarks.store import RunFolder
 from hemobench.errors import BenchmarkError
 from hemobench.reports.boards import OVERALL, Board, HoursToRandom, Row, Spread, as_json
-from hemobench.reports.leaderboard import leaderboard
+from hemobench.reports.leaderboard import configurations, leaderboard
 from hemobench.strategies.base import Status
 
 Run = Callable[..., Any]
@@ -348,3 +348,30 @@ def test_from_run_folders_to_the_board(tmp_path: Path) -> None:
     assert rows["random"].hours_to_random == HoursToRandom(1.5, 2.0, 1, 1)
     assert (rows["random"].failures, rows["tpe"].failures) == (5, 2)
     assert (rows["tpe"].strategy_seconds, rows["tpe"].gpu_hours_spent) == (8.0, 2.0)
+
+
+def test_runs_that_stray_from_what_was_recorded_are_flagged(worked: Results, reference: Reference) -> None:
+    """Both trials of one run of three lie outside."""
+    trials = worked.trials.assign(**{"config.x": [float(n) for n in range(len(worked.trials))]})
+    tpe = worked.runs.index[(worked.runs["strategy"] == "tpe") & (worked.runs["seed"] == 0)][0]
+    far = set(trials.loc[trials["run"] == tpe, "config.x"])
+
+    def outside(benchmark: str, configs: list[dict[str, Any]]) -> list[bool]:
+        assert benchmark == "c-nmc@published"
+        return [config["x"] in far for config in configs]
+
+    results = Results(worked.runs, trials)
+    board = leaderboard(results, lambda _: reference, outside_of=outside)[0]
+    assert {row.strategy: "strayed" in row.status for row in board.rows} == {
+        "tpe": True,
+        "random": False,
+        "poor": False,
+    }
+    assert any("more than 20 %" in note or "more than 20%" in note for note in board.notes)
+    silent = leaderboard(results, lambda _: reference, outside_of=lambda *_: None)[0]
+    assert not any("strayed" in row.status for row in silent.rows)
+
+
+def test_configurations_hold_active_hyperparameters_only() -> None:
+    trials = pd.DataFrame({"run": [0, 0], "config.a": [1, 2], "config.b": ["x", None]})
+    assert configurations(trials) == [{"a": 1, "b": "x"}, {"a": 2}]

@@ -224,14 +224,14 @@ def test_bombs_are_refused_by_their_footer(written, path, monkeypatch):
     bomb = with_lists(arrow, "curve", lambda _: [0.0] * 200_000)
     pq.write_table(bomb, path, compression="zstd", use_dictionary=False)
     assert path.stat().st_size < bomb.nbytes / 50
-    monkeypatch.setattr(io, "_opened", lambda *_: pytest.fail("was opened"))
-    monkeypatch.setattr(io, "MAX_DECOMPRESSED_BYTES", 16 << 20)
+    monkeypatch.setattr(io, "opened", lambda *_: pytest.fail("was opened"))
+    monkeypatch.setattr(io, "LIMITS", replace(io.LIMITS, decompressed_bytes=16 << 20))
     refused(path, "decompressed bytes; a table has at most")
-    monkeypatch.setattr(io, "MAX_VALUES", 1 << 20)
+    monkeypatch.setattr(io, "LIMITS", replace(io.LIMITS, values=1 << 20))
     refused(path, "values; a table has at most")
-    monkeypatch.setattr(io, "MAX_ROWS", 10)
+    monkeypatch.setattr(io, "LIMITS", replace(io.LIMITS, rows=10))
     refused(path, "rows; a table has at most")
-    monkeypatch.setattr(io, "MAX_FILE_BYTES", 1000)
+    monkeypatch.setattr(io, "LIMITS", replace(io.LIMITS, file_bytes=1000))
     refused(path, "bytes; a table has at most 1,000")
 
 
