@@ -18,10 +18,10 @@ from hemobench.benchmarks.evaluators.base import Evaluator, Outcome
 from hemobench.benchmarks.execute import process_pool
 from hemobench.benchmarks.runner import Vetting, require_support
 from hemobench.benchmarks.store import same_run, write_whole
-from hemobench.benchmarks.tables.design import Design, again, loss_of, points
+from hemobench.benchmarks.tables.design import Design, again, points
 from hemobench.benchmarks.tables.io import MAX_TEXT, write_table
 from hemobench.benchmarks.tables.journal import Journal, read_rows
-from hemobench.benchmarks.tables.schema import ALL_FOLDS, SCHEMA, Header, Row, Table, config_key
+from hemobench.benchmarks.tables.schema import ALL_FOLDS, SCHEMA, Header, Row, Table, config_key, final_loss
 from hemobench.benchmarks.task import Task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies import load_strategy
@@ -241,7 +241,7 @@ def _search(unit: Unit, journal: Journal, source: Source, design: Design, task: 
             return
         row = _recorded(journal, source, design, task, f"{name}/{seed}", proposal.config, 0, fold)
         ok = row.status is Status.OK
-        loss = loss_of(row, task.objective) if ok else None
+        loss = final_loss(row, task.objective) if ok else None
         strategy.tell(Trial(number, proposal, loss, row.status, row.seconds[-1]))
 
 

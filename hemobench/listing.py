@@ -64,17 +64,11 @@ def render(rows: Sequence[Mapping[str, Any]], title: str) -> None:
 
 
 def render_card(benchmark: str, card: Mapping[str, Any]) -> None:
-    """Print a card: its targets as a table, its notes below."""
-    rows = [
-        {
-            "what": target["name"],
-            "target": f"{target['target']:g} ± {target['tolerance']:g}",
-            "here": f"{target['achieved']:.4g}{'' if target['met'] else ' (missed)'}",
-            "unit": target["unit"],
-            "source of the target": target["source"],
-        }
-        for target in card["targets"]
-    ]
-    render(rows, f"{benchmark}: what the answers rest on")
-    for note in card["notes"]:
-        console().print(Text(f"- {note}"))
+    """Print a card: its tables, and below them what it says in words."""
+    from hemobench.reports.cards import card_of
+
+    shown = card_of(card)
+    for table in shown.tables:
+        render([dict(zip(table.header, row, strict=True)) for row in table.rows], f"{benchmark}: {table.caption}")
+    for sentence in shown.words:
+        console().print(Text(f"- {sentence}"))

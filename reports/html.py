@@ -18,6 +18,7 @@ from hemobench.benchmarks.results import Results
 from hemobench.errors import BenchmarkError
 from hemobench.reports.anytime import RANDOM, Race, areas, races, speed_ups
 from hemobench.reports.boards import Board
+from hemobench.reports.cards import Card, card_of
 from hemobench.reports.curves import with_trials
 from hemobench.reports.figures import Figure, Table, final_figure, gap_figure, number, rank_figure, regret_figure
 from hemobench.reports.importance import importances
@@ -51,7 +52,7 @@ class Section:
     matrix: list[tuple[str, list[tuple[str, str, str] | None]]]
     control: Table | None
     power: str
-    card: Mapping[str, Any] | None
+    card: Card | None
     provenance: list[tuple[str, str]]
 
 
@@ -268,9 +269,9 @@ def _control(race: Race, rope: float, seed: int) -> Table | None:
     return Table("Against random search, on paired seeds", header + more, tuple(rows))
 
 
-def _card(race: Race) -> Mapping[str, Any] | None:
+def _card(race: Race) -> Card | None:
     try:
-        return load_benchmark(race.benchmark).card()
+        return card_of(load_benchmark(race.benchmark).card())
     except BenchmarkError:
         return None
 

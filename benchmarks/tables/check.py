@@ -10,7 +10,7 @@ from typing import Any, Literal
 import numpy as np
 
 from hemobench.benchmarks.tables.io import read_table
-from hemobench.benchmarks.tables.schema import Row, Table
+from hemobench.benchmarks.tables.schema import ALL_FOLDS, Table, final_loss
 from hemobench.benchmarks.task import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Status
@@ -44,9 +44,10 @@ def check_table(path: Path) -> tuple[Finding, ...]:
 
 def doubts(table: Table) -> tuple[Finding, ...]:
     """What a surrogate fitted on the table would suffer from."""
-    figures = describe_table(table)
+    figures, whole = describe_table(table), ALL_FOLDS in table.folds
     task = load_task(table.header.task)
-    lacking = sorted({*task.objective.weights, task.headline} - set(table.metrics[0]))
+    needed = {name for name in {*task.objective.weights, task.headline} if whole or not name.endswith("_std")}
+    lacking = sorted(needed - set(table.metrics[0]))
     short = sum(row.status is Status.OK and row.epochs[-1] < table.header.epochs for row in table.rows)
     found = {
         f"no validation metric {', '.join(lacking)}": bool(lacking),
@@ -71,7 +72,7 @@ def describe_table(table: Table) -> dict[str, Any]:
     task = load_task(table.header.task)
     seeds = Counter((row.key[0], row.fold) for row in table.rows)
     folds = Counter(key for key, _ in seeds)
-    losses = [final_loss(row, table) for row in table.rows if row.status is Status.OK]
+    losses = [final_loss(row, task.objective) for row in table.rows if row.status is Status.OK]
     spread = np.quantile(losses, [0, 0.1, 0.5, 0.9, 1]).round(6).tolist() if losses else []
     validation, test = table.metrics
     return {
@@ -91,7 +92,3 @@ def describe_table(table: Table) -> dict[str, Any]:
         "header": asdict(table.header),
     }
 
-
-def final_loss(row: Row, table: Table) -> float:
-    """The task's loss at the end of a training that ended well."""
-    return load_task(table.header.task).objective.loss(row.at(-1)[0])

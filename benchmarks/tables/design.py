@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from ConfigSpace import ConfigurationSpace
 
-from hemobench.benchmarks.tables.schema import ALL_FOLDS, Row, config_key
+from hemobench.benchmarks.tables.schema import ALL_FOLDS, Row, config_key, final_loss
 from hemobench.benchmarks.task import Objective
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config, Status
@@ -124,19 +124,13 @@ def again(design: Design, rows: Sequence[Row], objective: Objective) -> list[tup
     """
     first, others = design.folds[0], design.folds[1:]
     ended = {row.key[0]: row for row in rows if row.status is Status.OK and row.fold == first and row.seed == 0}
-    ranked = sorted(ended.values(), key=lambda row: loss_of(row, objective))
+    ranked = sorted(ended.values(), key=lambda row: final_loss(row, objective))
     repeats = _spread(ranked, design.repeats)
     folds = _spread(ranked, design.every_fold) if others else []
     return [
         *(("repeat", row.config, seed, first) for row in repeats for seed in range(1, design.repeat_seeds)),
         *(("folds", row.config, 0, fold) for row in folds for fold in others),
     ]
-
-
-def loss_of(row: Row, objective: Objective) -> float:
-    """The loss of a training that ended well; one fold alone deviates by nothing from the mean over folds."""
-    alone = {name: 0.0 for name in objective.weights if name.endswith("_std")}
-    return objective.loss({**alone, **row.at(-1)[0]})
 
 
 def _spread(ranked: Sequence[Row], count: int) -> list[Row]:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
+from hemobench.benchmarks.task import Objective
 from hemobench.strategies.base import Config, Status
 
 SCHEMA = 1
@@ -121,6 +122,12 @@ class Table:
     def configs(self) -> dict[str, Config]:
         """The distinct configurations by key, in order of appearance."""
         return {row.key[0]: row.config for row in self.rows}
+
+
+def final_loss(row: Row, objective: Objective) -> float:
+    """The loss of a training that ended well; one fold alone deviates by nothing from the mean over folds."""
+    alone = {name: 0.0 for name in objective.weights if name.endswith("_std")}
+    return objective.loss({**alone, **row.at(-1)[0]})
 
 
 def config_key(config: Config) -> str:
