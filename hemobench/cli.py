@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from hemobench import data_commands, report_commands, table_commands, training_commands
+from hemobench import data_commands, pretrain_command, report_commands, table_commands, training_commands
 from hemobench.errors import BenchmarkError
 from hemobench.output import Json, print_json
 
@@ -104,6 +104,7 @@ for command in (
     report_commands.export,
     training_commands.train,
     training_commands.validate,
+    pretrain_command.pretrain,
     table_commands.record,
     table_commands.fit,
 ):

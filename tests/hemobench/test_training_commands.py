@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from hemobench.benchmarks.task import load_task
 from hemobench.cli import app
+from hemobench.datasets.synthetic import synthesize
 from hemobench.errors import BenchmarkError
 from hemobench.training_commands import configured, parsed
 
@@ -133,3 +134,25 @@ def test_a_configuration_is_the_default_with_changes():
 def test_impossible_settings_are_named(given, says):
     with pytest.raises(BenchmarkError, match=says):
         configured(load_task("bone-marrow-full"), [given])
+
+
+def test_pretrained_weights_are_what_live_training_starts_from(cells, cached, command, tmp_path):
+    pytest.importorskip("torch")
+    synthesize("bone-marrow", tmp_path / "ten", images=60, seed=0, size=64)
+    weights = tmp_path / "b2.pth"
+    done = command(
+        *("pretrain", "efficientnet_b2", "--data", tmp_path / "ten", "-o", weights),
+        *("--epochs", 1, "--image-size", 64, "--device", "cpu", "--json"),
+        env=cached,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["images"] == 54
+    trained = command(
+        *("train", "c-nmc", "--data", cells, "--epochs", 1, "--weights", weights, "--images", 60, "--json"),
+        *("--option", "image_size=64"),
+        env=cached,
+    )
+    assert "file b2.pth" in trained.stdout, trained.stderr
+    wrong = command("pretrain", "nonesuch", "--data", tmp_path / "ten", "-o", weights)
+    assert wrong.returncode == 2
+    assert "nonesuch" in wrong.stderr
