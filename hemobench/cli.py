@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from hemobench import data_commands, pretrain_command, report_commands, table_commands, training_commands
+from hemobench import data_commands, parity_command, pretrain_command, report_commands, table_commands, training_commands
 from hemobench.errors import BenchmarkError
 from hemobench.output import Json, print_json
 
@@ -107,6 +107,7 @@ for command in (
     pretrain_command.pretrain,
     table_commands.record,
     table_commands.fit,
+    parity_command.parity,
 ):
     app.command()(command)
 for group in (table_commands.app, data_commands.app):

@@ -108,17 +108,21 @@ class Surrogate:
         }
 
     def _split(self, weights: Floats, biases: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """The last layer by length of training, and what is wanted at all lengths: curve, seconds, failures."""
+        """The last layer by length of training, and what is wanted at all lengths: curve, seconds, failures.
+
+        Biases are of each member, and of the mean of all in the last place.
+        """
         looks, outputs = len(self.about.epochs), len(self.about.outputs)
         curve = np.arange(looks) * outputs + outputs - 1
         paths = np.concatenate([curve, np.arange(looks * outputs, weights.shape[2])])
-        scaled, mean = weights / self.members, biases.mean(axis=(0, 1))
+        scaled = weights / self.members
+        own = np.concatenate([biases.reshape(self.members, -1), biases.mean(axis=0).reshape(1, -1)])
         by_look = scaled[..., : looks * outputs].reshape(*weights.shape[:2], looks, outputs)
         return (
             np.ascontiguousarray(np.moveaxis(by_look, 2, 0)),
-            mean[: looks * outputs].reshape(looks, outputs),
+            own[:, : looks * outputs].reshape(-1, looks, outputs),
             np.ascontiguousarray(scaled[..., paths]),
-            mean[paths],
+            own[:, paths],
         )
 
     def encode(self, config: Config, fold: int) -> Floats:
@@ -137,9 +141,9 @@ class Surrogate:
         vector = self.encode(config, self.about.folds[0] if fold is None else fold)
         hidden = self._hidden(vector[None], member)
         looks = len(self._epochs)
-        paths = (_mix(hidden, self._last[2]) + self._last[3])[0]
+        paths = _mix(hidden, self._last[2])[0] + self._last[3][_place(member)]
         seconds, failure = self._monotone(paths[looks : 2 * looks], paths[2 * looks :])
-        outputs = fraction(self._outputs(hidden, epochs))[0]
+        outputs = fraction(self._outputs(hidden, epochs, member))[0]
         return Prediction(outputs, fraction(paths[:looks]), seconds, failure)
 
     def predict_many(self, inputs: Floats, epochs: int, *, member: int | None = None) -> tuple[Floats, Floats, Floats]:
@@ -159,12 +163,12 @@ class Surrogate:
 
     def _part(self, inputs: Floats, epochs: int, member: int | None) -> tuple[Floats, Floats, Floats]:
         hidden, looks = self._hidden(inputs, member), len(self._epochs)
-        paths = _mix(hidden, self._last[2][..., looks:]) + self._last[3][looks:]
+        paths = _mix(hidden, self._last[2][..., looks:]) + self._last[3][_place(member), looks:]
         seconds, failure = self._monotone(paths[:, :looks], paths[:, looks:])
         at = self.seconds_at(seconds, epochs)
         low, high, share = self.between(epochs)
         chance = failure[:, low] * (1 - share) + failure[:, high] * share
-        return fraction(self._outputs(hidden, epochs)), at, chance
+        return fraction(self._outputs(hidden, epochs, member)), at, chance
 
     def _hidden(self, inputs: Floats, member: int | None) -> Floats:
         """The second layer's units, shape (members, n, width); where one member is chosen, all others are 0."""
@@ -176,10 +180,10 @@ class Surrogate:
         hidden[only] = self.members * activate(activate(inputs @ w1[only] + b1[only]) @ w2[only] + b2[only])
         return hidden
 
-    def _outputs(self, hidden: Floats, epochs: int) -> Floats:
+    def _outputs(self, hidden: Floats, epochs: int, member: int | None) -> Floats:
         """Logits at a length of training, linear in its logarithm between the recorded ones."""
         low, high, share = self.between(epochs)
-        weights, biases = self._last[:2]
+        weights, biases = self._last[0], self._last[1][_place(member)]
         outputs = _mix(hidden, weights[low]) + biases[low]
         if share:
             outputs = (1 - share) * outputs + share * (_mix(hidden, weights[high]) + biases[high])
@@ -222,6 +226,11 @@ class Surrogate:
         if share:
             added = (1 - share) * added + share * (trial @ s.factors[high] + epoch * s.rest[high])
         return np.asarray(np.minimum(np.maximum(outputs + added * spread(outputs) ** s.power, 0.0), 1.0))
+
+
+def _place(member: int | None) -> int:
+    """Where a member's own biases stand, or those of all."""
+    return -1 if member is None else member
 
 
 def _mix(hidden: Floats, weights: Floats) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 from contextlib import suppress
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -23,12 +24,14 @@ from hemobench.benchmarks.store import END, TRIALS, find_runs
 from hemobench.benchmarks.suite import load_suite, plans
 from hemobench.errors import BenchmarkError
 
+SUITE = Path(__file__).parents[1] / "published.toml"
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     """Eight runs, one of them without an end and one without trials."""
     out = tmp_path_factory.mktemp("results")
-    chosen = narrowed(load_suite("quick"), strategies=["random", "sssr"], seeds=2)
+    chosen = narrowed(load_suite(str(SUITE)), strategies=["random", "sssr"], seeds=2)
     for plan in plans(chosen):
         execute(plan, out, "test")
     unfinished, empty = list(find_runs(out))[:2]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -14,11 +15,13 @@ from hemobench.benchmarks.store import END, RUN, TRIALS, find_runs, read_trials
 from hemobench.benchmarks.suite import load_suite, plans
 from hemobench.errors import BenchmarkError
 
+SUITE = Path(__file__).parents[1] / "published.toml"
+
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
-    chosen = narrowed(load_suite("quick"), strategies=["random", "sssr"], seeds=2)
+    chosen = narrowed(load_suite(str(SUITE)), strategies=["random", "sssr"], seeds=2)
     for plan in plans(chosen):
         execute(plan, out, "test")
     return out

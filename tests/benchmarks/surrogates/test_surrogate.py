@@ -60,6 +60,21 @@ def test_figures_keep_their_ranges(small, seed, epochs, run):
 
 
 @lenient
+@given(seed=seeds)
+def test_the_mean_is_that_of_all_members_logits(small, seed):
+    """Each with its own biases, one by one and in batches."""
+    config = drawn(seed)
+    vector = small.encode(config, small.about.folds[0])[None]
+    alone = [small.predict(config, 50, member=k).outputs for k in range(small.members)]
+    for k, outputs in enumerate(alone):
+        assert small.predict_many(vector, 50, member=k)[0][0] == pytest.approx(outputs, abs=1e-9)
+    inside = np.all((np.array(alone) > 0.01) & (np.array(alone) < 0.99), axis=0)
+    together = fraction(np.mean([logit(outputs) for outputs in alone], axis=0))
+    assert small.predict(config, 50).outputs[inside] == pytest.approx(together[inside], abs=1e-9)
+    assert len({tuple(outputs) for outputs in alone}) == small.members
+
+
+@lenient
 @given(seed=seeds, member=st.sampled_from([None, 0, 4]))
 def test_costs_and_failures_rise_with_the_epochs(small, seed, member):
     config = drawn(seed)
