@@ -10,6 +10,8 @@ from hemobench.reports.figures import Table
 from hemobench.reports.tables import ABSENT
 
 AGREEMENT = ("n", "r2", "mae", "spearman", "kendall")
+SHOWN = ("accuracy", "auroc", "balanced_accuracy", "macro_f1", "micro_f1")
+"""Metrics of the table for people; the card as JSON has them all."""
 COLUMNS = ("Held-out prediction of", "Trainings", "R²", "MAE", "Spearman", "Kendall", "Spearman, best tenth")
 
 
@@ -66,7 +68,8 @@ def trust_table(trust: Mapping[str, Any], alternatives: Mapping[str, Any]) -> Ta
         alternatives: The loss by other models, by their name.
     """
     wanted = {"loss": trust["loss"], **{f"loss, by a {name}": figures for name, figures in alternatives.items()}}
-    wanted |= {"cost (logarithm)": trust["cost"], **trust["metrics"]}
+    wanted |= {"loss, averaged over a configuration's trainings": trust["averaged"], "cost (logarithm)": trust["cost"]}
+    wanted |= {name: figures for name, figures in trust["metrics"].items() if name.partition(".")[2] in SHOWN}
     rows = tuple(
         (name, *(_number(f[k]) for k in AGREEMENT), _number(f["top"]["spearman"])) for name, f in wanted.items()
     )

@@ -39,7 +39,9 @@ def trust(table: Table, *, folds: int = 5, seed: int = 0, how: Training | None =
     Returns:
         Plain data. `loss`, `cost` and each metric under `metrics`: `r2`, `mae`, `spearman`, `kendall`, and under
         `top` the same for the trainings with the lowest tenth of the recorded losses; costs are compared as logarithms,
-        so that their `mae` is nearly a relative error. `failures`, `noise`, `ceiling`, `support`, `table`: see there.
+        so that their `mae` is nearly a relative error. `averaged`: the loss again, of means over the trainings of one
+        configuration, where there are several: less noise, and what answers that put folds together come to.
+        `failures`, `noise`, `ceiling`, `support`, `table`: see there.
     """
     t = targets(table)
     how = how or chosen(t, table, seed)
@@ -61,6 +63,7 @@ def trust(table: Table, *, folds: int = 5, seed: int = 0, how: Training | None =
     return {
         "protocol": f"{folds} parts by configuration, seed {seed}, {int(full)} epochs",
         "loss": agreement(wanted, predicted),
+        "averaged": averaged(t.groups[well], wanted, predicted),
         "cost": agreement(t.seconds[timed, -1], np.log(seconds[timed])),
         "metrics": {
             name: agreement(recorded[well, i], outputs[well, i], wanted)
@@ -97,6 +100,27 @@ def agreement(recorded: Floats, predicted: Floats, order: Floats | None = None) 
     rank = recorded if order is None else order
     top = rank <= np.quantile(rank, TOP)
     return {**_figures(recorded, predicted), "top": _figures(recorded[top], predicted[top])}
+
+
+SEVERAL = 3
+
+
+def averaged(groups: NDArray[np.int64], recorded: Floats, predicted: Floats) -> dict[str, Any]:
+    """Agreement of the means over configurations that were trained several times, on folds or with seeds.
+
+    Args:
+        groups: Number of each training's configuration, shape (n,).
+        recorded: Shape (n,).
+        predicted: Shape (n,).
+    """
+    _, place, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    means = [np.bincount(place, values) / counts for values in (recorded, predicted)]
+    return agreement(*(mean[counts >= SEVERAL] for mean in means)) if (counts >= SEVERAL).any() else _none()
+
+
+def _none() -> dict[str, Any]:
+    empty = {"n": 0, "r2": None, "mae": None, "spearman": None, "kendall": None}
+    return {**empty, "top": dict(empty)}
 
 
 def _figures(recorded: Floats, predicted: Floats) -> dict[str, float | None]:

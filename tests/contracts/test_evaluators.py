@@ -9,6 +9,7 @@ import pytest
 
 from hemobench.benchmarks.benchmark import BENCHMARKS, load_benchmark
 from hemobench.benchmarks.campaign import Source, record
+from hemobench.benchmarks.recorded import artefacts
 from hemobench.benchmarks.surrogates.fit import fit
 from hemobench.benchmarks.surrogates.store import save
 from hemobench.benchmarks.tables.design import Design
@@ -36,13 +37,20 @@ SMALL = {
 }
 
 
-KINDS = {"live": "measured", "table": "recorded", "surrogate": "predicted", "published": "predicted"}
+KINDS = {
+    "live": "measured",
+    "table": "recorded",
+    "surrogate": "predicted",
+    "recorded": "predicted",
+    "published": "predicted",
+}
 
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory):
     """Small tables recorded from the published surfaces, and surrogates fitted to them."""
-    files = {}
+    micro = artefacts("bone-marrow-micro")
+    files = {"bone-marrow-micro": {"table": micro.table, "surrogate": micro.surrogate}}
     for task in ("c-nmc", "bone-marrow"):
         table = tmp_path_factory.mktemp("tables") / f"{task}.parquet"
         design = Design(sobol=60, random=30, strategies=(), repeats=10, repeat_seeds=3)
@@ -56,7 +64,7 @@ def evaluated(request, tmp_path_factory):
     """A benchmark with its evaluator, built once."""
     benchmark = load_benchmark(request.param)
     task, _, source = request.param.partition("@")
-    if source == "published":
+    if source in ("published", "recorded"):
         return benchmark, benchmark.evaluator()
     if source in ("table", "surrogate"):
         return benchmark, benchmark.evaluator(**{source: request.getfixturevalue("recorded")[task][source]})
@@ -133,6 +141,31 @@ def test_a_resumed_trial_is_charged_the_increment(evaluated):
     assert rest.test == whole.test
     if not benchmark.live:
         assert short.cost.gpu_seconds + rest.cost.gpu_seconds == pytest.approx(whole.cost.gpu_seconds, abs=0.002)
+
+
+def test_increments_add_up_to_the_whole(evaluated):
+    """Up the rungs to the full length, of configurations that fail too: each continued trial pays what is new."""
+    benchmark, evaluator = evaluated
+    if benchmark.live:
+        pytest.skip("measured costs differ from one training to the next")
+    full, failed, asked = benchmark.task.epochs, 0, proposals(benchmark)
+    if "optimizer" in asked[0].config:  # one that diverges on the published surfaces
+        asked.append(Proposal({**asked[0].config, "optimizer": "rmsprop", "learning_rate": 3e-4, "batch_size": 4}))
+    for proposal in asked:
+        legs, trained = [], 0
+        for epochs in (*(e for e in (1, 3, 9, 27) if e < full), full):
+            legs.append(evaluator.evaluate(Proposal(proposal.config, epochs), 5, trained=trained))
+            trained = epochs
+            if legs[-1].status is not Status.OK:  # no strategy goes on from here
+                failed += 1
+                break
+        whole = evaluator.evaluate(Proposal(proposal.config, trained), 5)
+        assert sum(leg.cost.gpu_seconds for leg in legs) == pytest.approx(whole.cost.gpu_seconds, abs=0.01)
+        assert sum(leg.cost.evaluation_seconds for leg in legs) == pytest.approx(
+            whole.cost.evaluation_seconds, abs=0.01
+        )
+        assert (legs[-1].status, legs[-1].validation) == (whole.status, whole.validation)
+    assert failed or not (benchmark.name.startswith("bone-marrow") and benchmark.name.endswith("@published"))
 
 
 def test_a_limit_may_end_it_and_never_cheapens_it(evaluated):
