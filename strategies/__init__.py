@@ -20,7 +20,7 @@ class Entry:
     Attributes:
         path: `module:Class`, imported only when used.
         about: One line for people.
-        needs: The library that the strategy wraps; empty for our own.
+        needs: The library without which it cannot be had; empty for our own.
         startup: How it begins before it learns, for the leaderboard.
     """
 
@@ -69,6 +69,40 @@ STRATEGIES: Mapping[str, Entry] = {
         "scikit-optimize's Gaussian process with its hedged acquisition",
         needs="skopt",
         startup="10 random trials",
+    ),
+    "optuna-gp": Entry(
+        "hemobench.strategies.optuna_gp:OptunaGP",
+        "Optuna's Gaussian process with log expected improvement",
+        needs="torch",
+        startup="10 random trials",
+    ),
+    "optuna-cmaes": Entry(
+        "hemobench.strategies.optuna_cmaes:OptunaCMAES",
+        "Optuna's CMA-ES on the numeric hyperparameters; categorical ones stay random",
+        needs="cmaes",
+        startup="1 random trial",
+    ),
+    "asha": Entry(
+        "hemobench.strategies.asha:ASHA",
+        "asynchronous successive halving of random configurations",
+        startup="does not learn; compares from 1 epoch on",
+    ),
+    "hyperband": Entry(
+        "hemobench.strategies.hyperband:Hyperband",
+        "brackets of successive halving of random configurations",
+        startup="does not learn; compares from 1 epoch on",
+    ),
+    "bohb": Entry(
+        "hemobench.strategies.bohb:BOHB",
+        "Hyperband's brackets of configurations by Optuna's TPE, fitted on the longest rung",
+        needs="optuna",
+        startup="random until one rung has 3 results more than there are hyperparameters",
+    ),
+    "smac-hyperband": Entry(
+        "hemobench.strategies.smac_hyperband:SMACHyperband",
+        "SMAC's multi-fidelity facade: Hyperband's brackets of configurations by a random forest",
+        needs="smac",
+        startup="random design of 10 a hyperparameter, at most a quarter of its trials",
     ),
 }
 

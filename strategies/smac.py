@@ -9,6 +9,8 @@ from typing import ClassVar
 from ConfigSpace import ConfigurationSpace
 from smac import HyperparameterOptimizationFacade as Facade
 from smac import Scenario
+from smac.initial_design import AbstractInitialDesign
+from smac.intensifier.abstract_intensifier import AbstractIntensifier
 from smac.model.random_forest.random_forest import RandomForest
 from smac.runhistory.dataclasses import TrialInfo, TrialValue
 from smac.runhistory.enumerations import StatusType
@@ -29,6 +31,9 @@ class SMAC:
     SMAC turns a set into a list in its local search: the same proposals come only with a fixed
     `PYTHONHASHSEED`, which the suite's processes have. A crashed trial is told as such, with the worst loss seen,
     since an infinite one breaks the next fit.
+
+    Pending trials are not in SMAC's model, and no lie stands for them: proposals differ because SMAC proposes no
+    configuration twice, takes eight from one fit, and some at random.
     """
 
     supports: ClassVar[Supports] = Supports()
@@ -77,37 +82,23 @@ class SMAC:
             seed=library_seed(seed),
             n_workers=1,
         )
-        forest = RandomForest(
-            space,
-            n_trees=n_trees,
-            ratio_features=1.0,
-            min_samples_split=2,
-            min_samples_leaf=1,
-            max_depth=2**20,
-            max_leaf_nodes=max(2048, 16 * horizon),
-            bootstrapping=True,
-            log_y=True,
-            seed=scenario.seed,
-            n_jobs=1,
-        )
-        self._facade = Facade(
+        self._facade = assembled(
+            Facade,
             scenario,
-            model=forest,
-            acquisition_function=Facade.get_acquisition_function(scenario, xi=xi),
-            acquisition_maximizer=Facade.get_acquisition_maximizer(
-                scenario, challengers=challengers, local_search_iterations=local_search_iterations
-            ),
+            intensifier=Facade.get_intensifier(scenario, max_config_calls=1),
             initial_design=Facade.get_initial_design(
                 scenario,
                 n_configs=startup_trials,
                 n_configs_per_hyperparameter=startup_per_hyperparameter,
                 max_ratio=1.0 if startup_trials is not None else startup_max_ratio,
             ),
-            random_design=Facade.get_random_design(scenario, probability=random_probability),
-            intensifier=Facade.get_intensifier(scenario, max_config_calls=1),
-            config_selector=Facade.get_config_selector(scenario, retrain_after=retrain_after),
-            logging_level=False,
-            overwrite=True,
+            max_leaf_nodes=max(2048, 16 * horizon),
+            n_trees=n_trees,
+            retrain_after=retrain_after,
+            challengers=challengers,
+            local_search_iterations=local_search_iterations,
+            random_probability=random_probability,
+            xi=xi,
         )
         self._asked: list[TrialInfo] = []
         self._losses: list[float] = []
@@ -123,7 +114,55 @@ class SMAC:
     def tell(self, trial: Trial) -> None:
         if trial.status is Status.OK and trial.loss is not None:
             self._losses.append(trial.loss)
-            value = TrialValue(cost=trial.loss, time=trial.cost, status=StatusType.SUCCESS)
-        else:
-            value = TrialValue(cost=worst_loss(self._losses), time=trial.cost, status=StatusType.CRASHED)
-        self._facade.tell(self._asked[trial.number], value, save=False)
+        self._facade.tell(self._asked[trial.number], outcome(trial, self._losses), save=False)
+
+
+def assembled(
+    facade: type[Facade],
+    scenario: Scenario,
+    *,
+    intensifier: AbstractIntensifier,
+    initial_design: AbstractInitialDesign,
+    max_leaf_nodes: int,
+    n_trees: int,
+    retrain_after: int,
+    challengers: int,
+    local_search_iterations: int,
+    random_probability: float,
+    xi: float,
+) -> Facade:
+    """A random-forest facade with all of its parts written out, for one job and without anything saved."""
+    forest = RandomForest(
+        scenario.configspace,
+        n_trees=n_trees,
+        ratio_features=1.0,
+        min_samples_split=2,
+        min_samples_leaf=1,
+        max_depth=2**20,
+        max_leaf_nodes=max_leaf_nodes,
+        bootstrapping=True,
+        log_y=True,
+        seed=scenario.seed,
+        n_jobs=1,
+    )
+    return facade(
+        scenario,
+        model=forest,
+        acquisition_function=facade.get_acquisition_function(scenario, xi=xi),
+        acquisition_maximizer=facade.get_acquisition_maximizer(
+            scenario, challengers=challengers, local_search_iterations=local_search_iterations
+        ),
+        initial_design=initial_design,
+        random_design=facade.get_random_design(scenario, probability=random_probability),
+        intensifier=intensifier,
+        config_selector=facade.get_config_selector(scenario, retrain_after=retrain_after),
+        logging_level=False,
+        overwrite=True,
+    )
+
+
+def outcome(trial: Trial, losses: list[float]) -> TrialValue:
+    """A trial's outcome as SMAC takes it; a failed one is a crash with the worst of the losses."""
+    if trial.status is Status.OK and trial.loss is not None:
+        return TrialValue(cost=trial.loss, time=trial.cost, status=StatusType.SUCCESS)
+    return TrialValue(cost=worst_loss(losses), time=trial.cost, status=StatusType.CRASHED)

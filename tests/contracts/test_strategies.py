@@ -3,22 +3,34 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from itertools import count
 
 import pytest
 from contracts import strategy_contract as contract
 
 from hemobench.benchmarks.task import TASKS, load_task
-from hemobench.strategies import STRATEGIES, load_strategy
-from hemobench.strategies.base import Proposal, Supports
+from hemobench.strategies import STRATEGIES, load_strategy, unavailable
+from hemobench.strategies.asha import ASHA
+from hemobench.strategies.base import Proposal, Status, Supports
 from hemobench.strategies.random_search import RandomSearch
+
+SLOW = {"optuna-gp": ("c-nmc", "bone-marrow-full")}  # seconds a test: one task without conditions, one with
 
 CASES = [
     (name, task)
     for name in STRATEGIES
-    for task in TASKS
+    if unavailable(name) is None
+    for task in SLOW.get(name, TASKS)
     if load_strategy(name).supports.conditional or not load_task(task).space().conditions
 ]
+
+
+def built(name, task, seed, horizon):
+    """A strategy of the table as `execute` builds it."""
+    cls = load_strategy(name)
+    fidelity = {"epochs": task.epochs} if cls.supports.fidelity else {}
+    return cls(task.space(), seed=seed, horizon=horizon, **fidelity)
 
 
 @pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
@@ -29,7 +41,7 @@ def case(request):
 @pytest.fixture
 def make(case):
     name, task = case
-    return lambda seed, horizon: load_strategy(name)(load_task(task).space(), seed=seed, horizon=horizon)
+    return lambda seed, horizon: built(name, load_task(task), seed, horizon)
 
 
 def test_legal(make, case):
@@ -76,6 +88,13 @@ def test_done_is_done(make):
 
 def test_short_horizon(make):
     contract.check_short_horizon(make)
+
+
+def test_lengths(make, case):
+    if not load_strategy(case[0]).supports.fidelity:
+        assert make(1, 5).ask().epochs is None
+        return
+    contract.check_lengths(make, load_task(case[1]).epochs)
 
 
 class Broken(RandomSearch):
@@ -153,3 +172,69 @@ def test_a_broken_strategy_fails(way, check):
 @pytest.mark.parametrize("check", ["check_reproducible", "check_seeded", "check_failures", "check_done_is_done"])
 def test_a_sound_one_does_not(check):
     getattr(contract, check)(lambda seed, horizon: Broken(_space(), seed=seed, horizon=horizon))
+
+
+class BrokenLengths(ASHA):
+    """A multi-fidelity strategy that keeps nothing of its contract, one way at a time."""
+
+    way = ""
+
+    def __init__(self, space, *, seed, horizon):
+        super().__init__(space, seed=seed, horizon=horizon, epochs=9)
+        self._last, self._failed, self._unfinished = None, None, []
+
+    def ask(self):
+        proposal = super().ask()
+        match self.way:
+            case "no length":
+                return Proposal(proposal.config)
+            case "too long":
+                return replace(proposal, epochs=10 * proposal.epochs)
+            case "short only":
+                return replace(proposal, epochs=min(proposal.epochs, 3), resume_from=None)
+            case "full length only":
+                return replace(proposal, epochs=9, resume_from=None)
+            case "trains anew":
+                return replace(proposal, resume_from=None)
+            case "continues the failed" if self._failed:
+                return Proposal(self._failed.proposal.config, 9, self._failed.number)
+            case "continues twice":
+                self._last = proposal if proposal.resume_from is not None else self._last
+                return self._last or proposal
+            case "continues the pending" if self._unfinished:
+                return Proposal(self._unfinished[0][1].config, 9, self._unfinished[0][0])
+            case "waits for nothing":
+                return None
+            case "continues another" if proposal.resume_from is not None:
+                return replace(proposal, config=super().ask().config)
+        self._unfinished.append((len(self._unfinished), proposal))
+        return proposal
+
+    def tell(self, trial):
+        self._failed = self._failed or (trial if trial.status is not Status.OK else None)
+        super().tell(trial)
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        "no length",
+        "too long",
+        "short only",
+        "full length only",
+        "trains anew",
+        "continues the failed",
+        "continues twice",
+        "continues the pending",
+        "waits for nothing",
+        "continues another",
+    ],
+)
+def test_broken_lengths_fail(way):
+    cls = type("BrokenLengths", (BrokenLengths,), {"way": way})
+    with pytest.raises(AssertionError):
+        contract.check_lengths(lambda seed, horizon: cls(_space(), seed=seed, horizon=horizon), 9)
+
+
+def test_sound_lengths_do_not():
+    contract.check_lengths(lambda seed, horizon: BrokenLengths(_space(), seed=seed, horizon=horizon), 9)

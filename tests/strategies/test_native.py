@@ -38,7 +38,14 @@ def ours(name: str) -> list[dict]:
     return [dict(proposal.config) for proposal in drive(strategy, TRIALS)]
 
 
-def test_optuna():
+def plain(config) -> dict:
+    """A `ConfigSpace` configuration as built-in values, in the space's order."""
+    values = {name: value.item() if hasattr(value, "item") else value for name, value in dict(config).items()}
+    return {name: values[name] for name in space()}
+
+
+def native_optuna(sampler) -> list[dict]:
+    """What Optuna's own loop proposes with a sampler."""
     import optuna
 
     seen = []
@@ -54,9 +61,29 @@ def test_optuna():
         seen.append(config)
         return loss_of(config)
 
-    study = optuna.create_study(sampler=optuna.samplers.TPESampler(seed=library_seed(SEED)))
-    study.optimize(objective, n_trials=TRIALS)
-    assert seen == ours("optuna-tpe")
+    optuna.create_study(sampler=sampler).optimize(objective, n_trials=TRIALS)
+    return seen
+
+
+def test_optuna():
+    import optuna
+
+    assert native_optuna(optuna.samplers.TPESampler(seed=library_seed(SEED))) == ours("optuna-tpe")
+
+
+def test_optuna_gp():
+    pytest.importorskip("torch")
+    import optuna
+
+    assert native_optuna(optuna.samplers.GPSampler(seed=library_seed(SEED))) == ours("optuna-gp")
+
+
+def test_optuna_cmaes():
+    pytest.importorskip("cmaes")
+    import optuna
+
+    native = native_optuna(optuna.samplers.CmaEsSampler(seed=library_seed(SEED), warn_independent_sampling=False))
+    assert native == ours("optuna-cmaes")
 
 
 def test_hyperopt():
@@ -97,9 +124,8 @@ def test_smac_by_default_and_ours_set_for_speed(tmp_path: Path):
     seen = []
 
     def objective(config, seed=0):
-        plain = {name: value.item() if hasattr(value, "item") else value for name, value in dict(config).items()}
-        seen.append({name: plain[name] for name in space()})
-        return loss_of(plain)
+        seen.append(plain(config))
+        return loss_of(seen[-1])
 
     scenario = Scenario(
         space(), deterministic=True, n_trials=TRIALS, seed=library_seed(SEED), output_directory=tmp_path
@@ -108,6 +134,36 @@ def test_smac_by_default_and_ours_set_for_speed(tmp_path: Path):
     facade = HyperparameterOptimizationFacade(scenario, objective, intensifier=intensifier, logging_level=False)
     facade.optimize()
     assert seen == ours("smac")
+
+
+def test_smac_hyperband(tmp_path: Path):
+    """SMAC's own loop, on its own budgets, which it trains anew: the same configurations for the rounded epochs."""
+    from smac import MultiFidelityFacade, Scenario
+    from smac.intensifier.hyperband_utils import get_n_trials_for_hyperband_multifidelity
+
+    epochs, horizon, seen = 10, 12, []
+    n_trials = get_n_trials_for_hyperband_multifidelity(horizon * epochs, 1, epochs, 3, print_summary=False)
+
+    def objective(config, seed=0, budget=0.0):
+        seen.append((plain(config), round(budget)))
+        return loss_of(seen[-1][0]) + 0.1 / seen[-1][1]
+
+    scenario = Scenario(
+        space(),
+        deterministic=True,
+        n_trials=n_trials,
+        min_budget=1,
+        max_budget=epochs,
+        seed=library_seed(SEED),
+        output_directory=tmp_path,
+    )
+    MultiFidelityFacade(scenario, objective, logging_level=False).optimize()
+    strategy = load_strategy("smac-hyperband")(space(), seed=SEED, horizon=horizon, epochs=epochs)
+    mine = drive(strategy, len(seen))
+    assert len(seen) == n_trials > 25
+    assert seen == [(dict(proposal.config), proposal.epochs) for proposal in mine]
+    assert {proposal.epochs for proposal in mine} == {1, 3, 10}
+    assert any(proposal.resume_from is not None for proposal in mine)
 
 
 def test_skopt():
