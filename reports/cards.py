@@ -68,7 +68,8 @@ def trust_table(trust: Mapping[str, Any], alternatives: Mapping[str, Any]) -> Ta
         alternatives: The loss by other models, by their name.
     """
     wanted = {"loss": trust["loss"], **{f"loss, by a {name}": figures for name, figures in alternatives.items()}}
-    wanted |= {"loss, averaged over a configuration's trainings": trust["averaged"], "cost (logarithm)": trust["cost"]}
+    wanted |= {f"loss, averaged {what}": figures for what, figures in trust["averaged"].items() if figures["n"]}
+    wanted["cost (logarithm)"] = trust["cost"]
     wanted |= {name: figures for name, figures in trust["metrics"].items() if name.partition(".")[2] in SHOWN}
     rows = tuple(
         (name, *(_number(f[k]) for k in AGREEMENT), _number(f["top"]["spearman"])) for name, f in wanted.items()

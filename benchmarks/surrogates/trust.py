@@ -40,8 +40,8 @@ def trust(table: Table, *, folds: int = 5, seed: int = 0, how: Training | None =
         Plain data. `loss`, `cost` and each metric under `metrics`: `r2`, `mae`, `spearman`, `kendall`, and under
         `top` the same for the trainings with the lowest tenth of the recorded losses; costs are compared as logarithms,
         so that their `mae` is nearly a relative error. `averaged`: the loss again, of means over the trainings of one
-        configuration, where there are several: less noise, and what answers that put folds together come to.
-        `failures`, `noise`, `ceiling`, `support`, `table`: see there.
+        configuration: over seeds on one fold, and over folds with one seed. They hold less noise; answers that put
+        folds together come to the latter. `failures`, `noise`, `ceiling`, `support`, `table`: see there.
     """
     t = targets(table)
     how = how or chosen(t, table, seed)
@@ -58,12 +58,15 @@ def trust(table: Table, *, folds: int = 5, seed: int = 0, how: Training | None =
     names = [name for name in t.outputs if name != "curve"]
     recorded = fraction(t.values[:, -1])
     wanted, predicted = losses(table, t, recorded)[well], losses(table, t, outputs)[well]
-    noise = seed_noise(table, t)
+    noise, first = seed_noise(table, t), t.seeds[well] == 0
     timed = t.timed[:, -1]
     return {
         "protocol": f"{folds} parts by configuration, seed {seed}, {int(full)} epochs",
         "loss": agreement(wanted, predicted),
-        "averaged": averaged(t.groups[well], wanted, predicted),
+        "averaged": {
+            "over seeds": averaged(t.groups[well] * len(t.folds) + t.folds[well], wanted, predicted),
+            "over folds": averaged(t.groups[well & (t.seeds == 0)], wanted[first], predicted[first]),
+        },
         "cost": agreement(t.seconds[timed, -1], np.log(seconds[timed])),
         "metrics": {
             name: agreement(recorded[well, i], outputs[well, i], wanted)
@@ -106,10 +109,10 @@ SEVERAL = 3
 
 
 def averaged(groups: NDArray[np.int64], recorded: Floats, predicted: Floats) -> dict[str, Any]:
-    """Agreement of the means over configurations that were trained several times, on folds or with seeds.
+    """Agreement of the means over groups of at least `SEVERAL` trainings.
 
     Args:
-        groups: Number of each training's configuration, shape (n,).
+        groups: Number of each training's group, shape (n,).
         recorded: Shape (n,).
         predicted: Shape (n,).
     """
