@@ -178,7 +178,18 @@ def _horizon(entry: Entry, gpu_hours: float) -> int:
     return min(expected, entry.max_trials or expected)
 
 
+SLOWNESS = {
+    "skopt-gp": 30.0,
+    "optuna-gp": 10.0,
+    "smac": 8.0,
+    "smac-hyperband": 8.0,
+    "bohb": 2.0,
+    "hyperopt-tpe": 1.5,
+    "optuna-tpe": 1.0,
+    "optuna-cmaes": 0.5,
+}
+
+
 def _slowness(plan: Plan) -> float:
     """A guess at a run's own computing, to start the slow ones first."""
-    weight = {"skopt-gp": 30.0, "smac": 8.0, "hyperopt-tpe": 1.5, "optuna-tpe": 1.0}
-    return weight.get(plan.strategy, 0.1) * plan.horizon * math.sqrt(plan.horizon)
+    return SLOWNESS.get(plan.strategy, 0.1) * plan.horizon * math.sqrt(plan.horizon)

@@ -2,6 +2,7 @@
 
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 try:
     __version__ = version("hemobench")
@@ -12,3 +13,12 @@ except PackageNotFoundError:  # a bare checkout
 _root = Path(__file__).resolve().parent.parent
 if (_root / "strategies" / "base.py").is_file():
     __path__.append(str(_root))
+
+
+def __getattr__(name: str) -> Any:
+    """`hemobench.assert_not_worse`, for tests of one's own strategy; imported when it is used."""
+    if name == "assert_not_worse":
+        from hemobench.checks import assert_not_worse
+
+        return assert_not_worse
+    raise AttributeError(f"module 'hemobench' has no attribute '{name}'")

@@ -9,7 +9,15 @@ from typing import Annotated
 
 import typer
 
-from hemobench import data_commands, parity_command, pretrain_command, report_commands, table_commands, training_commands
+from hemobench import (
+    data_commands,
+    gate_commands,
+    parity_command,
+    pretrain_command,
+    report_commands,
+    table_commands,
+    training_commands,
+)
 from hemobench.errors import BenchmarkError
 from hemobench.output import Json, print_json
 
@@ -51,7 +59,7 @@ def run_suite(
         data=data,
     )
     name = Path(suite).stem
-    folder = out or report_commands.RESULTS / name
+    folder = out or Path("results") / name
     try:
         failures = run_with_progress(chosen, name, folder, jobs)
     except KeyboardInterrupt:
@@ -108,6 +116,8 @@ for command in (
     table_commands.record,
     table_commands.fit,
     parity_command.parity,
+    gate_commands.baseline,
+    gate_commands.gate,
 ):
     app.command()(command)
 for group in (table_commands.app, data_commands.app):

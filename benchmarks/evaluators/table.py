@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -33,7 +34,7 @@ class TableEvaluator:
     Args:
         table: The table.
         strict: Refuse configurations and lengths of training that were not recorded.
-        folds: Which folds to put together, as the live task does; by default the first recorded, or all where the
+        folds: Which folds to put together, as the live task does; by default the one recorded most, or all where the
             objective needs a deviation over folds.
 
     Raises:
@@ -109,8 +110,11 @@ class TableEvaluator:
 
 
 def folds_needed(weights: Mapping[str, float], validation: Sequence[str], table: Table) -> tuple[int, ...]:
-    """The first recorded fold, or all of them where a metric of the objective is known of no single one."""
-    return table.folds[:1] if set(weights) <= set(validation) else table.folds
+    """The fold recorded most, or all of them where a metric of the objective is known of no single one."""
+    if not set(weights) <= set(validation):
+        return table.folds
+    counts = Counter(row.fold for row in table.rows)
+    return (max(table.folds, key=lambda fold: (counts[fold], -fold)),)
 
 
 def epochs_asked(proposal: Proposal, trained: int, full: int) -> int:

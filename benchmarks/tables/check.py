@@ -91,4 +91,3 @@ def describe_table(table: Table) -> dict[str, Any]:
         "test": list(test),
         "header": asdict(table.header),
     }
-

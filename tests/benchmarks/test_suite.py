@@ -90,7 +90,9 @@ def test_options_that_cannot_be_are_refused(tmp_path, options, says):
 
 
 def test_a_missing_suite_names_what_there_is():
-    with pytest.raises(BenchmarkError, match=r"did you mean 'quick'.*\n.*full, live-c-nmc, quick"):
+    with pytest.raises(
+        BenchmarkError, match=r"did you mean 'quick'.*\n.*full, gate, live-c-nmc, multi-fidelity, parallel, quick"
+    ):
         load_suite("quik")
     with pytest.raises(BenchmarkError, match=r"nowhere\.toml"):
         load_suite("nowhere.toml")

@@ -149,7 +149,7 @@ def test_the_card(known):
 def test_the_reference_is_near_the_surfaces_own(known):
     found = reference(SurrogateEvaluator(known.surrogate, "c-nmc@surrogate", 1), known.task)
     truth = stored("c-nmc").reference
-    assert found.best_loss == pytest.approx(truth.best_loss, abs=0.008)
+    assert truth.best_loss - 0.03 < found.best_loss < truth.best_loss  # lower by what luck in 400 trainings gives
     assert found.trial_gpu_hours == pytest.approx(truth.trial_gpu_hours, rel=0.03)
     expected = [loss for _, loss in found.random]
     assert expected == sorted(expected, reverse=True)
