@@ -13,12 +13,14 @@ from hemobench.output import console
 
 
 def strategy_rows() -> list[dict[str, Any]]:
-    """The strategies, with why one cannot be used here."""
-    from hemobench.strategies import STRATEGIES, unavailable
+    """The strategies, ours and other packages', with why one cannot be used here."""
+    from hemobench.strategies import STRATEGIES, installed, unavailable
 
+    ours = [(name, entry, unavailable(name) or "yes") for name, entry in STRATEGIES.items()]
+    others = [(name, entry, "yes") for name, entry in installed().items()]
     return [
-        {"name": name, "about": entry.about, "start-up": entry.startup, "available": unavailable(name) or "yes"}
-        for name, entry in STRATEGIES.items()
+        {"name": name, "about": entry.about, "start-up": entry.startup, "available": available}
+        for name, entry, available in (*ours, *others)
     ]
 
 

@@ -54,6 +54,7 @@ def parity(
     from hemobench.benchmarks.store import write_whole
     from hemobench.benchmarks.subject import check
     from hemobench.reports.parity import as_data
+    from hemobench.reports.parity_words import in_words
 
     sys.path.append(os.getcwd())  # for strategies of the user's own
     subject = asked_of(benchmark, table, surrogate)
@@ -76,9 +77,10 @@ def parity(
     except KeyboardInterrupt:
         sys.stderr.write("\nhemobench: interrupted; the same command goes on from here\n")
         raise typer.Exit(130) from None
-    write_whole(out, as_data(result))
+    data = {**as_data(result), "words": in_words(result)}
+    write_whole(out, data)
     if as_json:
-        print_json(as_data(result))
+        print_json(data)
     else:
         render(result)
         sys.stdout.write(f"{out}\n")

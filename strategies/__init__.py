@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import entry_points
 from importlib.util import find_spec
 
 from hemobench.errors import BenchmarkError
@@ -107,6 +108,21 @@ STRATEGIES: Mapping[str, Entry] = {
 }
 
 
+GROUP = "hemobench.strategies"
+
+
+def installed() -> dict[str, Entry]:
+    """Strategies that other installed packages declare as entry points of the group `hemobench.strategies`.
+
+    A name of our own table stays ours.
+    """
+    found = {}
+    for point in entry_points(group=GROUP):
+        if point.name not in STRATEGIES and point.dist is not None:
+            found[point.name] = Entry(point.value, f"from the package {point.dist.name} {point.dist.version}")
+    return found
+
+
 def unavailable(name: str) -> str | None:
     """Why a strategy of the table cannot be used here, or `None` if it can; imports nothing."""
     needs = STRATEGIES[name].needs
@@ -114,7 +130,7 @@ def unavailable(name: str) -> str | None:
 
 
 def load_strategy(name: str) -> type[Strategy]:
-    """The class of a strategy: one of the table by its name, or anybody's as `package.module:Class`.
+    """The class of a strategy: one of the table or of another package by its name, or `package.module:Class`.
 
     Raises:
         BenchmarkError: If there is none of that name, its library is missing, or the class is no strategy.
@@ -126,10 +142,14 @@ def load_strategy(name: str) -> type[Strategy]:
         return _import(STRATEGIES[name].path)
     if re.fullmatch(r"[\w.]+:\w+", name):
         return _import(name)
-    close = difflib.get_close_matches(name, STRATEGIES, n=1)
+    others = installed()
+    if name in others:
+        return _import(others[name].path)
+    known = [*STRATEGIES, *others]
+    close = difflib.get_close_matches(name, known, n=1)
     raise BenchmarkError(
         f"there is no strategy '{name}'" + (f"; did you mean '{close[0]}'?" if close else ""),
-        f"choose one of: {', '.join(STRATEGIES)}; or give your own as package.module:Class",
+        f"choose one of: {', '.join(known)}; or give your own as package.module:Class",
     )
 
 

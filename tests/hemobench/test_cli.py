@@ -167,3 +167,22 @@ def test_recommend_report_and_export(results, command, tmp_path):
     nothing = command("export", folder)
     assert nothing.returncode == 2
     assert "nothing to export to" in nothing.stderr
+
+
+def test_an_installed_package_s_strategy_is_listed_and_run_by_its_name(tmp_path, command):
+    """What pip leaves of a package that declares an entry point; nothing of ours is edited."""
+    (tmp_path / "theirs.py").write_text(OWN)
+    about = tmp_path / "theirs-1.2.dist-info"
+    about.mkdir()
+    (about / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.2\n")
+    (about / "entry_points.txt").write_text("[hemobench.strategies]\ntheirs = theirs:Mine\nrandom = theirs:Failing\n")
+    path = {"PYTHONPATH": str(tmp_path)}
+    rows = {
+        row["name"]: row for row in json.loads(command("list", "strategies", "--json", env=path).stdout)["strategies"]
+    }
+    assert rows["theirs"]["about"] == "from the package theirs 1.2"
+    assert "uniformly" in rows["random"]["about"]
+    arguments = ("--benchmarks", "c-nmc@published", "--strategies", "random,theirs", "--seeds", 2)
+    done = command("run", "quick", *arguments, "--out", tmp_path / "out", "--jobs", 1, env=path)
+    assert done.returncode == 0, done.stderr
+    assert "theirs" in done.stdout
