@@ -129,11 +129,11 @@ def answers(benchmark: str, table: str, surrogate: str, source: str) -> Evaluato
     if source == TABLE:
         return TableEvaluator(table_of(table))
     found = load_benchmark(benchmark)
-    whole = load(Path(surrogate))
+    whole, folds = load(Path(surrogate)), _folds(table_of(table))
     if source.startswith(MEMBER):
         alone = member(whole, int(source.removeprefix(MEMBER)))
-        return SurrogateEvaluator(alone, found.name, found.version, member="mean")
-    return SurrogateEvaluator(whole, found.name, found.version)
+        return SurrogateEvaluator(alone, found.name, found.version, member="mean", folds=folds)
+    return SurrogateEvaluator(whole, found.name, found.version, folds=folds)
 
 
 def begin(folder: Path, subject: Subject) -> None:
