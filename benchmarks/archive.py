@@ -115,8 +115,8 @@ def read_archive(path: Path) -> Results:
     except (pa.ArrowException, OSError, ValueError, KeyError, MemoryError) as problem:
         first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
         raise BenchmarkError(f"{path}: no readable archive: {first}", MEND) from None
-    trials.insert(0, "run", codes)
-    return assembled(found, trials[trials["number"].notna()].astype({"number": int}).reset_index(drop=True))
+    whole = pd.concat([pd.Series(codes, name="run"), trials], axis=1)
+    return assembled(found, whole[whole["number"].notna()].astype({"number": int}).reset_index(drop=True).copy())
 
 
 def _runs(about: pa.Table, path: Path) -> tuple[Any, list[Found]]:
