@@ -25,12 +25,14 @@ from hemobench.reports.importance import importances
 from hemobench.reports.inference import critical_difference
 from hemobench.reports.leaderboard import leaderboard
 from hemobench.reports.pairwise import ROPE, Comparison, Verdict, against, all_pairs, mirrored, power_note
-from hemobench.reports.papers import Claim, compare_with_papers
+from hemobench.reports.paper_figures import parts
+from hemobench.reports.papers import Measured, claims_of, of_races
 from hemobench.reports.phases import startup_trials
 from hemobench.reports.recommend import Recommendation, recommend
 from hemobench.reports.statistics import ranks
 from hemobench.reports.tables import ABSENT, COLUMNS, fitting, plain, title
 from hemobench.reports.trial_figures import history_figures, hours_figure, importance_figure, parallel_figure
+from hemobench.reports.validation import Validation
 from hemobench.reports.wording import hours_text, in_words
 
 TEMPLATES = files("hemobench.reports") / "templates"
@@ -65,6 +67,8 @@ def write_report(
     heading: str = "hemobench report",
     rope: float = ROPE,
     seed: int = 0,
+    validations: Sequence[Validation] = (),
+    extended: Results | None = None,
 ) -> None:
     """Write the report.
 
@@ -76,11 +80,13 @@ def write_report(
         heading: Of the page.
         rope: Points within which strategies are equivalent.
         seed: Of the bootstrap.
+        validations: What `hemobench validate` wrote, for the page of the papers.
+        extended: Results under 6 x 5-fold cross-validation, for the same.
 
     Raises:
         BenchmarkError: If the file cannot be written.
     """
-    page = render(results, reference_of or known_reference, startup or {}, heading, rope, seed)
+    page = render(results, reference_of or known_reference, startup or {}, heading, rope, seed, validations, extended)
     try:
         path.write_text(page, encoding="utf-8")
     except OSError as problem:
@@ -110,6 +116,8 @@ def render(
     heading: str,
     rope: float,
     seed: int,
+    validations: Sequence[Validation] = (),
+    extended: Results | None = None,
 ) -> str:
     """The page as text; see `write_report`."""
     from jinja2 import Environment
@@ -117,10 +125,12 @@ def render(
     results = with_trials(results)
     boards = leaderboard(results, reference_of, startup=startup, outside_of=known_outside, seed=seed)
     found = races(results, reference_of)
+    counting = of_races(found, results, seed=seed)
     sections = [
-        _section(race, results, boards, rope, seed, anchor=f"race-{k}", last=race is _longest(found, race))
+        _section(race, results, boards, counting, rope, seed, anchor=f"race-{k}", last=race is _longest(found, race))
         for k, race in enumerate(found)
     ]
+    claims = claims_of(counting, validations=validations, extended=extended, seed=seed)
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["chart"] = _chart_json
     template = environment.from_string((TEMPLATES / "report.html.j2").read_text(encoding="utf-8"))
@@ -129,7 +139,7 @@ def render(
         sections=sections,
         overall=[(title(board), _board_table(board), board.notes) for board in boards if board.version is None],
         across=_across(found),
-        papers=_papers(compare_with_papers(results, reference_of, seed=seed)),
+        papers=parts(counting, claims),
         legend=[(column.title, column.legend) for column in COLUMNS],
         begins=sorted(startup.items()),
         signs=_SIGNS,
@@ -167,7 +177,15 @@ def _longest(found: list[Race], race: Race) -> Race:
 
 
 def _section(
-    race: Race, results: Results, boards: list[Board], rope: float, seed: int, *, anchor: str, last: bool
+    race: Race,
+    results: Results,
+    boards: list[Board],
+    counting: list[Measured],
+    rope: float,
+    seed: int,
+    *,
+    anchor: str,
+    last: bool,
 ) -> Section:
     board = next(b for b in boards if (b.benchmark, b.version, b.gpu_hours, b.workers) == _key(race))
     answer = _answer(race, results, rope, seed)
@@ -182,7 +200,7 @@ def _section(
         words=in_words(answer) if answer else ["An older version of this benchmark: no recommendation."],
         board=_board_table(board),
         notes=board.notes,
-        figures=_figures(race, results, last, seed),
+        figures=_figures(race, results, counting, last, seed),
         histories=history_figures(race, results, begins) if last else [],
         matrix=_matrix(race, pairs, [row.strategy for row in board.rows]),
         control=_control(race, rope, seed),
@@ -204,10 +222,11 @@ def _answer(race: Race, results: Results, rope: float, seed: int) -> Recommendat
     )
 
 
-def _figures(race: Race, results: Results, last: bool, seed: int) -> list[Figure]:
+def _figures(race: Race, results: Results, counting: list[Measured], last: bool, seed: int) -> list[Figure]:
     found: list[Figure | None] = [regret_figure(race), rank_figure(race), final_figure(race), gap_figure(race, results)]
     if last:
-        shares = importances(race, results, seed=seed)
+        known = next((mine for mine in counting if mine.race is race), None)
+        shares = known.shares if known else importances(race, results, seed=seed)
         random_runs = race.runs.index[race.runs["strategy"] == RANDOM]
         trials = results.trials
         count = int((trials["run"].isin(random_runs) & (trials["status"] == "ok")).sum())
@@ -301,25 +320,6 @@ def _said(value: Any) -> str:
     if isinstance(value, dict):
         return plain(", ".join(f"{key} {_said(inner)}" for key, inner in sorted(value.items())))
     return plain(str(value))
-
-
-def _papers(claims: list[Claim]) -> list[tuple[str, Table, list[str]]]:
-    """By paper and benchmark: how much agrees, the figures, and what does not agree in words."""
-    found = []
-    for key in dict.fromkeys((claim.paper, claim.benchmark) for claim in claims):
-        mine = [claim for claim in claims if (claim.paper, claim.benchmark) == key]
-        told = [claim for claim in mine if claim.agrees is not None]
-        said = f"{key[0]} against {key[1]}: {sum(bool(c.agrees) for c in told)} of {len(told)} figures agree"
-        rows = tuple(
-            (c.what, c.place, number(c.published), number(c.ours), c.unit, _verdict(c)) for c in mine if c.published
-        )
-        table = Table(said, ("What", "Where", "Paper", "Here", "Unit", "Verdict"), rows)
-        found.append((said, table, [claim.words for claim in mine if not claim.agrees]))
-    return found
-
-
-def _verdict(claim: Claim) -> str:
-    return "cannot tell" if claim.agrees is None else f"agrees (± {claim.margin:g})" if claim.agrees else "disagrees"
 
 
 def _across(found: list[Race]) -> str:

@@ -1,4 +1,4 @@
-"""What repeated trainings of selected configurations say: spread of each, and tests between them.
+"""What repeated trainings of selected configurations say: spread of each, and tests between them; as JSON and back.
 
 The C-NMC paper's second phase: three runs of 40 epochs, mean ± deviation, coefficient of variation, 95 % interval,
 paired t-test. Its deviations divide by n; ours by n - 1, with the other beside.
@@ -6,12 +6,23 @@ paired t-test. Its deviations divide by n; ours by n - 1, with the other beside.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from itertools import combinations
+from pathlib import Path
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 from scipy import stats
+
+from hemobench.errors import BenchmarkError
+
+SCHEMA = 1
+SIDES = ("validation", "test")
+MOST_BYTES = 10 << 20
+MEND = "write it again with: hemobench validate DIR --benchmark NAME --out FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,3 +87,127 @@ def comparisons(values: Mapping[str, Sequence[float]]) -> list[Comparison]:
         wilcoxon_p = float(stats.wilcoxon(differences).pvalue) if np.any(differences) else 1.0
         found.append(Comparison(first, second, float(differences.mean()), t_p, wilcoxon_p))
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Validation:
+    """What `hemobench validate` measured: the C-NMC paper's second phase.
+
+    Attributes:
+        benchmark: As in `c-nmc@live`.
+        metric: The headline metric, for people; all figures are in percent.
+        epochs: Length of every training.
+        validation: Repeats by strategy, of its selected configuration.
+        test: The same on test.
+        comparisons: Between strategies, by side.
+        lost: Strategies that are left out, since a training of theirs failed.
+    """
+
+    benchmark: str
+    metric: str
+    epochs: int
+    validation: Mapping[str, Repeats]
+    test: Mapping[str, Repeats]
+    comparisons: Mapping[str, Sequence[Comparison]]
+    lost: tuple[str, ...] = ()
+
+
+def concluded(
+    sides: Mapping[str, Mapping[str, Sequence[float]]], benchmark: str, metric: str, epochs: int
+) -> Validation:
+    """Summaries and tests of repeated trainings.
+
+    Args:
+        sides: Percent by `validation` and `test`, strategy and repeat; NaN is a training that failed.
+        benchmark: As in `c-nmc@live`.
+        metric: For people.
+        epochs: Length of every training.
+    """
+    names = {name for values in sides.values() for name in values}
+    lost = {
+        name for name in names if not all(np.isfinite(sides.get(side, {}).get(name, [np.nan])).all() for side in SIDES)
+    }
+    whole = {side: {n: v for n, v in sides.get(side, {}).items() if n not in lost} for side in SIDES}
+    return Validation(
+        benchmark=benchmark,
+        metric=metric,
+        epochs=epochs,
+        validation={name: summary(values) for name, values in whole["validation"].items()},
+        test={name: summary(values) for name, values in whole["test"].items()},
+        comparisons={side: comparisons(whole[side]) for side in SIDES},
+        lost=tuple(sorted(lost)),
+    )
+
+
+def as_json(found: Validation) -> dict[str, Any]:
+    """Plain data for programs; what cannot be known is `null`."""
+    return {
+        "schema": SCHEMA,
+        "benchmark": found.benchmark,
+        "metric": found.metric,
+        "unit": "%",
+        "epochs": found.epochs,
+        **{side: {name: _known(asdict(repeats)) for name, repeats in getattr(found, side).items()} for side in SIDES},
+        "comparisons": {side: [_known(asdict(test)) for test in tests] for side, tests in found.comparisons.items()},
+        "lost": list(found.lost),
+    }
+
+
+def save(found: Validation, path: Path) -> None:
+    """Write `as_json` as a file.
+
+    Raises:
+        BenchmarkError: If it cannot be written.
+    """
+    try:
+        path.write_text(json.dumps(as_json(found), indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    except OSError as problem:
+        raise BenchmarkError(f"{path}: {problem.strerror}", "name a file in a folder that can be written") from None
+
+
+def load(path: Path) -> Validation:
+    """Read what `save` wrote; only the measured values are believed, all else is computed again.
+
+    Raises:
+        BenchmarkError: If it is no such file, or of a later schema.
+    """
+    try:
+        size = path.stat().st_size
+        if size > MOST_BYTES:
+            raise BenchmarkError(f"{path}: {size:,} bytes; such a file has at most {MOST_BYTES:,}", MEND)
+        read = _files.validate_json(path.read_bytes())
+    except OSError as problem:
+        raise BenchmarkError(f"{path}: {problem.strerror}", "name a file that hemobench validate wrote") from None
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "the whole file"
+        raise BenchmarkError(f"{path}: {place}: {first['msg']}", MEND) from None
+    sides = {side: {name: found.values for name, found in getattr(read, side).items()} for side in SIDES}
+    lengths = {len(values) for side in sides.values() for values in side.values()}
+    if len(lengths) > 1 or sides["validation"].keys() != sides["test"].keys():
+        raise BenchmarkError(f"{path}: strategies have different trainings", MEND)
+    return concluded(sides, read.benchmark, read.metric, read.epochs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    values: Annotated[list[FiniteFloat], Field(min_length=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    schema: Literal[1]
+    benchmark: str
+    metric: str
+    unit: Literal["%"]
+    epochs: Annotated[int, Field(ge=1)]
+    validation: dict[str, _Values]
+    test: dict[str, _Values]
+
+
+_files = TypeAdapter(_File)
+
+
+def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
+    known = {name: None if isinstance(v, float) and not np.isfinite(v) else v for name, v in fields.items()}
+    return {name: list(v) if isinstance(v, tuple) else v for name, v in known.items()}

@@ -31,7 +31,7 @@
         trace.labelfont = trace.tickfont = { color: ink, size: 11 };
         trace.rangefont = { color: "rgba(0,0,0,0)", size: 1 };
       }
-      if (trace.error_x) { trace.error_x.color = ink; }
+      for (const whisker of [trace.error_x, trace.error_y]) { if (whisker) { whisker.color = ink; } }
     }
     const options = { responsive: true, displayModeBar: false, scrollZoom: false };
     return Plotly.react(place, chart.data, themed(chart.layout, place.clientWidth < 480), options)

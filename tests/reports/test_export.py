@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,14 +19,20 @@ from hemobench.benchmarks.task import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.reports.export import distributions, latex, tidy, to_csv, to_latex, to_optuna, to_parquet
 from hemobench.reports.leaderboard import leaderboard
+from hemobench.reports.studies import frozen_trials
 from hemobench.strategies.space import random_stream
 
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
     out = tmp_path_factory.mktemp("results")
-    for plan in plans(narrowed(load_suite("quick"), strategies=["random", "manual"], seeds=1)):
-        execute(plan, out, "test")
+    budgets = {"bone-marrow@published": 5000.0, "c-nmc@published": 5.0}
+    for benchmark, hours in budgets.items():
+        suite = narrowed(
+            load_suite("quick"), benchmarks=[benchmark], strategies=["random", "manual"], seeds=1, gpu_hours=hours
+        )
+        for plan in plans(suite):
+            execute(plan, out, "test")
     return load_results(out)
 
 
@@ -96,6 +103,87 @@ def test_studies_hold_the_trials(results: Results, database: str) -> None:
     )
     failed = study.get_trials(states=[optuna.trial.TrialState.FAIL])
     assert [trial.user_attrs["status"] for trial in failed] == mine.loc[mine["status"] != "ok", "status"].tolist()
+
+
+def test_in_bulk_is_as_one_by_one(results: Results, database: str, tmp_path: Path) -> None:
+    """Optuna's own way takes a transaction a trial; every field must come out the same."""
+    slow = f"sqlite:///{tmp_path / 'slow.db'}"
+    few = Results(results.runs.iloc[:1], results.trials)
+    name, known = optuna.study.get_all_study_names(database)[0], distributions("bone-marrow")
+    rows = few.trials[few.trials["run"] == few.runs.index[0]].head(12).to_dict("records")
+    study = optuna.create_study(storage=slow, study_name=name, direction="minimize")
+    study.add_trials(frozen_trials(rows, known, int(few.runs["seed"].iloc[0])))
+    fast = optuna.load_study(study_name=name, storage=database)
+    assert fast.direction == study.direction
+    for one, other in zip(study.trials, fast.trials[: len(rows)], strict=True):
+        for field in ("number", "state", "value", "params", "distributions", "user_attrs", "system_attrs"):
+            assert getattr(one, field) == getattr(other, field), field
+        assert (one.datetime_start, one.datetime_complete) == (other.datetime_start, other.datetime_complete)
+        assert one.intermediate_values == other.intermediate_values == {}
+
+
+def test_a_study_can_go_on(results: Results, tmp_path: Path) -> None:
+    """What Optuna writes next has keys and numbers that are free."""
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    (name,) = to_optuna(Results(results.runs.iloc[:1], results.trials), url)
+    study = optuna.load_study(study_name=name, storage=url)
+    before = len(study.trials)
+    asked = study.ask()
+    study.tell(asked, 0.5)
+    assert asked.number == before
+    assert optuna.create_study(storage=url)._study_id != study._study_id
+
+
+def test_a_journal_file_holds_the_same(results: Results, database: str, tmp_path: Path) -> None:
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    path = tmp_path / "studies.log"
+    names = to_optuna(results, f"journal:{path}")
+    storage = JournalStorage(JournalFileBackend(str(path)))
+    assert sorted(optuna.study.get_all_study_names(storage)) == sorted(names)
+    for name in names:
+        one, other = (optuna.load_study(study_name=name, storage=where) for where in (storage, database))
+        assert one.user_attrs == other.user_attrs
+        for a, b in zip(one.trials, other.trials, strict=True):
+            assert (a.number, a.state, a.value, a.params, a.user_attrs) == (
+                b.number, b.state, b.value, b.params, b.user_attrs
+            )  # fmt: skip
+            assert (a.datetime_start, a.datetime_complete) == (b.datetime_start, b.datetime_complete)
+    size = path.stat().st_size
+    with pytest.raises(BenchmarkError, match=r"the journal holds .* already"):
+        to_optuna(results, f"journal:{path}")
+    assert path.stat().st_size == size
+
+
+def test_journals_that_are_none(results: Results, tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match="No such file"):
+        to_optuna(results, f"journal:{tmp_path / 'none' / 'studies.log'}")
+    (tmp_path / "text.log").write_text("no journal\n")
+    with pytest.raises(BenchmarkError, match=r"text\.log"):
+        to_optuna(results, f"journal:{tmp_path / 'text.log'}")
+    assert (tmp_path / "text.log").read_text() == "no journal\n"
+
+
+def test_all_or_nothing(results: Results, tmp_path: Path) -> None:
+    """A trial that cannot be written takes the studies before it along."""
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    broken = results.trials["run"] == results.runs.index[-1]
+    trials = results.trials.assign(started=results.trials["started"].astype(object).mask(broken, "soon"))
+    with pytest.raises(BenchmarkError, match="soon"):
+        to_optuna(Results(results.runs, trials), url)
+    assert optuna.study.get_all_study_names(url) == []
+
+
+def test_a_large_result_takes_seconds(results: Results, tmp_path: Path) -> None:
+    """Ten thousand trials: Optuna's own way takes ten minutes and more."""
+    copies, count = range(60), len(results.runs)
+    runs = [results.runs.assign(seed=k).set_axis(results.runs.index + count * k) for k in copies]
+    trials = [results.trials.assign(run=results.trials["run"] + count * k) for k in copies]
+    many = Results(pd.concat(runs).rename_axis("run"), pd.concat(trials, ignore_index=True))
+    start = time.process_time()
+    assert len(to_optuna(many, str(tmp_path / "studies.db"))) == 60 * count
+    assert time.process_time() - start < 30
 
 
 def test_optunas_own_pictures_and_importance_work(database: str) -> None:

@@ -62,8 +62,17 @@ class Page(HTMLParser):
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("results")
-    for plan in plans(narrowed(load_suite("quick"), strategies=["random", "sssr", "manual", "optuna-tpe"], seeds=3)):
-        execute(plan, out, "test")
+    budgets = {"bone-marrow@published": 5000.0, "c-nmc@published": 5.0}
+    for benchmark, hours in budgets.items():
+        suite = narrowed(
+            load_suite("quick"),
+            benchmarks=[benchmark],
+            strategies=["random", "sssr", "manual", "optuna-tpe"],
+            seeds=3,
+            gpu_hours=hours,
+        )
+        for plan in plans(suite):
+            execute(plan, out, "test")
     write_report(load_results(out), out / "report.html", startup={"sssr": "24 random trials"})
     return out / "report.html"
 
@@ -117,7 +126,9 @@ def test_it_can_be_read_without_seeing_it(page: Page) -> None:
         for name in ("aria-labelledby", "aria-describedby"):
             assert name not in attrs or attrs[name] in ids
     assert len(page.named("caption")) == len(page.named("table")) > 10
-    assert len(page.named("figcaption")) == len(page.named("figure")) == len(page.named("details")) - 6
+    others = sum(text.startswith(("In words:", "The card of", "What these runs")) for text in page.text)
+    assert others >= 6
+    assert len(page.named("figcaption")) == len(page.named("figure")) == len(page.named("details")) - others
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
     assert all(later - before <= 1 for before, later in pairwise(levels))
 
@@ -184,9 +195,9 @@ def test_thirty_seeds_take_seconds_and_megabytes(report: Path, tmp_path: Path) -
     trials = [small.trials.assign(run=small.trials["run"] + count * k) for k in copies]
     results = Results(pd.concat(runs).rename_axis("run"), pd.concat(trials, ignore_index=True))
     assert results.runs["seed"].nunique() == 30
-    start = time.perf_counter()
+    start = time.process_time()  # others may be at work on this machine
     write_report(results, tmp_path / "report.html")
-    assert time.perf_counter() - start < 20
+    assert time.process_time() - start < 20
     assert (tmp_path / "report.html").stat().st_size < 10e6
 
 

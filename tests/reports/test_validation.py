@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 
 import numpy as np
@@ -10,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hemobench.reports.validation import comparisons, summary
+from hemobench.errors import BenchmarkError
+from hemobench.reports.validation import as_json, comparisons, concluded, load, save, summary
 
 accuracies = st.lists(st.floats(0.1, 1.0), min_size=3, max_size=12)
 
@@ -59,3 +61,62 @@ def test_every_pair_is_compared():
     rng = np.random.default_rng(0)
     values = {name: rng.random(6) for name in "abcd"}
     assert len(comparisons(values)) == 6
+
+
+def whole():
+    values = {"optuna-tpe": [86.0, 84.0, 85.0], "smac": [80.0, 82.0, 81.0], "late": [80.0, float("nan"), 81.0]}
+    return concluded({"validation": values, "test": values}, "c-nmc@live", "accuracy", 40)
+
+
+def test_what_is_written_is_read_back(tmp_path):
+    found = whole()
+    assert found.lost == ("late",)
+    save(found, tmp_path / "v.json")
+    data = json.loads((tmp_path / "v.json").read_text())
+    assert data == as_json(found)
+    assert data["test"]["optuna-tpe"]["std"] == 1.0
+    assert [test["difference"] for test in data["comparisons"]["test"]] == [4.0]
+    again = load(tmp_path / "v.json")
+    assert (again.test, again.comparisons, again.epochs) == (found.test, found.comparisons, 40)
+
+
+def test_what_cannot_be_known_is_null(tmp_path):
+    found = concluded({"validation": {"a": [1.0]}, "test": {"a": [2.0]}}, "c-nmc@live", "accuracy", 1)
+    save(found, tmp_path / "v.json")
+    assert json.loads((tmp_path / "v.json").read_text())["test"]["a"]["low"] is None
+    assert load(tmp_path / "v.json").test["a"].values == (2.0,)
+
+
+def test_only_measured_values_are_believed(tmp_path):
+    data = as_json(whole())
+    data["test"]["optuna-tpe"]["mean"] = 99.9
+    (tmp_path / "v.json").write_text(json.dumps(data))
+    assert load(tmp_path / "v.json").test["optuna-tpe"].mean == 85.0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"schema": 2}, "schema"),
+        ({"epochs": "many"}, "epochs"),
+        ({"test": {"optuna-tpe": {"values": [1.0]}, "smac": {"values": [1.0, 2.0, 3.0]}}}, "different trainings"),
+        ({"test": {"optuna-tpe": {"values": [1.0, 2.0, 3.0]}}}, "different trainings"),
+        ({"test": {"smac": {"values": []}}}, "test.smac.values"),
+        ({"unit": "points"}, "unit"),
+    ],
+)
+def test_files_that_are_none(tmp_path, change, said):
+    (tmp_path / "v.json").write_text(json.dumps({**as_json(whole()), **change}))
+    with pytest.raises(BenchmarkError, match=said) as caught:
+        load(tmp_path / "v.json")
+    assert "v.json" in str(caught.value)
+
+
+def test_no_file_and_no_json(tmp_path):
+    with pytest.raises(BenchmarkError, match="No such file"):
+        load(tmp_path / "none.json")
+    (tmp_path / "v.json").write_text("{")
+    with pytest.raises(BenchmarkError, match="the whole file"):
+        load(tmp_path / "v.json")
+    with pytest.raises(BenchmarkError, match="No such file"):
+        save(whole(), tmp_path / "none" / "v.json")
