@@ -22,6 +22,13 @@ Folder = Annotated[
     ),
 ]
 
+Validations = Annotated[
+    list[Path] | None, typer.Option("--validation", help="What `hemobench validate --out` wrote; repeatable.")
+]
+Extended = Annotated[
+    Path | None, typer.Option(help="Results with extended = true: 6 x 5-fold, to compare with 6-fold.")
+]
+
 
 def leaderboard(
     results: Folder = None,
@@ -75,19 +82,31 @@ def report(
     results: Folder = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file.")] = Path("report.html"),
     heading: Annotated[str, typer.Option(help="Of the page.")] = "hemobench report",
+    validation: Validations = None,
+    extended: Extended = None,
 ) -> None:
     """Write one HTML file that works offline: the answer first, then the evidence."""
     from hemobench.reports.html import write_report
+    from hemobench.reports.validation import load
     from hemobench.strategies import STRATEGIES
 
     startup = {name: entry.startup for name, entry in STRATEGIES.items()}
-    write_report(_loaded(results), out, startup=startup, heading=heading)
+    write_report(
+        _loaded(results),
+        out,
+        startup=startup,
+        heading=heading,
+        validations=[load(path) for path in validation or []],
+        extended=_loaded(extended) if extended else None,
+    )
     sys.stdout.write(f"{out}\n")
 
 
 def export(
     results: Folder = None,
-    optuna: Annotated[str, typer.Option(help="Storage URL, as in sqlite:///study.db, for optuna-dashboard.")] = "",
+    optuna: Annotated[
+        str, typer.Option(help="Storage URL, as in sqlite:///study.db or journal:PATH, for optuna-dashboard.")
+    ] = "",
     archive: Annotated[
         Path | None,
         typer.Option(help="All runs as one Parquet file, which these commands read like a folder."),
@@ -118,23 +137,33 @@ def export(
         _write(latex, exports.to_latex(boards_of(found)))
     if optuna:
         studies = exports.to_optuna(found, optuna)
-        sys.stdout.write(f"{len(studies)} studies; look at them with: optuna-dashboard {optuna}\n")
+        sys.stdout.write(
+            f"{len(studies)} studies; look at them with: optuna-dashboard {optuna.removeprefix('journal:')}\n"
+        )
 
 
-def papers(results: Folder = None, as_json: Json = False) -> None:
+def papers(
+    results: Folder = None, validation: Validations = None, extended: Extended = None, as_json: Json = False
+) -> None:
     """Hold the two papers' figures beside these results, and say where they agree."""
     from rich.text import Text
 
     from hemobench.benchmarks.benchmark import load_benchmark
     from hemobench.reports.papers import as_json as plain
-    from hemobench.reports.papers import compare_with_papers
+    from hemobench.reports.papers import compare_with_papers, in_words
+    from hemobench.reports.validation import load
 
-    claims = compare_with_papers(_loaded(results), lambda name: load_benchmark(name).reference())
+    claims = compare_with_papers(
+        _loaded(results),
+        lambda name: load_benchmark(name).reference(),
+        validations=[load(path) for path in validation or []],
+        extended=_loaded(extended) if extended else None,
+    )
     if as_json:
         print_json(plain(claims))
         return
-    for claim in claims:
-        console().print(Text(f"- {claim.words}"), soft_wrap=True)
+    for line in in_words(claims):
+        console().print(Text(line), soft_wrap=True)
 
 
 def boards_of(results: Results) -> list[Board]:

@@ -77,6 +77,7 @@ def validate(
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: the task's full length.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of images, for a live benchmark.")] = None,
     option: Option = None,
+    out: Annotated[Path | None, typer.Option(help="Write it as JSON too, for papers and report --validation.")] = None,
     as_json: Json = False,
 ) -> None:
     """Train what each strategy selected again, several times, and compare: the C-NMC paper's second phase."""
@@ -107,7 +108,7 @@ def validate(
                 value = metrics.get(found.task.headline, float("nan"))
                 sides[side].setdefault(choice.strategy, []).append(100 * value)
             bar.advance(task)
-    report_repeats(sides, benchmark, found.task.headline_label, length, as_json=as_json)
+    report_repeats(sides, benchmark, found.task.headline_label, length, out, as_json=as_json)
 
 
 def live_evaluator(task: Task, data: Path, options: Mapping[str, Any]) -> Live:
@@ -275,48 +276,27 @@ def _shown(metrics: Mapping[str, float], name: str) -> str:
 
 
 def report_repeats(
-    sides: Mapping[str, Mapping[str, Sequence[float]]], benchmark: str, label: str, epochs: int, *, as_json: bool
-) -> None:
-    """Print what repeated trainings say, of validation and of test."""
-    from hemobench.reports.validation import comparisons, summary
-
-    whole = {side: {n: v for n, v in values.items() if all(x == x for x in v)} for side, values in sides.items()}
-    summaries = {side: {name: summary(found) for name, found in values.items()} for side, values in whole.items()}
-    tests = {side: comparisons(values) for side, values in whole.items()}
-    if as_json:
-        print_json(repeats_as_json(summaries, tests, benchmark, label, epochs))
-        return
-    for side, found in summaries.items():
-        render_repeats(f"{benchmark}, {side} {label} in %, {epochs} epochs", found, tests[side])
-    lost = sorted({name for values in sides.values() for name in values} - set(summaries["validation"]))
-    if lost:
-        sys.stdout.write(f"left out, since a training of theirs failed: {', '.join(lost)}\n")
-
-
-def repeats_as_json(
-    summaries: Mapping[str, Mapping[str, Repeats]],
-    tests: Mapping[str, Sequence[Comparison]],
+    sides: Mapping[str, Mapping[str, Sequence[float]]],
     benchmark: str,
     label: str,
     epochs: int,
-) -> dict[str, Any]:
-    """Repeated trainings as plain data; what cannot be known is `null`."""
-    from dataclasses import asdict
+    out: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print what repeated trainings say, of validation and of test."""
+    from hemobench.reports import validation
 
-    def known(value: Any) -> Any:
-        return None if isinstance(value, float) and value != value else value
-
-    def plain(found: Any) -> dict[str, Any]:
-        return {name: known(value) for name, value in asdict(found).items()}
-
-    return {
-        "benchmark": benchmark,
-        "metric": label,
-        "unit": "%",
-        "epochs": epochs,
-        **{side: {name: plain(found) for name, found in values.items()} for side, values in summaries.items()},
-        "comparisons": {side: [plain(test) for test in found] for side, found in tests.items()},
-    }
+    found = validation.concluded(sides, benchmark, label, epochs)
+    if out is not None:
+        validation.save(found, out)
+    if as_json:
+        print_json(validation.as_json(found))
+        return
+    for side, summaries in found.summaries.items():
+        render_repeats(f"{benchmark}, {side} {label} in %, {epochs} epochs", summaries, found.comparisons[side])
+    if found.lost:
+        sys.stdout.write(f"left out, since a training of theirs failed: {', '.join(found.lost)}\n")
 
 
 def render_repeats(title: str, summaries: Mapping[str, Repeats], tests: Sequence[Comparison]) -> None:

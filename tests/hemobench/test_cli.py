@@ -157,7 +157,7 @@ def test_recommend_report_and_export(results, command, tmp_path):
     assert plain["use"] in said.stdout
     claims = command("papers", folder)
     assert claims.returncode == 0, claims.stderr
-    assert "- Agrees on " in claims.stdout
+    assert "figures agree" in claims.stdout
     assert command("report", folder, "-o", tmp_path / "report.html").returncode == 0
     assert "<script" in (tmp_path / "report.html").read_text()
     files = {kind: tmp_path / f"out.{kind}" for kind in ("parquet", "csv", "markdown", "latex")}
