@@ -293,7 +293,7 @@ def report_repeats(
     if as_json:
         print_json(validation.as_json(found))
         return
-    for side, summaries in found.summaries.items():
+    for side, summaries in (("validation", found.validation), ("test", found.test)):
         render_repeats(f"{benchmark}, {side} {label} in %, {epochs} epochs", summaries, found.comparisons[side])
     if found.lost:
         sys.stdout.write(f"left out, since a training of theirs failed: {', '.join(found.lost)}\n")
