@@ -77,10 +77,10 @@ def parity(
     except KeyboardInterrupt:
         sys.stderr.write("\nhemobench: interrupted; the same command goes on from here\n")
         raise typer.Exit(130) from None
-    data = {**as_data(result), "words": in_words(result)}
-    write_whole(out, data)
+    found = {**as_data(result), "words": in_words(result)}
+    write_whole(out, found)
     if as_json:
-        print_json(data)
+        print_json(found)
     else:
         render(result)
         sys.stdout.write(f"{out}\n")
