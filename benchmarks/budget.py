@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hemobench.benchmarks.evaluators.base import Cost
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Status
 
@@ -55,18 +54,17 @@ class Ledger:
         self._budget = budget
         self._charged = dict.fromkeys(ACCOUNTS, 0)
 
-    def charge(self, status: Status, cost: Cost, duration: int) -> None:
+    def charge(self, status: Status, duration: int, evaluation: int = 0) -> None:
         """Attribute one trial.
 
         Args:
             status: How the trial ended.
-            cost: The whole trial's cost.
             duration: What of it lies within the budget, in microseconds.
+            evaluation: What the whole trial spent on validation and test, in microseconds.
         """
         if status is Status.OK:
-            evaluation = min(microseconds(cost.evaluation_seconds), duration)
-            self._charged["evaluation"] += evaluation
-            self._charged["train"] += duration - evaluation
+            self._charged["evaluation"] += min(evaluation, duration)
+            self._charged["train"] += duration - min(evaluation, duration)
         else:
             self._charged["cut" if status is Status.CUT else "failed"] += duration
 

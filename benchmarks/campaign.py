@@ -15,7 +15,7 @@ from typing import Any
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.environment import environment
 from hemobench.benchmarks.evaluators.base import Evaluator, Outcome
-from hemobench.benchmarks.execute import process_pool
+from hemobench.benchmarks.pool import process_pool
 from hemobench.benchmarks.runner import Vetting, require_support
 from hemobench.benchmarks.store import same_run, write_whole
 from hemobench.benchmarks.tables.design import Design, again, points

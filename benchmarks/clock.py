@@ -1,29 +1,69 @@
-"""The virtual clock: W workers, and a heap of the trials' finish times."""
+"""The virtual clock: W workers, and the trials in flight, of which the one that finishes first is next.
+
+A trial occupies a worker for its cost, wherever and whenever it is really trained. Where trials are trained side by
+side, a trial that is there is held back until no other in flight can have finished before it: so the order in which a
+strategy is told depends on what trials cost and on nothing else, neither on queues, lost machines and retries, nor on
+late messages.
+"""
 
 from __future__ import annotations
 
-import heapq
-from dataclasses import dataclass, field
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-from hemobench.benchmarks.evaluators.base import Outcome
+from hemobench.benchmarks.budget import microseconds
+from hemobench.benchmarks.evaluators.base import Answer, Outcome
 from hemobench.strategies.base import Proposal
 
 
-@dataclass(order=True, slots=True)
+@dataclass(slots=True)
 class Running:
-    """A trial in flight; ordered by when it finishes, then by number."""
+    """A trial in flight.
 
-    finish: int
+    Attributes:
+        number: Position of the ask in the run.
+        start: Microseconds since the run began.
+        proposal: What is trained.
+        answer: What comes of it.
+        ask_s: Seconds that the strategy took.
+        evaluate_s: Seconds that the evaluator took before it answered, or took the proposal on.
+    """
+
     number: int
-    start: int = field(compare=False)
-    proposal: Proposal = field(compare=False)
-    outcome: Outcome = field(compare=False)
-    ask_s: float = field(compare=False)
-    evaluate_s: float = field(compare=False)
+    start: int
+    proposal: Proposal
+    answer: Answer
+    ask_s: float
+    evaluate_s: float
+
+    @property
+    def outcome(self) -> Outcome:
+        """What came of it, once it is there."""
+        outcome = self.answer.outcome
+        assert outcome is not None
+        return outcome
+
+    @property
+    def earliest(self) -> float:
+        """When it finishes, in microseconds; while that is not known, the earliest moment at which it may."""
+        outcome, at_least = self.answer.outcome, self.answer.at_least
+        taken = microseconds(at_least) if at_least < math.inf else math.inf
+        return self.start + (taken if outcome is None else max(taken, duration(outcome)))
+
+    def charged(self, now: int) -> int:
+        """Microseconds until now that it is charged: what it cost, and not what it was waited for."""
+        outcome = self.answer.outcome
+        return now - self.start if outcome is None else min(now - self.start, duration(outcome))
+
+
+def duration(outcome: Outcome) -> int:
+    """Microseconds for which a trial occupies a worker: its cost, at least one."""
+    return max(microseconds(outcome.cost.gpu_seconds), 1)
 
 
 class Clock:
-    """Simulated time in microseconds; it moves only when a trial finishes."""
+    """Simulated time in microseconds; it moves only when a trial finishes, and never back."""
 
     def __init__(self, workers: int) -> None:
         self.now = 0
@@ -40,16 +80,25 @@ class Clock:
         """Whether a trial is in flight."""
         return bool(self._running)
 
+    @property
+    def in_flight(self) -> Sequence[Running]:
+        """The trials on the workers."""
+        return self._running
+
     def start(self, trial: Running) -> None:
         """Occupy a worker from now until the trial's finish."""
-        heapq.heappush(self._running, trial)
-
-    def next_finish(self) -> int:
-        """When the next trial finishes."""
-        return self._running[0].finish
+        self._running.append(trial)
 
     def advance(self, until: int) -> Running:
-        """Take the next trial off its worker and move time to its finish, or to `until` if that is sooner."""
-        trial = heapq.heappop(self._running)
-        self.now = min(trial.finish, until)
+        """Take the next trial off its worker and move time to its finish, or to `until` if that is sooner.
+
+        Waits until the next is known: of equal ones, the one that was asked first.
+        """
+        while True:
+            trial = min(self._running, key=lambda running: (running.earliest, running.number))
+            if trial.answer.outcome is not None:
+                break
+            trial.answer.wait()
+        self._running.remove(trial)
+        self.now = max(self.now, int(min(trial.earliest, until)))
         return trial

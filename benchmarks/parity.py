@@ -28,7 +28,8 @@ from pydantic import TypeAdapter, ValidationError
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.budget import Budget
 from hemobench.benchmarks.confined import Confined
-from hemobench.benchmarks.execute import execute, process_pool
+from hemobench.benchmarks.execute import execute
+from hemobench.benchmarks.pool import process_pool
 from hemobench.benchmarks.record import RunEnd, TrialRecord
 from hemobench.benchmarks.runner import require_support, run
 from hemobench.benchmarks.store import TRIALS, RunKey, read_end, read_json, read_trials, write_whole

@@ -9,7 +9,7 @@ from typing import TypeVar
 
 from hemobench.benchmarks.budget import Budget, Ledger, microseconds
 from hemobench.benchmarks.clock import Clock, Running
-from hemobench.benchmarks.evaluators.base import Evaluator
+from hemobench.benchmarks.evaluators.base import Concurrent, Evaluator, submit
 from hemobench.benchmarks.record import RunEnd, TrialRecord
 from hemobench.benchmarks.task import Task
 from hemobench.strategies.base import Proposal, Status, Strategy, Trial, UnsupportedTask
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 
 def run(
-    strategy: Strategy, evaluator: Evaluator, budget: Budget, *, task: Task, seed: int
+    strategy: Strategy, evaluator: Evaluator | Concurrent, budget: Budget, *, task: Task, seed: int
 ) -> Generator[TrialRecord, None, RunEnd]:
     """Run one strategy on one task under a budget of GPU-hours.
 
@@ -55,16 +55,15 @@ def run(
             break
         running = clock.advance(budget.end)
         trial, record = settle(running, clock.now, task)
-        ledger.charge(record.status, record.cost, clock.now - running.start)
+        ledger.charge(record.status, running.charged(clock.now), microseconds(record.cost.evaluation_seconds))
         if record.status is not Status.CUT:
             trained[record.number] = running.proposal
             before = perf_counter()
             _, error = guarded(f"told of trial {trial.number}", lambda: strategy.tell(trial))  # noqa: B023
             record = replace(record, measured={**record.measured, "tell_s": perf_counter() - before})
         yield record
-    while clock.busy:  # a strategy that raised leaves trials in flight: charged up to now, and lost
-        lost = clock.advance(clock.now)
-        ledger.charge(Status.CUT, lost.outcome.cost, clock.now - lost.start)
+    for lost in clock.in_flight:  # by a strategy that raised: charged up to now
+        ledger.charge(Status.CUT, lost.charged(clock.now))
     ended = "strategy-error" if error else status
     return RunEnd(ended, ledger.close(clock.now), error)  # type: ignore[arg-type]
 
@@ -80,7 +79,7 @@ def guarded(place: str, action: Callable[[], T]) -> tuple[T | None, str | None]:
 def launch(
     number: int,
     proposal: Proposal,
-    evaluator: Evaluator,
+    evaluator: Evaluator | Concurrent,
     seed: int,
     now: int,
     budget: Budget,
@@ -90,18 +89,17 @@ def launch(
     """Have a proposal evaluated; it occupies a worker from now for its cost, at least a microsecond."""
     asked_at = perf_counter()
     epochs_before = trained[proposal.resume_from].epochs or 0 if proposal.resume_from is not None else 0
-    outcome = evaluator.evaluate(proposal, seed, trained=epochs_before, limit=(budget.end - now) / 1e6)
-    finish = now + max(microseconds(outcome.cost.gpu_seconds), 1)
-    return Running(finish, number, now, proposal, outcome, asked_at - asked_from, perf_counter() - asked_at)
+    answer = submit(evaluator, proposal, seed, trained=epochs_before, limit=(budget.end - now) / 1e6)
+    return Running(number, now, proposal, answer, asked_at - asked_from, perf_counter() - asked_at)
 
 
 def settle(running: Running, now: int, task: Task) -> tuple[Trial, TrialRecord]:
     """What the strategy may see of a trial that has come to its end, and what is recorded."""
     outcome, proposal = running.outcome, running.proposal
-    status = Status.CUT if running.finish > now else outcome.status
+    status = Status.CUT if running.earliest > now else outcome.status
     ok = status is Status.OK
     loss = task.objective.loss(outcome.validation) if ok else None
-    trial = Trial(running.number, proposal, loss, status, (now - running.start) / 1e6)
+    trial = Trial(running.number, proposal, loss, status, running.charged(now) / 1e6)
     record = TrialRecord(
         number=running.number,
         config=dict(proposal.config),

@@ -42,6 +42,9 @@ def run_suite(
     workers: Annotated[int | None, typer.Option(min=1, help="Trials that may be pending at once.")] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
     data: Annotated[Path | None, typer.Option(help="Folder of images, for live benchmarks.")] = None,
+    dask: Annotated[
+        str, typer.Option(metavar="WHERE", help="On a Dask cluster: local, slurm, or a scheduler's address.")
+    ] = "",
 ) -> None:
     """Run a suite and print its leaderboard. What is there already is gone on with."""
     from hemobench.benchmarks.narrow import narrowed
@@ -61,7 +64,7 @@ def run_suite(
     name = Path(suite).stem
     folder = out or Path("results") / name
     try:
-        failures = run_with_progress(chosen, name, folder, jobs)
+        failures = run_with_progress(chosen, name, folder, jobs, dask)
     except KeyboardInterrupt:
         sys.stderr.write("\nhemobench: interrupted; the same command goes on from here\n")
         raise typer.Exit(130) from None

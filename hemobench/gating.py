@@ -12,7 +12,7 @@ from pathlib import Path
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from hemobench.benchmarks.environment import environment
-from hemobench.benchmarks.execute import execute_all, process_pool
+from hemobench.benchmarks.pool import execute_all, process_pool
 from hemobench.benchmarks.suite import Arm, Plan, plans
 from hemobench.errors import BenchmarkError
 from hemobench.output import console

@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.execute import Done, execute_all, process_pool
-from hemobench.benchmarks.suite import Suite, plans
+from hemobench.benchmarks.execute import Done
+from hemobench.benchmarks.pool import over_processes
+from hemobench.benchmarks.suite import Plan, Suite, plans
 from hemobench.errors import BenchmarkError
 from hemobench.output import console
 
 
-def run_with_progress(suite: Suite, name: str, out: Path, jobs: int | None) -> int:
-    """Run every plan of a suite over a pool of processes.
+def run_with_progress(suite: Suite, name: str, out: Path, jobs: int | None, dask: str = "") -> int:
+    """Run every plan of a suite over a pool of processes, or over a cluster.
+
+    Args:
+        suite: What to run.
+        name: Its name.
+        out: The results' folder.
+        jobs: Processes, or workers of the cluster to start; `None` for as many as this machine has room for.
+        dask: `local`, `slurm` or a scheduler's address; empty for processes.
 
     Returns:
         The number of runs that failed for a reason that is not their strategy's; each has been said.
@@ -38,16 +48,30 @@ def run_with_progress(suite: Suite, name: str, out: Path, jobs: int | None) -> i
         TimeRemainingColumn(),
         TextColumn("{task.fields[best]}"),
     )
-    screen.print(f"{suite.title or name}: {len(todo)} runs on {count} processes", markup=False, highlight=False)
-    with Progress(*columns, console=screen) as bar, process_pool(count) as pool:
+    place = f"Dask ({dask})" if dask else f"{count} processes"
+    screen.print(f"{suite.title or name}: {len(todo)} runs on {place}", markup=False, highlight=False)
+    with Progress(*columns, console=screen) as bar, _over(todo, out, name, count, dask) as ends:
         task = bar.add_task("", total=len(todo), best="")
-        for done in execute_all(todo, out, name, pool):
+        for done in ends:
             failed += done.failure is not None
             say(done, screen)
             keep_best(best, done)
             shown = ", ".join(f"{name.partition('@')[0]} {_score(loss)}" for name, loss in sorted(best.items()))
             bar.update(task, advance=1, best=shown)
     return failed
+
+
+@contextmanager
+def _over(todo: Sequence[Plan], out: Path, name: str, count: int, dask: str) -> Iterator[Iterable[Done]]:
+    """The runs as they end, wherever they run."""
+    if not dask:
+        with closing(over_processes(todo, out, name, count)) as ends:
+            yield ends
+        return
+    from hemobench.benchmarks.cluster import cluster, over_cluster
+
+    with cluster(dask, count) as client, closing(over_cluster(todo, out, name, client)) as ends:
+        yield ends
 
 
 def processes(suite: Suite) -> int:

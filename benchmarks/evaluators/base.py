@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Literal, Protocol, runtime_checkable
 
 from hemobench.strategies.base import Proposal, Status
 
@@ -59,6 +59,37 @@ class Outcome:
     extra: Mapping[str, float] = field(default_factory=dict)
 
 
+class Answer(Protocol):
+    """An outcome that may still be on its way."""
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """What came of the proposal; `None` while nobody knows."""
+
+    @property
+    def at_least(self) -> float:
+        """GPU-seconds that the trial takes in any case, as far as is known by now; never falls."""
+
+    def wait(self) -> None:
+        """Return when there may be news of either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """An `Answer` that is there already.
+
+    Attributes:
+        outcome: What came of the proposal.
+        at_least: GPU-seconds before which the trial cannot have finished, whatever its cost.
+    """
+
+    outcome: Outcome
+    at_least: float = 0.0
+
+    def wait(self) -> None:
+        """There will be no news."""
+
+
 class Evaluator(Protocol):
     """Answers proposals: by live training, from a table, a surrogate or a published response surface."""
 
@@ -78,3 +109,18 @@ class Evaluator(Protocol):
         Returns:
             The outcome. A failed training is an outcome with a charge, not an exception.
         """
+
+
+@runtime_checkable
+class Concurrent(Protocol):
+    """Works on several proposals at once."""
+
+    def submit(self, proposal: Proposal, seed: int, *, trained: int = 0, limit: float = math.inf) -> Answer:
+        """As `Evaluator.evaluate`, without waiting for the outcome."""
+
+
+def submit(evaluator: Evaluator | Concurrent, proposal: Proposal, seed: int, *, trained: int, limit: float) -> Answer:
+    """Have a proposal evaluated: at once, or beside others where the evaluator can do that."""
+    if isinstance(evaluator, Concurrent):
+        return evaluator.submit(proposal, seed, trained=trained, limit=limit)
+    return Known(evaluator.evaluate(proposal, seed, trained=trained, limit=limit))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -36,6 +36,8 @@ from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Proposal, Status
 
 _options = TypeAdapter(Options)
+OnCharge = Callable[[float], None]
+"""Told the device-seconds that a trial has been charged so far."""
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 SUBSET_SEED = 0
 
@@ -101,13 +103,21 @@ class Live:
             **self._workbench.provenance,
         }
 
-    def evaluate(self, proposal: Proposal, seed: int, *, trained: int = 0, limit: float = math.inf) -> Outcome:
-        """Train one proposal; see `Evaluator.evaluate`.
+    def evaluate(
+        self,
+        proposal: Proposal,
+        seed: int,
+        *,
+        trained: int = 0,
+        limit: float = math.inf,
+        on_charge: OnCharge | None = None,
+    ) -> Outcome:
+        """Train one proposal; see `Evaluator.evaluate`. `on_charge` is told the device-seconds so far, every epoch.
 
         A training that diverges, runs out of memory, times out or passes `limit` is an outcome with a charge, and
         leaves the process fit for the next.
         """
-        return self.train(proposal, seed, trained=trained, limit=limit)[0]
+        return self.train(proposal, seed, trained=trained, limit=limit, on_charge=on_charge)[0]
 
     def train(
         self,
@@ -117,6 +127,7 @@ class Live:
         trained: int = 0,
         limit: float = math.inf,
         on_epoch: OnEpoch | None = None,
+        on_charge: OnCharge | None = None,
     ) -> tuple[Outcome, Result]:
         """As `evaluate`, with what a record has no room for: every fold's result and the confusion matrices.
 
@@ -126,13 +137,15 @@ class Live:
             trained: Epochs charged before.
             limit: GPU-seconds after which training stops.
             on_epoch: Told of every epoch.
+            on_charge: Told after every epoch what has been charged so far.
         """
         bench = self._workbench
         setup, self._setup_s = self._setup_s, {"loading_s": 0.0, "preparation_s": 0.0}  # told once
         devices.reset_peak_memory(self._device)
         with devices.settings(self._options.threads, self._options.deterministic):
             watch = Stopwatch(self._device, limit, self._options.trial_timeout or math.inf)
-            status, result, error = self._guarded(bench, proposal, seed, trained, watch, on_epoch)
+            told = _telling(watch, on_epoch, on_charge)
+            status, result, error = self._guarded(bench, proposal, seed, trained, watch, told)
         outcome = Outcome(
             status=status,
             validation=result.validation,
@@ -221,6 +234,18 @@ class Live:
         """Names a trial but for its epochs: everything that its weights depend on."""
         settings = {**self.provenance, "options": {k: str(v) for k, v in asdict(self._options).items()}}
         return json.dumps([settings, dict(proposal.config), seed], sort_keys=True)
+
+
+def _telling(watch: Stopwatch, on_epoch: OnEpoch | None, on_charge: OnCharge | None) -> OnEpoch | None:
+    if on_charge is None:
+        return on_epoch
+
+    def told(fold: int, epoch: int, accuracy: float) -> None:
+        if on_epoch is not None:
+            on_epoch(fold, epoch, accuracy)
+        on_charge(watch.charged)
+
+    return told
 
 
 def live(

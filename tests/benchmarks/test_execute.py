@@ -11,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from hemobench.benchmarks.execute import execute, execute_all, process_pool, unmeasured
+from hemobench.benchmarks.execute import execute
+from hemobench.benchmarks.pool import execute_all, over_processes, process_pool
+from hemobench.benchmarks.replay import unmeasured
 from hemobench.benchmarks.narrow import narrowed
 from hemobench.benchmarks.store import END, TRIALS, find_runs, read_end, read_trials
 from hemobench.benchmarks.suite import Suite, load_suite, plans
@@ -140,7 +142,7 @@ def test_wrong_settings_get_the_one_message(tmp_path):
 KILLED = """
 import sys
 from pathlib import Path
-from hemobench.benchmarks.execute import execute_all, process_pool
+from hemobench.benchmarks.pool import execute_all, process_pool
 from hemobench.benchmarks.narrow import narrowed
 from hemobench.benchmarks.suite import load_suite, plans
 if __name__ == "__main__":

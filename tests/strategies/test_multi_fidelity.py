@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.budget import Budget
-from hemobench.benchmarks.execute import execute, unmeasured
+from hemobench.benchmarks.execute import execute
+from hemobench.benchmarks.replay import unmeasured
 from hemobench.benchmarks.runner import run
 from hemobench.benchmarks.store import END, TRIALS, RunKey, read_trials
 from hemobench.benchmarks.suite import Plan
