@@ -11,6 +11,7 @@ import json
 import logging
 import os
 import sys
+import threading
 import uuid
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
@@ -35,18 +36,20 @@ from distributed import (
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.environment import environment
 from hemobench.benchmarks.evaluators.base import WORKER
-from hemobench.benchmarks.evaluators.remote import DEVICE, Remote, gone
+from hemobench.benchmarks.evaluators.remote import DEATHS, DEVICE, Remote, gone
 from hemobench.benchmarks.execute import Done, contained
 from hemobench.benchmarks.pool import WORKER_ENVIRONMENT, over_processes, written
 from hemobench.benchmarks.suite import Plan
 from hemobench.errors import BenchmarkError
 
+MENDING_S = 5.0
+"""Seconds between two looks at what is missing of a cluster's workers."""
 MACHINE = {"git", "platform", "torch", "torchvision"}
 """What of the environment may differ between the machines of a cluster: a run's loop needs none of it."""
 
 
 class Guard(Nanny):  # type: ignore[misc]
-    """Starts a worker, and again when it dies, in the environment that all worker processes have.
+    """Starts a worker, and again when it dies, in the environment that all worker processes have, with its number.
 
     Dask's own overwrites a hash seed of 0 with one of its own, and SMAC would search otherwise than elsewhere.
     """
@@ -54,14 +57,7 @@ class Guard(Nanny):  # type: ignore[misc]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.pre_spawn_env.update(WORKER_ENVIRONMENT)
-        self.env.update(WORKER_ENVIRONMENT)
-
-
-class Numbered(WorkerPlugin):  # type: ignore[misc]
-    """Numbers the workers of one machine, so that each trains on a GPU of its own."""
-
-    def setup(self, worker: Worker) -> None:
-        os.environ[WORKER] = str(worker.name)
+        self.env.update(WORKER_ENVIRONMENT | {WORKER: str(self.name)})
 
 
 @contextmanager
@@ -78,6 +74,7 @@ def cluster(where: str, workers: int) -> Iterator[Client]:
     """
     with ExitStack() as stack:
         if where == "local":
+            stack.enter_context(dask.config.set({"distributed.scheduler.allowed-failures": DEATHS - 1}))
             address = stack.enter_context(
                 LocalCluster(
                     n_workers=workers,
@@ -85,18 +82,36 @@ def cluster(where: str, workers: int) -> Iterator[Client]:
                     threads_per_worker=1,
                     memory_limit=0,
                     resources=DEVICE,
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",
                     silence_logs=logging.CRITICAL,
                 )
             )
+            stack.enter_context(_kept_at(workers, address))
         elif where == "slurm":
             address = stack.enter_context(_slurm(workers))
+            stack.enter_context(_kept_at(workers, address))
         else:
             address = where
         client = stack.enter_context(_client(address))
-        if where == "local":
-            client.register_plugin(Numbered())
         yield client
+
+
+@contextmanager
+def _kept_at(workers: int, cluster: Any) -> Iterator[None]:
+    """Start what is missing of a cluster's workers again and again: Dask gives those up that die while they start."""
+    over = threading.Event()
+
+    def keep() -> None:
+        while not over.wait(MENDING_S):
+            cluster.scale(workers)
+
+    thread = threading.Thread(target=keep, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _client(address: Any) -> Client:
@@ -125,7 +140,7 @@ def _slurm(jobs: int) -> Any:
             worker_extra_args=[*configured.get("worker-extra-args", []), "--resources", "GPU=1", "--no-nanny"],
             job_script_prologue=[*configured.get("job-script-prologue", []), *exports],
         )
-        found.adapt(minimum_jobs=jobs, maximum_jobs=jobs)  # what dies is asked for again
+        found.scale(jobs=jobs)
     except (ValueError, TypeError, OSError, RuntimeError) as problem:
         raise BenchmarkError(
             f"--dask slurm: {' '.join(str(problem).split())}", "configure jobqueue.slurm as docs/cluster.md says"
@@ -200,6 +215,7 @@ def _whole_runs(plans: Sequence[Plan], out: Path, suite: str, client: Client) ->
 def _token(out: Path) -> Iterator[Path]:
     """A file by which workers show that they see the results' folder."""
     token = out / f".seen-{uuid.uuid4().hex}.partial"
+    out.mkdir(parents=True, exist_ok=True)
     token.touch()
     try:
         yield token

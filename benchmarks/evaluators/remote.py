@@ -108,11 +108,13 @@ class Pending:
         self._send = send
         self._news = threading.Event()
         self._attempts: set[str] = set()
+        self._sendings = 0
         self._began = monotonic()
         self._outcome: Outcome | None = None
         self._future = self._sent()
 
     def _sent(self) -> Future:
+        self._sendings += 1
         future = self._send()
         future.add_done_callback(lambda _: self._news.set())
         return future
@@ -145,7 +147,7 @@ class Pending:
         try:
             found: Outcome = self._future.result()
         except KilledWorker:
-            if len(self._attempts) < DEATHS:  # it has waited on workers that died of something else
+            if max(len(self._attempts), self._sendings) < DEATHS:  # it waited on workers that died of something else
                 self._future = self._sent()
                 return None
             return self._killed()
@@ -180,7 +182,7 @@ def _evaluate(
     worker, attempt = get_worker(), uuid.uuid4().hex
 
     def say(charged: float) -> None:
-        worker.log_event(topic, {"trial": trial, "attempt": attempt, "charged": charged})
+        worker.log_event(topic, {"trial": trial, "attempt": attempt, "charged": float(charged)})
 
     say(0.0)
     evaluator = shared(benchmark, settings)

@@ -3,51 +3,25 @@
 from __future__ import annotations
 
 import json
+import multiprocessing
+import os
+import random
+import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from contracts.small_suites import ends, run_all, suite, trials
 
 from hemobench.benchmarks.execute import execute
-from hemobench.benchmarks.pool import execute_all, over_processes, process_pool
-from hemobench.benchmarks.replay import unmeasured
-from hemobench.benchmarks.narrow import narrowed
-from hemobench.benchmarks.store import END, TRIALS, find_runs, read_end, read_trials
-from hemobench.benchmarks.suite import Suite, load_suite, plans
+from hemobench.benchmarks.pool import over_processes
+from hemobench.benchmarks.store import END, TRIALS, find_runs
+from hemobench.benchmarks.suite import plans
 from hemobench.errors import BenchmarkError
-
-FAST = ["manual", "random", "sssr", "optuna-tpe", "hyperopt-tpe"]
-
-
-def suite(strategies=FAST, seeds=2, gpu_hours=3.0, **options) -> Suite:
-    return narrowed(
-        load_suite("quick"),
-        benchmarks=["c-nmc@published"],
-        strategies=strategies,
-        seeds=seeds,
-        gpu_hours=gpu_hours,
-        **options,
-    )
-
-
-def run_all(chosen: Suite, out: Path, jobs: int) -> None:
-    with process_pool(jobs) as pool:
-        for done in execute_all(plans(chosen), out, "test", pool):
-            assert done.failure is None, done.failure
-
-
-def trials(root: Path) -> dict[str, list[dict]]:
-    return {
-        str(folder.relative_to(root)): [unmeasured(record) for record in read_trials(folder / TRIALS)]
-        for folder in find_runs(root)
-    }
-
-
-def ends(root: Path) -> list:
-    return [read_end(folder) for folder in find_runs(root)]
 
 
 @pytest.fixture(scope="module")
@@ -172,3 +146,42 @@ def test_killed_at_any_moment_it_ends_with_the_same_files(tmp_path, undisturbed)
     assert trials(out) == trials(undisturbed)
     assert ends(out) == ends(undisturbed)
     assert not list(out.rglob("*.partial"))
+
+
+def kill_a_worker(out: Path) -> None:
+    """As the kernel does when memory is short, once runs are on their way."""
+    while not list(out.rglob(TRIALS)):
+        time.sleep(0.05)
+    os.kill(random.choice(multiprocessing.active_children()).pid, signal.SIGKILL)
+
+
+def test_a_killed_worker_is_replaced(tmp_path, undisturbed):
+    killer = threading.Thread(target=kill_a_worker, args=(tmp_path,))
+    killer.start()
+    ended = list(over_processes(plans(suite()), tmp_path, "test", 2))
+    killer.join()
+    assert [done.failure for done in ended] == [None] * 10
+    assert trials(tmp_path) == trials(undisturbed)
+    assert ends(tmp_path) == ends(undisturbed)
+
+
+DEADLY = """
+import os
+from hemobench.strategies.random_search import RandomSearch
+class Deadly(RandomSearch):
+    def ask(self):
+        os._exit(1) if self.asked == 3 else None
+        self.asked = getattr(self, "asked", 0) + 1
+        return super().ask()
+    asked = 0
+"""
+
+
+def test_a_run_that_kills_its_process_fails_alone(tmp_path, monkeypatch):
+    (tmp_path / "deadly.py").write_text(DEADLY)
+    monkeypatch.syspath_prepend(tmp_path)
+    chosen = suite(["random", "deadly:Deadly"], seeds=1)
+    ended = {done.plan.strategy: done for done in over_processes(plans(chosen), tmp_path / "out", "test", 2)}
+    assert ended["random"].failure is None
+    assert "died 3 times" in ended["deadly:Deadly"].failure
+    assert len(trials(tmp_path / "out")["c-nmc@published/deadly.Deadly/3h-1w/seed-0"]) == 3

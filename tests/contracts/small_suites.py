@@ -1,0 +1,43 @@
+"""A suite that ends in seconds, and what lies in its folder afterwards, for tests that disturb it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from hemobench.benchmarks.narrow import narrowed
+from hemobench.benchmarks.pool import execute_all, process_pool
+from hemobench.benchmarks.record import RunEnd
+from hemobench.benchmarks.replay import unmeasured
+from hemobench.benchmarks.store import TRIALS, find_runs, read_end, read_trials
+from hemobench.benchmarks.suite import Suite, load_suite, plans
+
+FAST = ("manual", "random", "sssr", "optuna-tpe", "hyperopt-tpe")
+
+
+def suite(strategies=FAST, seeds=2, gpu_hours=3.0, **options) -> Suite:
+    return narrowed(
+        load_suite("quick"),
+        benchmarks=["c-nmc@published"],
+        strategies=list(strategies),
+        seeds=seeds,
+        gpu_hours=gpu_hours,
+        **options,
+    )
+
+
+def run_all(chosen: Suite, out: Path, jobs: int) -> None:
+    with process_pool(jobs) as pool:
+        for done in execute_all(plans(chosen), out, "test", pool):
+            assert done.failure is None, done.failure
+
+
+def trials(root: Path) -> dict[str, list[dict[str, Any]]]:
+    return {
+        str(folder.relative_to(root)): [unmeasured(record) for record in read_trials(folder / TRIALS)]
+        for folder in find_runs(root)
+    }
+
+
+def ends(root: Path) -> list[RunEnd | None]:
+    return [read_end(folder) for folder in find_runs(root)]
