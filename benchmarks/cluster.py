@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 import os
+import re
 import sys
 import threading
 import uuid
@@ -27,8 +28,6 @@ from distributed import (
     KilledWorker,
     LocalCluster,
     Nanny,
-    Worker,
-    WorkerPlugin,
     as_completed,
     get_worker,
 )
@@ -115,6 +114,8 @@ def _kept_at(workers: int, cluster: Any) -> Iterator[None]:
 
 
 def _client(address: Any) -> Client:
+    if isinstance(address, str) and not re.fullmatch(r"(\w+://)?[^/]+:\d+", address):
+        raise BenchmarkError(f"--dask {address}: no address of a scheduler", "give HOST:PORT, local or slurm")
     try:
         return Client(address, timeout="20s", set_as_default=False)
     except (OSError, ValueError) as problem:
@@ -181,7 +182,7 @@ def _devices(client: Client) -> int:
     devices = sum(int(worker["resources"].get("GPU", 0)) for worker in workers)
     if not devices:
         raise BenchmarkError(
-            f"none of the {len(workers)} workers at {client.scheduler.address} offers a device to train on",
+            f"of {len(workers)} workers at {client.scheduler.address} none offers a device to train on",
             "start them with: dask worker ADDRESS --nthreads 1 --resources GPU=1",
         )
     return devices
