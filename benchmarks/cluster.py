@@ -38,9 +38,11 @@ from hemobench.benchmarks.evaluators.base import WORKER
 from hemobench.benchmarks.evaluators.remote import DEATHS, DEVICE, Remote, gone
 from hemobench.benchmarks.execute import Done, contained
 from hemobench.benchmarks.pool import WORKER_ENVIRONMENT, over_processes, written
+from hemobench.benchmarks.store import write_whole
 from hemobench.benchmarks.suite import Plan
 from hemobench.errors import BenchmarkError
 
+IDENTITY = ".folder.json"
 MENDING_S = 5.0
 """Seconds between two looks at what is missing of a cluster's workers."""
 MACHINE = {"git", "platform", "torch", "torchvision"}
@@ -149,7 +151,9 @@ def _slurm(jobs: int) -> Any:
     return found
 
 
-def over_cluster(plans: Sequence[Plan], out: Path, suite: str, client: Client) -> Generator[Done, None, None]:
+def over_cluster(
+    plans: Sequence[Plan], out: Path, suite: str, client: Client, workers: int = 0
+) -> Generator[Done, None, None]:
     """Run plans over a cluster.
 
     Args:
@@ -157,6 +161,7 @@ def over_cluster(plans: Sequence[Plan], out: Path, suite: str, client: Client) -
         out: The results' folder, on a disk that all workers see unless everything is live.
         suite: Its name.
         client: Of the cluster.
+        workers: How many there will be, where they are still on their way.
 
     Yields:
         Each run when it is done; with a `failure` those that workers died of.
@@ -170,7 +175,7 @@ def over_cluster(plans: Sequence[Plan], out: Path, suite: str, client: Client) -
     if cached:
         yield from _whole_runs(cached, out.resolve(), suite, client)
     if live:
-        devices = _devices(client)
+        devices = max(_devices(client), workers)
         at_once = max(1, devices // max(plan.budget.workers for plan in live))
         address = client.scheduler.address
         yield from over_processes(live, out, suite, min(at_once, len(live)), scheduler=address)
@@ -189,46 +194,43 @@ def _devices(client: Client) -> int:
 
 
 def _whole_runs(plans: Sequence[Plan], out: Path, suite: str, client: Client) -> Generator[Done, None, None]:
-    with _token(out) as token:
+    identity, here = _identity(out), dict(environment())
 
-        def send(plan: Plan) -> Future:
-            return client.submit(_run, plan, out, suite, token, dict(environment()), pure=False)
+    def send(plan: Plan) -> Future:
+        return client.submit(_run, plan, out, suite, identity, here, pure=False)
 
-        sent = {send(plan): (plan, -1) for plan in plans}
-        ends = as_completed(sent, loop=client.loop)
-        for future in ends:
-            plan, before = sent.pop(future)
-            try:
-                yield future.result()
-            except KilledWorker as problem:
-                now = written(out / plan.key.folder)
-                if now == before:
-                    yield Done(plan, None, failure=f"workers died of it, {problem.last_worker.address} the last")
-                    continue
-                again = send(plan)
-                sent[again] = plan, now
-                ends.add(again)
-            except CancelledError:
-                raise gone() from None
+    sent = {send(plan): (plan, -1) for plan in plans}
+    ends = as_completed(sent, loop=client.loop)
+    for future in ends:
+        plan, before = sent.pop(future)
+        try:
+            yield future.result()
+        except KilledWorker as problem:
+            now = written(out / plan.key.folder)
+            if now == before:
+                yield Done(plan, None, failure=f"workers died of it, {problem.last_worker.address} the last")
+                continue
+            again = send(plan)
+            sent[again] = plan, now
+            ends.add(again)
+        except CancelledError:
+            raise gone() from None
 
 
-@contextmanager
-def _token(out: Path) -> Iterator[Path]:
-    """A file by which workers show that they see the results' folder."""
-    token = out / f".seen-{uuid.uuid4().hex}.partial"
+def _identity(out: Path) -> str:
+    """What is written in a results' folder, once, so that a worker can show that it sees this one and no other."""
+    path = out / IDENTITY
     out.mkdir(parents=True, exist_ok=True)
-    token.touch()
-    try:
-        yield token
-    finally:
-        token.unlink(missing_ok=True)
+    if not path.exists():
+        write_whole(path, {"folder": uuid.uuid4().hex})
+    return path.read_text()
 
 
-def _run(plan: Plan, out: Path, suite: str, token: Path, wanted: Mapping[str, str]) -> Done:
+def _run(plan: Plan, out: Path, suite: str, identity: str, wanted: Mapping[str, str]) -> Done:
     """A whole run, in a worker."""
     worker = get_worker()
     place = f"the Dask worker {worker.address}"
-    if not token.exists():
+    if not (out / IDENTITY).exists() or (out / IDENTITY).read_text() != identity:
         raise BenchmarkError(f"{place} does not see {out}", "give an --out folder on a disk that all machines share")
     wrong = [name for name, value in WORKER_ENVIRONMENT.items() if os.environ.get(name) != value]
     wrong += ["PYTHONHASHSEED, which Dask's nanny sets anew"] * sys.flags.hash_randomization

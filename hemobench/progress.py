@@ -70,7 +70,8 @@ def _over(todo: Sequence[Plan], out: Path, name: str, count: int, dask: str) -> 
         return
     from hemobench.benchmarks.cluster import cluster, over_cluster
 
-    with cluster(dask, count) as client, closing(over_cluster(todo, out, name, client)) as ends:
+    expected = count if dask in ("local", "slurm") else 0
+    with cluster(dask, count) as client, closing(over_cluster(todo, out, name, client, expected)) as ends:
         yield ends
 
 

@@ -10,6 +10,7 @@ import signal
 import sys
 import threading
 import time
+from itertools import pairwise
 from pathlib import Path
 
 import cloudpickle
@@ -50,6 +51,7 @@ class Slow:
         return {"source": "slow", "device": "a device"}
 
     def evaluate(self, proposal, seed, *, trained=0, limit=math.inf, on_charge=None) -> Outcome:
+        began = time.time()
         seconds, accuracy = generator("slow", 1, seed, proposal.config).uniform((20, 0.5), (200, 1.0))
         for share in (0.25, 0.5, 0.75):
             time.sleep(seconds / 4000)  # real time goes 1,000 times as fast
@@ -58,7 +60,8 @@ class Slow:
             if share == 0.5 and self.folder:
                 self.die(f"{proposal.config['learning_rate']:.12g}")
         cost = Cost(float(seconds), "measured", "a device", evaluation_seconds=float(seconds) / 8)
-        return Outcome(Status.OK, {"accuracy": float(accuracy)}, {"accuracy": 0.5}, (), cost)
+        wall = {"began": began, "ended": time.time()}
+        return Outcome(Status.OK, {"accuracy": float(accuracy)}, {"accuracy": 0.5}, (), cost, extra=wall)
 
     def die(self, name: str) -> None:
         path = Path(self.folder) / name
@@ -107,10 +110,9 @@ def test_trials_on_workers_are_those_of_one_process(client, workers, name):
 
 
 def test_trials_really_run_side_by_side(client):
-    started = time.perf_counter()
-    records, _ = outcome_of(Remote(client, LIVE, {}), 3, trials=24)
-    took = time.perf_counter() - started
-    assert took < 0.9 * sum(record.cost.gpu_seconds for record in records) / 1000 * 0.75 + 0.5
+    records, _ = outcome_of(Remote(client, LIVE, {}), 3)
+    spans = sorted((record.measured["began"], record.measured["ended"]) for record in records)
+    assert any(after < ended for (_, ended), (after, _) in pairwise(spans))
 
 
 def test_a_dead_worker_costs_nothing(client, tmp_path):
