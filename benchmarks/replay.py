@@ -2,7 +2,7 @@
 
 Trials end in the recorded order, at the recorded moments. A trial that was in flight when the process died has no
 record: it is evaluated anew once all recorded ones have been told, so that its new cost, where costs are measured,
-cannot change what the strategy already knows.
+cannot change what the strategy already knew.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from hemobench.benchmarks.evaluators.base import Answer, Concurrent, Evaluator, Known, Outcome, submit
+from hemobench.benchmarks.evaluators.base import Answer, Concurrent, Evaluator, Outcome, submit
 from hemobench.benchmarks.record import TrialRecord
 from hemobench.benchmarks.store import encode
 from hemobench.errors import BenchmarkError
@@ -42,6 +42,10 @@ class Replay:
         """Whether all that is recorded has been told."""
         return self._told >= len(self._order)
 
+    def is_next(self, record: TrialRecord) -> bool:
+        """Whether a recorded trial is the next to be told."""
+        return not self.over and self._order[self._told] is record
+
     def submit(self, proposal: Proposal, seed: int, *, trained: int = 0, limit: float = math.inf) -> Answer:
         """The recorded outcome, or a new one for a trial that is not recorded.
 
@@ -52,7 +56,7 @@ class Replay:
         self._asked += 1
         if record is not None:
             require_same_ask(proposal, record, self._place)
-            return _known(record)
+            return Recorded(self, record)
 
         def evaluate() -> Answer:
             return submit(self._evaluator, proposal, seed, trained=trained, limit=limit)
@@ -83,8 +87,37 @@ class Replay:
         return False
 
 
+class Recorded:
+    """The `Answer` of a recorded trial, which ends when its turn comes."""
+
+    def __init__(self, replay: Replay, record: TrialRecord) -> None:
+        self._replay = replay
+        self._record = record
+        self._known = Outcome(record.status, record.validation, record.test, record.curve, record.cost, record.error)
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """See `Answer`."""
+        return self._known if self._replay.is_next(self._record) else None
+
+    @property
+    def at_least(self) -> float:
+        """See `Answer`: what it was waited for then, which may be longer than its cost."""
+        if not self._replay.is_next(self._record):
+            return math.inf
+        return 0.0 if self._record.status is Status.CUT else self._record.finished - self._record.started
+
+    def wait(self) -> None:
+        """See `Answer`.
+
+        Raises:
+            BenchmarkError: Always: one that should end before was never asked for.
+        """
+        raise self._replay.diverged()
+
+
 class Postponed:
-    """The answer of a trial that was in flight when the process died: sought when the replay is over."""
+    """The `Answer` of a trial that was in flight when the process died: sought when the replay is over."""
 
     def __init__(self, replay: Replay, evaluate: Callable[[], Answer]) -> None:
         self._replay = replay
@@ -105,7 +138,7 @@ class Postponed:
         """See `Answer`.
 
         Raises:
-            BenchmarkError: If nothing else is in flight, and so something that is recorded was never asked for.
+            BenchmarkError: If something that is recorded was never asked for.
         """
         if not self._replay.over:
             raise self._replay.diverged()
@@ -131,12 +164,6 @@ def require_same_ask(proposal: Proposal, record: TrialRecord, place: Path) -> No
             f"{dict(record.config)} is recorded, {dict(proposal.config)} is asked now",
             "resume with the versions in run.json, or give another --out folder",
         )
-
-
-def _known(record: TrialRecord) -> Known:
-    outcome = Outcome(record.status, record.validation, record.test, record.curve, record.cost, record.error)
-    waited_for = 0.0 if record.status is Status.CUT else record.finished - record.started
-    return Known(outcome, waited_for)
 
 
 def unmeasured(record: TrialRecord) -> dict[str, Any]:

@@ -76,12 +76,7 @@ class Answer(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """An `Answer` that is there already.
-
-    Attributes:
-        outcome: What came of the proposal.
-        at_least: GPU-seconds before which the trial cannot have finished, whatever its cost.
-    """
+    """An `Answer` that is there already."""
 
     outcome: Outcome
     at_least: float = 0.0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
 from pathlib import Path
@@ -26,7 +26,7 @@ from hemobench.benchmarks.training.checkpoints import Checkpoints, InMemory
 from hemobench.benchmarks.training.cross_validation import OnEpoch, Result, Resumption, train_all
 from hemobench.benchmarks.training.options import Options
 from hemobench.benchmarks.training.seeds import trial_seed
-from hemobench.benchmarks.training.stopwatch import Stopwatch, TrialEnded
+from hemobench.benchmarks.training.stopwatch import OnCharge, Stopwatch, TrialEnded
 from hemobench.benchmarks.training.workbench import Workbench
 from hemobench.datasets import open_images
 from hemobench.datasets.files import cache_folder
@@ -36,8 +36,6 @@ from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Proposal, Status
 
 _options = TypeAdapter(Options)
-OnCharge = Callable[[float], None]
-"""Told the device-seconds that a trial has been charged so far."""
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 SUBSET_SEED = 0
 
@@ -112,7 +110,7 @@ class Live:
         limit: float = math.inf,
         on_charge: OnCharge | None = None,
     ) -> Outcome:
-        """Train one proposal; see `Evaluator.evaluate`. `on_charge` is told the device-seconds so far, every epoch.
+        """Train one proposal; see `Evaluator.evaluate`. `on_charge` is told the device-seconds so far, every second.
 
         A training that diverges, runs out of memory, times out or passes `limit` is an outcome with a charge, and
         leaves the process fit for the next.
@@ -137,15 +135,14 @@ class Live:
             trained: Epochs charged before.
             limit: GPU-seconds after which training stops.
             on_epoch: Told of every epoch.
-            on_charge: Told after every epoch what has been charged so far.
+            on_charge: Told every second what has been charged so far.
         """
         bench = self._workbench
         setup, self._setup_s = self._setup_s, {"loading_s": 0.0, "preparation_s": 0.0}  # told once
         devices.reset_peak_memory(self._device)
         with devices.settings(self._options.threads, self._options.deterministic):
-            watch = Stopwatch(self._device, limit, self._options.trial_timeout or math.inf)
-            told = _telling(watch, on_epoch, on_charge)
-            status, result, error = self._guarded(bench, proposal, seed, trained, watch, told)
+            watch = Stopwatch(self._device, limit, self._options.trial_timeout or math.inf, on_charge)
+            status, result, error = self._guarded(bench, proposal, seed, trained, watch, on_epoch)
         outcome = Outcome(
             status=status,
             validation=result.validation,
@@ -234,18 +231,6 @@ class Live:
         """Names a trial but for its epochs: everything that its weights depend on."""
         settings = {**self.provenance, "options": {k: str(v) for k, v in asdict(self._options).items()}}
         return json.dumps([settings, dict(proposal.config), seed], sort_keys=True)
-
-
-def _telling(watch: Stopwatch, on_epoch: OnEpoch | None, on_charge: OnCharge | None) -> OnEpoch | None:
-    if on_charge is None:
-        return on_epoch
-
-    def told(fold: int, epoch: int, accuracy: float) -> None:
-        if on_epoch is not None:
-            on_epoch(fold, epoch, accuracy)
-        on_charge(watch.charged)
-
-    return told
 
 
 def live(

@@ -5,13 +5,17 @@ from __future__ import annotations
 import math
 import time
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import torch
 
 from hemobench.strategies.base import Status
 
+OnCharge = Callable[[float], None]
+"""Told the device-seconds that a trial has been charged so far."""
+TELL_S = 1.0
+"""Seconds between two tellings."""
 CHARGED = frozenset({"training", "evaluation"})
 
 
@@ -37,13 +41,22 @@ class Stopwatch:
         device: What to wait for.
         limit: Charged seconds after which the trial is cut.
         timeout: Charged seconds after which the trial has timed out.
+        on_charge: Told now and then what has been charged.
     """
 
-    def __init__(self, device: torch.device, limit: float = math.inf, timeout: float = math.inf) -> None:
+    def __init__(
+        self,
+        device: torch.device,
+        limit: float = math.inf,
+        timeout: float = math.inf,
+        on_charge: OnCharge | None = None,
+    ) -> None:
         self.seconds: dict[str, float] = defaultdict(float)
         self._device = device
         self._limit = limit
         self._timeout = timeout
+        self._on_charge = on_charge
+        self._told = time.monotonic()
         self._running: tuple[str, float] | None = None
         alone = device.type == "cpu" and torch.get_num_threads() == 1
         self._now = time.process_time if alone else time.perf_counter
@@ -76,6 +89,9 @@ class Stopwatch:
             TrialEnded: With the status `cut` or `timed-out`.
         """
         charged = self.charged
+        if self._on_charge is not None and time.monotonic() - self._told >= TELL_S:
+            self._told = time.monotonic()
+            self._on_charge(charged)
         if charged > self._limit:
             raise TrialEnded(Status.CUT, f"stopped after the {self._limit:.6g} device-seconds that were left")
         if charged > self._timeout:
