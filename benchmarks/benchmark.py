@@ -107,51 +107,36 @@ def _load(path: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
+def _row(task: str, source: str, about: str, **more: Any) -> Benchmark:
+    """The task's row of a source: version 1, until something about it changes."""
+    return Benchmark(name=f"{task}@{source}", version=1, about=about, **more)
+
+
 def _published(task: str, about: str) -> Benchmark:
-    return Benchmark(
-        name=f"{task}@published",
-        version=1,
-        about=about,
-        make="hemobench.benchmarks.evaluators.published:published",
-        refer="hemobench.benchmarks.surfaces:reference",
-        card_of="hemobench.benchmarks.evaluators.published:card",
-    )
+    module = "hemobench.benchmarks.evaluators.published"
+    refer = "hemobench.benchmarks.surfaces:reference"
+    return _row(task, "published", about, make=f"{module}:published", refer=refer, card_of=f"{module}:card")
 
 
 def _live(task: str, about: str, **defaults: Any) -> Benchmark:
-    make = "hemobench.benchmarks.evaluators.live:live"
-    return Benchmark(name=f"{task}@live", version=1, about=about, make=make, defaults=defaults)
+    return _row(task, "live", about, make="hemobench.benchmarks.evaluators.live:live", defaults=defaults)
 
 
-def _from_table(task: str, about: str) -> Benchmark:
-    return Benchmark(
-        name=f"{task}@table",
-        version=1,
-        about=about,
-        make="hemobench.benchmarks.evaluators.table:recorded",
-    )
+def _from_table(task: str) -> Benchmark:
+    about = "a table of your own recording (settings: table = FILE)"
+    return _row(task, "table", about, make="hemobench.benchmarks.evaluators.table:recorded")
 
 
-def _from_surrogate(task: str, about: str) -> Benchmark:
-    return Benchmark(
-        name=f"{task}@surrogate",
-        version=1,
-        about=about,
-        make="hemobench.benchmarks.evaluators.surrogate:fitted",
-    )
+def _from_surrogate(task: str) -> Benchmark:
+    about = "a surrogate fitted to your table (settings: surrogate = FILE)"
+    return _row(task, "surrogate", about, make="hemobench.benchmarks.evaluators.surrogate:fitted")
 
 
 def _recorded(task: str, about: str, **defaults: Any) -> Benchmark:
-    return Benchmark(
-        name=f"{task}@recorded",
-        version=1,
-        about=about,
-        make="hemobench.benchmarks.recorded:evaluator",
-        refer="hemobench.benchmarks.recorded:reference",
-        card_of="hemobench.benchmarks.recorded:card",
-        support_of="hemobench.benchmarks.recorded:outside",
-        defaults=defaults,
-    )
+    module = "hemobench.benchmarks.recorded"
+    parts = {"make": "evaluator", "refer": "reference", "card_of": "card", "support_of": "outside"}
+    paths = {part: f"{module}:{name}" for part, name in parts.items()}
+    return _row(task, "recorded", about, defaults=defaults, **paths)
 
 
 BENCHMARKS: Mapping[str, Benchmark] = {
@@ -166,12 +151,12 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         _live("bone-marrow", "training on a folder of class folders (--data), automated space"),
         _live("bone-marrow-full", "the same, over the full space of the manual analysis"),
         _live("bone-marrow-micro", "the automated space on small networks and images, for a CPU", **MICRO_SETTINGS),
-        _from_table("c-nmc", "a table of your own recording (settings: table = FILE)"),
-        _from_table("bone-marrow", "a table of your own recording (settings: table = FILE)"),
-        _from_surrogate("c-nmc", "a surrogate fitted to your table (settings: surrogate = FILE)"),
-        _from_table("bone-marrow-micro", "a table of your own recording (settings: table = FILE)"),
-        _from_surrogate("bone-marrow", "a surrogate fitted to your table (settings: surrogate = FILE)"),
-        _from_surrogate("bone-marrow-micro", "a surrogate fitted to your table (settings: surrogate = FILE)"),
+        _from_table("c-nmc"),
+        _from_table("bone-marrow"),
+        _from_surrogate("c-nmc"),
+        _from_table("bone-marrow-micro"),
+        _from_surrogate("bone-marrow"),
+        _from_surrogate("bone-marrow-micro"),
     )
 }
 

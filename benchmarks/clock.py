@@ -28,6 +28,7 @@ class Running:
         answer: What comes of it.
         ask_s: Seconds that the strategy took.
         evaluate_s: Seconds that the evaluator took before it answered, or took the proposal on.
+        finish: Microseconds since the run began; known once it is the next.
     """
 
     number: int
@@ -36,6 +37,7 @@ class Running:
     answer: Answer
     ask_s: float
     evaluate_s: float
+    finish: float = math.inf
 
     @property
     def outcome(self) -> Outcome:
@@ -44,12 +46,15 @@ class Running:
         assert outcome is not None
         return outcome
 
-    @property
-    def earliest(self) -> float:
-        """When it finishes, in microseconds; while that is not known, the earliest moment at which it may."""
-        outcome, at_least = self.answer.outcome, self.answer.at_least
+    def look(self) -> tuple[float, bool]:
+        """When it finishes, in microseconds, and whether that is known; else the earliest moment at which it may.
+
+        The outcome is read once, and first: what comes in meanwhile is for the next look.
+        """
+        outcome = self.answer.outcome
+        at_least = self.answer.at_least
         taken = microseconds(at_least) if at_least < math.inf else math.inf
-        return self.start + (taken if outcome is None else max(taken, duration(outcome)))
+        return self.start + (taken if outcome is None else max(taken, duration(outcome))), outcome is not None
 
     def charged(self, now: int) -> int:
         """Microseconds until now that it is charged: what it cost, and not what it was waited for."""
@@ -95,10 +100,12 @@ class Clock:
         Waits until the next is known: of equal ones, the one that was asked first.
         """
         while True:
-            trial = min(self._running, key=lambda running: (running.earliest, running.number))
-            if trial.answer.outcome is not None:
+            looks = [(*running.look(), running) for running in self._running]
+            finish, known, trial = min(looks, key=lambda look: (look[0], look[2].number))
+            if known:
                 break
             trial.answer.wait()
         self._running.remove(trial)
-        self.now = max(self.now, int(min(trial.earliest, until)))
+        trial.finish = finish
+        self.now = max(self.now, int(min(finish, until)))
         return trial

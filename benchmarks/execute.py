@@ -111,6 +111,8 @@ def _go_on(plan: Plan, folder: RunFolder, evaluator: Evaluator) -> Done:
         if replay.tell(record):
             folder.append(record)
         seen.append(record)
+    if not replay.over:
+        raise replay.diverged()
     folder.finish(end)
     return _done(plan, folder, seen, end)
 

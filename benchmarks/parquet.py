@@ -12,7 +12,7 @@ import pyarrow.parquet as pq
 from hemobench.benchmarks.parquet_footer import Footer, read_footer
 from hemobench.errors import BenchmarkError
 
-MAX_FOOTER_BYTES = 4 << 20
+MAX_FOOTER_BYTES = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)

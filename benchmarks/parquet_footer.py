@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-MAX_DEPTH, MAX_ITEMS = 16, 200_000
+MAX_DEPTH, MAX_ITEMS = 16, 1_000_000
 STOP, TRUE, FALSE, BYTE, I16, I32, I64, DOUBLE, BINARY, LIST, SET, MAP, STRUCT = range(13)
 
 

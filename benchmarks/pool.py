@@ -91,12 +91,8 @@ def execute_all(
         BrokenExecutor: If a process of the executor died.
     """
     futures = [executor.submit(contained, plan, out, suite, scheduler) for plan in plans]
-    try:
-        for future in as_completed(futures):
-            yield future.result()
-    finally:
-        for future in futures:
-            future.cancel()
+    for future in as_completed(futures):  # those that are left are given up with their pool: to cancel them here makes
+        yield future.result()  # Python 3.11's pool raise in a thread of its own when its processes are ended
 
 
 @contextmanager

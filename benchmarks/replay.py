@@ -67,7 +67,7 @@ class Replay:
         """What to raise where something else happens than what is recorded next."""
         return BenchmarkError(
             f"{self._place}: replay diverges at trial {self._order[self._told].number}",
-            "the files were edited: give another --out folder",
+            "the files were edited: delete the folder to run it again, or give another --out folder",
         )
 
     def tell(self, record: TrialRecord) -> bool:
@@ -162,7 +162,7 @@ def require_same_ask(proposal: Proposal, record: TrialRecord, place: Path) -> No
         raise BenchmarkError(
             f"{place}: asks diverge at trial {record.number}: "
             f"{dict(record.config)} is recorded, {dict(proposal.config)} is asked now",
-            "resume with the versions in run.json, or give another --out folder",
+            "resume with the versions in run.json, delete the folder to run it again, or give another --out folder",
         )
 
 

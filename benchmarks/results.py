@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from hemobench.benchmarks.record import RunEnd
-from hemobench.benchmarks.store import RUN, TRIALS, find_runs, read_end, read_header
+from hemobench.benchmarks.store import RUN, find_runs, read_end, read_header
 from hemobench.errors import BenchmarkError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 
 @dataclass(frozen=True)
@@ -23,10 +26,10 @@ class Results:
         runs: One row a run, indexed by `run` (int): `benchmark, version, strategy, gpu_hours, workers, seed,
             status` (as in `RunEnd`, or `unfinished`), `error, folder`, `header` (`run.json` as text), and
             `ledger.<account>` in GPU-seconds.
-        trials: One row a trial, in the order in which they finished: `run, number, status, epochs, loss,
-            started, finished, cost.gpu_seconds, measured.ask_s, measured.tell_s, config.<name>,
-            validation.<metric>, test.<metric>`. Times are GPU-clock seconds since the run began; loss and
-            metrics are NaN unless the status is `ok`.
+        trials: One row a trial, in the order in which they finished: `run, number, config.<name>, epochs,
+            resume_from, status, loss, validation.<metric>, test.<metric>, cost.gpu_seconds, started, finished,
+            measured.ask_s, measured.tell_s`. Times are GPU-clock seconds since the run began; loss and metrics are
+            NaN unless the status is `ok`.
     """
 
     runs: pd.DataFrame
@@ -36,9 +39,17 @@ class Results:
 IDENTITY = ["benchmark", "version", "strategy", "gpu_hours", "workers", "seed"]
 """What tells one run from another."""
 
+Parts = Callable[[pd.DataFrame], Collection[str]]
+"""Says, of `Results.runs`, which columns of trials are needed; `config.` stands for all that begin with it. Number,
+status, loss and the time of the end always come along."""
 
-def load_results(root: Path) -> Results:
+
+def load_results(root: Path, parts: Parts | None = None) -> Results:
     """Read every run under a folder, or of an archive of one.
+
+    Args:
+        root: The folder or archive. Of very many runs make an archive first (`archive.consolidate`).
+        parts: Which columns of trials to read; by default all.
 
     Raises:
         BenchmarkError: If there is none, if two folders hold the same run, if runs of one benchmark rest on
@@ -47,71 +58,99 @@ def load_results(root: Path) -> Results:
     if root.is_file():
         from hemobench.benchmarks.archive import read_archive
 
-        return read_archive(root)
+        return read_archive(root, parts)
+    from hemobench.benchmarks.journals import at_once, to_pandas
+
+    folders = run_folders(root)
+    runs = run_table(at_once(read_run, folders))
+    return Results(runs, to_pandas(_trials(folders, parts(runs) if parts else None)))
+
+
+def _trials(folders: list[Path], wanted: Collection[str] | None) -> pa.Table:
+    import pyarrow as pa
+
+    from hemobench.benchmarks.journals import chunks, columns_of, conform, lossy, trials_of, unified
+
+    pieces, tables = chunks(folders), []
+    for piece in pieces:
+        table = trials_of(piece)
+        tables.append(table.select(["run", *columns_of(table.column_names[1:], wanted)]))
+    schema = unified(table.schema for table in tables)
+    for place, piece in enumerate(pieces):
+        if names := lossy(tables[place].schema, schema):
+            tables[place] = trials_of(piece, as_json=names)
+        tables[place] = conform(tables[place], schema)
+    return pa.concat_tables(tables)
+
+
+def run_folders(root: Path) -> list[Path]:
+    """Every run folder under a folder, in sorted order.
+
+    Raises:
+        BenchmarkError: If there is none.
+    """
     folders = list(find_runs(root)) if root.is_dir() else []
     if not folders:
         raise BenchmarkError(f"{root}: no runs there", "run a suite first: hemobench run quick --out DIR")
-    found = [(str(folder), read_header(folder / RUN), read_end(folder)) for folder in folders]
-    return assembled(found, pd.DataFrame(_columns(_trial_rows(folders))))
+    return folders
 
 
-Found = tuple[str, Mapping[str, Any], RunEnd | None]
-"""A run's folder, its `run.json`, and how it ended."""
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run without its trials: its folder, its `run.json`, and how it ended."""
+
+    folder: str
+    header: Mapping[str, Any]
+    end: RunEnd | None
 
 
-def assembled(found: Sequence[Found], trials: pd.DataFrame) -> Results:
-    """Results of what was found, in that order.
+def read_run(folder: Path) -> Found:
+    """What stands beside a run's trials.
 
     Raises:
-        BenchmarkError: If a run is there twice, or what is there cannot be compared or is no trial.
+        BenchmarkError: If it cannot be read.
     """
-    runs = pd.DataFrame([_run_row(*run) for run in found]).rename_axis("run")
-    folders = [folder for folder, _, _ in found]
-    _require_one_source(folders, [header for _, header, _ in found])
+    return Found(str(folder), read_header(folder / RUN), read_end(folder))
+
+
+def run_table(found: Iterable[Found]) -> pd.DataFrame:
+    """`Results.runs` of what was found, in that order.
+
+    Raises:
+        BenchmarkError: If a run is there twice, or runs cannot be compared.
+    """
+    rows = [_run_row(run) for run in _of_one_source(found)]
+    runs = pd.DataFrame(rows).rename_axis("run")
     twice = runs[runs.duplicated(IDENTITY, keep=False)]
     if len(twice):
         first, second = list(twice.sort_values(IDENTITY)["folder"])[:2]
         raise BenchmarkError(f"{first} and {second} hold the same run", "name the folder of one suite")
-    _require_losses(trials, folders)
-    return Results(runs=runs, trials=trials)
-
-
-def _require_losses(trials: pd.DataFrame, folders: Sequence[str]) -> None:
-    """Refuse lines that are JSON and no trials; reading each one as strictly as a resumed run does costs too much."""
-    if trials.empty:
-        return
-    found = trials.reindex(columns=["run", "number", "status", "loss", "finished"])
-    wrong = found[["run", "number", "status", "finished"]].isna().any(axis=1) | (
-        (found["status"] == "ok") & found["loss"].isna()
-    )
-    if wrong.any():
-        first = found[wrong].iloc[0]
-        raise BenchmarkError(
-            f"{Path(folders[int(first['run'])]) / TRIALS}: trial {first['number']} lacks its number, status, loss "
-            "or time",
-            "restore the file, or delete its folder to run it again",
-        )
+    return runs
 
 
 MAY_DIFFER = {"device", "torch", "torchvision", "threads"}
 """What of a source may differ between runs that are compared: not what is answered, but on what machine."""
 
 
-def _require_one_source(folders: Sequence[str], headers: Sequence[Mapping[str, Any]]) -> None:
-    """Refuse to compare runs of one benchmark whose answers rest on different data or settings."""
+def _of_one_source(found: Iterable[Found]) -> Iterator[Found]:
+    """The same, refusing to compare runs of one benchmark whose answers rest on different data or settings."""
     first: dict[tuple[Any, Any], tuple[str, Mapping[str, Any]]] = {}
-    for folder, header in zip(folders, headers, strict=True):
-        source = {key: value for key, value in header.get("source", {}).items() if key not in MAY_DIFFER}
-        there, wanted = first.setdefault((header["benchmark"], header["version"]), (folder, source))
+    for run in found:
+        source = {key: value for key, value in run.header.get("source", {}).items() if key not in MAY_DIFFER}
+        about = (run.header.get("benchmark"), run.header.get("version"))
+        there, wanted = first.setdefault(about, (run.folder, source))
         for key in sorted(source.keys() | wanted.keys()):
             if source.get(key) != wanted.get(key):
                 raise BenchmarkError(
-                    f"{folder} and {there} cannot be compared: {key} is {source.get(key)!r} and {wanted.get(key)!r}",
+                    f"{run.folder} and {there} cannot be compared: {key} is {source.get(key)!r} and "
+                    f"{wanted.get(key)!r}",
                     "keep results of different data or settings in different folders",
                 )
+        yield run
 
 
-def _run_row(folder: str, header: Mapping[str, Any], end: RunEnd | None) -> dict[str, Any]:
+def _run_row(run: Found) -> dict[str, Any]:
+    header, end = run.header, run.end
     try:
         row = {
             "benchmark": header["benchmark"],
@@ -122,53 +161,14 @@ def _run_row(folder: str, header: Mapping[str, Any], end: RunEnd | None) -> dict
             "seed": header["seed"],
         }
     except (KeyError, TypeError) as problem:
-        raise BenchmarkError(f"{Path(folder) / RUN}: no {problem}", "restore the file, or delete its folder") from None
+        place = Path(run.folder) / RUN
+        raise BenchmarkError(f"{place}: no {problem}", "restore the file, or delete its folder") from None
     ledger = end.ledger if end else {}
     return {
         **row,
         "status": end.status if end else "unfinished",
         "error": end.error if end else None,
-        "folder": folder,
+        "folder": run.folder,
         "header": json.dumps(header, sort_keys=True),
         **{f"ledger.{account}": seconds for account, seconds in ledger.items()},
     }
-
-
-def _trial_rows(folders: Iterable[Path]) -> Iterator[dict[str, Any]]:
-    for run, folder in enumerate(folders):
-        path = folder / TRIALS
-        if not path.exists():
-            continue
-        lines = path.read_bytes().split(b"\n")[:-1]  # what follows the last newline is a line half written
-        for number, line in enumerate(lines, start=1):
-            try:
-                yield {"run": run, **flatten(json.loads(line))}
-            except (ValueError, AttributeError) as problem:  # not JSON, or not an object
-                raise BenchmarkError(
-                    f"{path}, line {number}: {problem}", "restore the file, or delete its folder to run it again"
-                ) from None
-
-
-def flatten(trial: Mapping[str, Any]) -> dict[str, Any]:
-    """One level of nesting becomes dotted names; the learning curve stays where it is."""
-    flat: dict[str, Any] = {}
-    for name, value in trial.items():
-        if isinstance(value, dict):
-            flat.update({f"{name}.{key}": inner for key, inner in value.items()})
-        elif name not in ("curve", "error"):
-            flat[name] = value
-    return flat
-
-
-def _columns(rows: Iterator[dict[str, Any]]) -> dict[str, list[Any]]:
-    """Rows to columns, with `None` where a row lacks a name: several times faster than a list of dicts."""
-    columns: dict[str, list[Any]] = {}
-    for count, row in enumerate(rows):
-        for name, value in row.items():
-            column = columns.setdefault(name, [])
-            column.extend([None] * (count - len(column)))
-            column.append(value)
-    height = max((len(column) for column in columns.values()), default=0)
-    for column in columns.values():
-        column.extend([None] * (height - len(column)))
-    return columns

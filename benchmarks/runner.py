@@ -96,7 +96,7 @@ def launch(
 def settle(running: Running, now: int, task: Task) -> tuple[Trial, TrialRecord]:
     """What the strategy may see of a trial that has come to its end, and what is recorded."""
     outcome, proposal = running.outcome, running.proposal
-    status = Status.CUT if running.earliest > now else outcome.status
+    status = Status.CUT if running.finish > now else outcome.status
     ok = status is Status.OK
     loss = task.objective.loss(outcome.validation) if ok else None
     trial = Trial(running.number, proposal, loss, status, running.charged(now) / 1e6)

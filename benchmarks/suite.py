@@ -12,7 +12,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PositiveFloat, PositiveInt, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.budget import Budget
@@ -22,6 +22,8 @@ from hemobench.errors import BenchmarkError
 from hemobench.strategies import load_strategy
 
 SUITES = files("hemobench.benchmarks") / "suites"
+Hours = Annotated[float, Field(gt=0, le=1e9)]
+Count = Annotated[int, Field(ge=1, le=1_000_000_000)]
 
 
 def _named(value: Any) -> Any:
@@ -47,9 +49,9 @@ class Entry(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
-    gpu_hours: list[PositiveFloat] = Field(min_length=1)
-    max_trials: PositiveInt | None = None
-    horizon: PositiveInt | None = None
+    gpu_hours: list[Hours] = Field(min_length=1)
+    max_trials: Count | None = None
+    horizon: Count | None = None
     settings: dict[str, Any] = {}
 
 
@@ -58,9 +60,9 @@ class Suite(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     title: str = ""
-    seeds: PositiveInt = 5
-    workers: list[PositiveInt] = Field(default=[1], min_length=1)
-    startup_trials: PositiveInt | None = None
+    seeds: Annotated[int, Field(ge=1, le=100_000)] = 5
+    workers: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(default=[1], min_length=1)
+    startup_trials: Count | None = None
     strategies: list[Annotated[Arm, BeforeValidator(_named)]] = Field(min_length=1)
     benchmarks: list[Entry] = Field(min_length=1)
 
@@ -119,6 +121,8 @@ def load_suite(name: str) -> Suite:
         first = problem.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise BenchmarkError(f"{place}: {where}: {first['msg']}", "see 'Suites' in the README") from None
+    except (ValueError, RecursionError) as problem:  # a number of 5000 digits; brackets without end
+        raise BenchmarkError(f"{place}: {problem}", "correct the TOML there") from None
 
 
 def plans(suite: Suite) -> list[Plan]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import zlib
 from pathlib import Path
 
 from hemobench.errors import BenchmarkError
@@ -36,6 +37,10 @@ C_NMC_MANIFEST = Path(__file__).parent / "c-nmc-manifest.tsv.gz"
 """Path, SHA-256 and size of all 15,115 files of the public C-NMC download."""
 
 
+LARGEST = 64 << 20
+"""Bytes that a manifest has at most, unpacked."""
+
+
 def expected_counts(layout: str) -> dict[str, dict[str, int]]:
     """Part -> class -> images, for a layout that is known; empty otherwise."""
     return {"C-NMC 2019": C_NMC_COUNTS, "mll": {"": MLL_COUNTS}}.get(layout, {})
@@ -51,14 +56,19 @@ def load_manifest(path: Path = C_NMC_MANIFEST) -> dict[str, tuple[str, int]]:
     """
     mend = "a line is <path> TAB <sha256> TAB <bytes>"
     try:
-        raw = path.read_bytes()
-        text = (gzip.decompress(raw) if raw[:2] == b"\x1f\x8b" else raw).decode("utf-8")
-    except (OSError, EOFError, UnicodeDecodeError) as error:
+        with path.open("rb") as file:
+            packed = file.read(2) == b"\x1f\x8b"
+        with gzip.open(path) if packed else path.open("rb") as file:
+            raw = file.read(LARGEST + 1)
+        if len(raw) > LARGEST:
+            raise ValueError(f"larger than {LARGEST >> 20} MiB")
+        text = raw.decode("utf-8")
+    except (OSError, EOFError, ValueError, zlib.error) as error:
         raise BenchmarkError(f"the manifest {path} cannot be read: {error}", mend) from error
     manifest = {}
     for number, line in enumerate(text.splitlines(), start=1):
         match line.split("\t"):
-            case [name, sha256, size] if len(sha256) == 64 and size.isdecimal():
+            case [name, sha256, size] if len(sha256) == 64 and size.isdecimal() and len(size) < 16:
                 manifest[name.removeprefix("C-NMC_Leukemia/")] = (sha256, int(size))
             case _:
                 raise BenchmarkError(f"the manifest {path}, line {number}: '{line[:60]}'", mend)

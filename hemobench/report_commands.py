@@ -12,8 +12,9 @@ from hemobench.errors import BenchmarkError
 from hemobench.output import Json, console, print_json
 
 if TYPE_CHECKING:
-    from hemobench.benchmarks.results import Results
+    from hemobench.benchmarks.results import Parts, Results
     from hemobench.reports.boards import Board
+    from hemobench.reports.parallel import ParallelCost
 
 Folder = Annotated[
     Path | None,
@@ -37,18 +38,20 @@ def leaderboard(
     svg: Annotated[Path | None, typer.Option(help="Also write the table as a picture.")] = None,
 ) -> None:
     """Show who won, by how much, and how sure that is."""
+    from hemobench.reports import needs
     from hemobench.reports.boards import as_json as plain
     from hemobench.reports.tables import render, to_markdown, to_svg
 
-    boards = boards_of(_loaded(results))
+    found = _loaded(results, needs.of_leaderboard)
+    boards, costs = boards_of(found), costs_of(found)
     if svg is not None:
-        to_svg(boards, svg)
+        to_svg(boards, svg, costs=costs)
     if as_json:
-        print_json(plain(boards))
+        print_json(plain(boards, costs))
     elif markdown:
-        sys.stdout.write(to_markdown(boards))
+        sys.stdout.write(to_markdown(boards, costs))
     else:
-        render(boards, console())
+        render(boards, console(), costs)
 
 
 def recommend(
@@ -61,6 +64,7 @@ def recommend(
 ) -> None:
     """Answer the question: which strategy, at this budget?"""
     from hemobench.benchmarks.benchmark import load_benchmark
+    from hemobench.reports import needs
     from hemobench.reports.pairwise import ROPE
     from hemobench.reports.recommend import as_json as plain
     from hemobench.reports.recommend import recommend as answer_of
@@ -69,9 +73,8 @@ def recommend(
     if not 0 < gpu_hours < float("inf"):
         raise BenchmarkError(f"--gpu-hours {gpu_hours}", "give a positive number of GPU-hours")
     reference = load_benchmark(benchmark).reference()
-    answer = answer_of(
-        _loaded(results), benchmark, gpu_hours, reference, workers=workers, rope=ROPE if rope is None else rope
-    )
+    found = _loaded(results, needs.of_recommendation)
+    answer = answer_of(found, benchmark, gpu_hours, reference, workers=workers, rope=ROPE if rope is None else rope)
     if as_json:
         print_json(plain(answer))
     else:
@@ -86,18 +89,19 @@ def report(
     extended: Extended = None,
 ) -> None:
     """Write one HTML file that works offline: the answer first, then the evidence."""
+    from hemobench.reports import needs
     from hemobench.reports.html import write_report
     from hemobench.reports.validation import load
     from hemobench.strategies import STRATEGIES
 
     startup = {name: entry.startup for name, entry in STRATEGIES.items()}
     write_report(
-        _loaded(results),
+        _loaded(results, needs.of_report),
         out,
         startup=startup,
         heading=heading,
         validations=[load(path) for path in validation or []],
-        extended=_loaded(extended) if extended else None,
+        extended=_loaded(extended, needs.of_report) if extended else None,
     )
     sys.stdout.write(f"{out}\n")
 
@@ -117,26 +121,32 @@ def export(
     latex: Annotated[Path | None, typer.Option(help="The leaderboard.")] = None,
 ) -> None:
     """Hand results to other tools."""
-    from hemobench.benchmarks.archive import write_archive
+    from hemobench.benchmarks.consolidate import consolidate
     from hemobench.reports import export as exports
+    from hemobench.reports import needs
+    from hemobench.reports.shipped import RESULTS
     from hemobench.reports.tables import to_markdown
 
     if not (optuna or archive or parquet or csv or markdown or latex):
         mend = "give --optuna URL, --archive, --parquet, --csv, --markdown or --latex FILE"
         raise BenchmarkError("nothing to export to", mend)
-    found = _loaded(results)
+    source = results or RESULTS
     if archive:
-        write_archive(found, archive)
+        consolidate(source, archive)
+        source = archive
     if parquet:
-        exports.to_parquet(found, parquet)
+        exports.stored_to_parquet(source, parquet)
     if csv:
-        exports.to_csv(found, csv)
-    if markdown:
-        _write(markdown, to_markdown(boards_of(found)))
-    if latex:
-        _write(latex, exports.to_latex(boards_of(found)))
+        exports.to_csv(_loaded(source), csv)
+    if markdown or latex:
+        found = _loaded(source, needs.of_leaderboard)
+        boards, costs = boards_of(found), costs_of(found)
+        if markdown:
+            _write(markdown, to_markdown(boards, costs))
+        if latex:
+            _write(latex, exports.to_latex(boards, costs))
     if optuna:
-        studies = exports.to_optuna(found, optuna)
+        studies = exports.to_optuna(_loaded(source), optuna)
         sys.stdout.write(
             f"{len(studies)} studies; look at them with: optuna-dashboard {optuna.removeprefix('journal:')}\n"
         )
@@ -149,15 +159,16 @@ def papers(
     from rich.text import Text
 
     from hemobench.benchmarks.benchmark import load_benchmark
+    from hemobench.reports import needs
     from hemobench.reports.papers import as_json as plain
     from hemobench.reports.papers import compare_with_papers, in_words
     from hemobench.reports.validation import load
 
     claims = compare_with_papers(
-        _loaded(results),
+        _loaded(results, needs.of_report),
         lambda name: load_benchmark(name).reference(),
         validations=[load(path) for path in validation or []],
-        extended=_loaded(extended) if extended else None,
+        extended=_loaded(extended, needs.of_report) if extended else None,
     )
     if as_json:
         print_json(plain(claims))
@@ -181,12 +192,22 @@ def boards_of(results: Results) -> list[Board]:
     )
 
 
-def _loaded(results: Path | None) -> Results:
+def costs_of(results: Results) -> list[ParallelCost]:
+    """What parallelism costs each strategy; empty where all runs have one number of workers."""
+    from hemobench.benchmarks.benchmark import load_benchmark
+    from hemobench.reports.parallel import parallel_costs
+
+    if results.runs["workers"].nunique() < 2:
+        return []
+    return parallel_costs(results, lambda name: load_benchmark(name).reference())
+
+
+def _loaded(results: Path | None, parts: Parts | None = None) -> Results:
     """The results that were named, or those that come along: 30 seeds of the suite `full`."""
     from hemobench.benchmarks.results import load_results
     from hemobench.reports.shipped import RESULTS
 
-    return load_results(results or RESULTS)
+    return load_results(results or RESULTS, parts)
 
 
 def _write(path: Path, text: str) -> None:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -14,8 +15,16 @@ from hemobench.errors import BenchmarkError
 from hemobench.output import Json, console, print_json
 from hemobench.training_commands import parsed
 
+if TYPE_CHECKING:
+    from hemobench.benchmarks.campaign import Advance
+
 app = typer.Typer(name="table", help="Look at recorded tables, check and merge them.", no_args_is_help=True)
 Table = Annotated[Path, typer.Argument(metavar="TABLE", help="A recorded table, Parquet.")]
+Searched = Annotated[str, typer.Option(help="Whose searches to record too, with commas between.")]
+Looks = Annotated[
+    str, typer.Option(help="Epochs to look after, with commas between; empty: every one up to ten, then fewer.")
+]
+Options = Annotated[list[str] | None, typer.Option("--option", help="A setting of live training, name=value.")]
 
 
 def record(
@@ -24,45 +33,24 @@ def record(
     data: Annotated[Path | None, typer.Option(help="Folder of images, for a live benchmark.")] = None,
     sobol: Annotated[int, typer.Option(min=0, help="Space-filling points.")] = 256,
     random: Annotated[int, typer.Option(min=0, help="Uniformly random points.")] = 128,
-    strategies: Annotated[
-        str, typer.Option(help="Whose searches to record too, with commas between.")
-    ] = "optuna-tpe,smac",
+    strategies: Searched = "optuna-tpe,smac",
     searches: Annotated[int, typer.Option(min=0, help="Searches of each.")] = 2,
     search_trials: Annotated[int, typer.Option(min=0, help="Trials of a search.")] = 60,
     folds: Annotated[str, typer.Option(help="Folds by number, with commas between; empty: as the task has it.")] = "",
     every_fold: Annotated[int, typer.Option(min=0, help="Configurations trained on every fold.")] = 0,
     repeats: Annotated[int, typer.Option(min=0, help="Configurations trained with several seeds.")] = 30,
     repeat_seeds: Annotated[int, typer.Option(min=1, help="Seeds of these.")] = 5,
-    looks: Annotated[
-        str, typer.Option(help="Epochs to look after, with commas between; empty: every one up to ten, then fewer.")
-    ] = "",
+    looks: Looks = "",
     scale: Annotated[str, typer.Option(help="What is scaled down, for the table's header.")] = "paper",
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
     seed: Annotated[int, typer.Option(help="Decides the design.")] = 0,
-    option: Annotated[
-        list[str] | None, typer.Option("--option", help="A setting of live training, name=value.")
-    ] = None,
+    option: Options = None,
 ) -> None:
     """Record a table: a mix of space-filling and random points, searches and repetitions. Resumable."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.benchmarks.campaign import Advance, Source
+    from hemobench.benchmarks.campaign import Source
     from hemobench.benchmarks.campaign import record as carry_out
     from hemobench.benchmarks.tables.design import Design
 
-    settings = parsed(option or [])
-    if load_benchmark(benchmark).live:
-        if data is None:
-            raise BenchmarkError(f"{benchmark} trains on real images", "give their folder with --data DIR")
-        settings["data"] = str(data)
     design = Design(
         sobol=sobol,
         random=random,
@@ -76,24 +64,41 @@ def record(
         epochs=numbers(looks),
         **({"folds": numbers(folds)} if folds else {}),
     )
-    columns = (
-        MofNCompleteColumn(),
-        TextColumn("trainings"),
-        BarColumn(),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-    )
-    with Progress(*columns, console=console(stderr=True)) as bar:
-        task = bar.add_task("", total=None)
-
-        def told(advance: Advance) -> None:
-            bar.update(task, completed=advance.recorded, total=advance.known)
-
-        table = carry_out(
-            Source(benchmark, settings, scale), design, out, jobs=jobs or os.cpu_count() or 1, progress=told
-        )
+    source = Source(benchmark, _settings(benchmark, data, option or []), scale)
+    with _progress() as told:
+        table = carry_out(source, design, out, jobs=jobs or os.cpu_count() or 1, progress=told)
     sys.stdout.write(f"{out}: {len(table.rows)} trainings; next: hemobench table show {out}, hemobench fit {out}\n")
+
+
+def _settings(benchmark: str, data: Path | None, options: list[str]) -> dict[str, Any]:
+    """Of live training, with the folder of images that it needs."""
+    from hemobench.benchmarks.benchmark import load_benchmark
+
+    settings = parsed(options)
+    if load_benchmark(benchmark).live:
+        if data is None:
+            raise BenchmarkError(f"{benchmark} trains on real images", "give their folder with --data DIR")
+        settings["data"] = str(data)
+    return settings
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Advance], None]]:
+    """A bar that is told how far a recording is."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    counts = MofNCompleteColumn(), TextColumn("trainings"), BarColumn()
+    times = TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
+    with Progress(*counts, *times, console=console(stderr=True)) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda advance: bar.update(task, completed=advance.recorded, total=advance.known)
 
 
 def numbers(text: str) -> tuple[int, ...]:

@@ -12,7 +12,7 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.results import Results
@@ -76,16 +76,24 @@ class Race:
         workers = "" if self.workers == 1 else f", {self.workers} workers"
         return f"{self.benchmark}, {self.gpu_hours:g} GPU-hours{workers}"
 
+    @cached_property
+    def path(self) -> tuple[NDArray[np.int64], Array, Array]:
+        """The steps by run and time: the run's place in `table`, counted along its rows; GPU-hours; loss."""
+        places = pd.Index(self.table.ravel()).get_indexer(pd.Index(self.steps["run"]))
+        hours, losses = (self.steps[name].to_numpy(dtype=float) for name in ("hours", "loss"))
+        return places[places >= 0], hours[places >= 0], losses[places >= 0]
+
     def at(self, hours: ArrayLike) -> Array:
         """Best losses so far: `(seeds, strategies, hours)`; NaN before the first `ok` trial."""
         wanted = np.atleast_1d(np.asarray(hours, dtype=float))
-        found = np.full((*self.table.shape, len(wanted)), np.nan)
-        steps = dict(iter(self.steps.groupby("run")))
-        for place, run in np.ndenumerate(self.table):
-            if run in steps:
-                known = np.concatenate([[np.nan], steps[run]["loss"].to_numpy(dtype=float)])
-                found[place] = known[np.searchsorted(steps[run]["hours"].to_numpy(), wanted, side="right")]
-        return found
+        order = np.argsort(wanted, kind="stable")
+        places, when, losses = self.path
+        first = np.searchsorted(wanted[order], when, side="left")  # the first hour that a step is not too late for
+        seen = first < len(wanted)
+        found = np.full((self.table.size, len(wanted)), np.nan)
+        found[places[seen], first[seen]] = losses[seen]  # of several steps the last is kept, which is the lowest
+        found[:, order] = np.fmin.accumulate(found, axis=1)
+        return found.reshape(*self.table.shape, len(wanted))
 
     def started(self, hours: ArrayLike) -> Array:
         """The same without NaN: until its first result a run counts with `untuned`."""
@@ -181,11 +189,18 @@ def areas(race: Race) -> Array:
     It is the mean regret when every doubling of the budget counts the same, from one trial's cost to the budget;
     the loss where there is no reference. Steps are kept: nothing is interpolated between trials.
     """
-    hours = np.unique(np.concatenate([race.grid[[0, -1]], race.steps["hours"].clip(*race.grid[[0, -1]])]))
     best, scale = (race.reference.best_loss, race.scale) if race.reference and race.scale else (0.0, 1.0)
-    regret = (race.started(hours[:-1]) - best) / scale
-    widths = np.diff(np.log(hours))
-    return np.asarray(regret @ widths / widths.sum(), dtype=float)
+    places, hours, losses = race.path
+    begin, end = np.log(race.grid[[0, -1]])
+    since = np.log(hours).clip(begin, end)
+    last = np.ones(len(places), dtype=bool)
+    last[:-1] = np.diff(places) != 0
+    until = np.where(last, end, np.append(since[1:], end)[: len(since)])
+    first = np.full(race.table.size, end)
+    np.minimum.at(first, places, since)
+    held = np.bincount(places, losses * (until - since), minlength=race.table.size)
+    mean = (held + race.untuned * (first - begin)) / (end - begin)
+    return np.asarray((mean - best) / scale, dtype=float).reshape(race.table.shape)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
+from math import isinf
 from typing import Any
+
+from hemobench.reports.parallel import ParallelCost
 
 SCHEMA = 1
 OVERALL = "overall"
@@ -82,9 +85,9 @@ class Board:
 
     Attributes:
         benchmark: As in `c-nmc@published`, or `overall`.
-        version: Of the benchmark; this and the next three are `None` or empty overall.
+        version: Of the benchmark; this, the budget and the headline are `None` or empty overall.
         gpu_hours: Budget.
-        workers: Trials at once.
+        workers: Trials at once; overall too, since ranks under different numbers are never averaged.
         headline: Name and label of the metric that is shown, as in `("micro_f1", "micro F1")`.
         rows: By rank, then name.
         notes: What a reader must know to read the board right.
@@ -93,27 +96,31 @@ class Board:
     benchmark: str
     version: int | None
     gpu_hours: float | None
-    workers: int | None
+    workers: int
     headline: tuple[str, str]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
 
 
-def as_json(boards: Sequence[Board]) -> dict[str, Any]:
-    """Plain data for programs: the fields of `Board` and `Row`, numbers rounded to 4 decimals, `null` for `None`.
+def as_json(boards: Sequence[Board], costs: Sequence[ParallelCost] = ()) -> dict[str, Any]:
+    """Plain data for programs, numbers rounded to 4 decimals, `null` for `None` and for what is infinite.
 
-    What differs between two equal runs stands under `measured`.
+    Under `boards` stand the fields of `Board` and `Row`, under `parallel` those of `ParallelCost`: what parallelism
+    costs each strategy, empty where all runs have one number of workers. What differs between two equal runs stands
+    under `measured`.
     """
     found = [plain(asdict(board)) for board in boards]
     for row in (row for board in found for row in board["rows"]):
         row["measured"] = {"strategy_seconds": row.pop("strategy_seconds")}
-    return {"schema": SCHEMA, "boards": found}
+    return {"schema": SCHEMA, "boards": found, "parallel": [plain(asdict(cost)) for cost in costs]}
 
 
 def plain(value: Any) -> Any:
-    """Nested data with tuples as lists and numbers rounded to 4 decimals."""
+    """Nested data with tuples as lists, numbers rounded to 4 decimals, and `None` for what is infinite."""
     if isinstance(value, dict):
         return {name: plain(inner) for name, inner in value.items()}
     if isinstance(value, tuple):
         return [plain(inner) for inner in value]
-    return round(value, 4) if isinstance(value, float) else value
+    if isinstance(value, float):
+        return None if isinf(value) else round(value, 4)
+    return value

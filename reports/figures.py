@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
 from hemobench.benchmarks.results import Results
 from hemobench.reports.anytime import Race, rank_curves, regret_curves
@@ -196,12 +197,13 @@ def final_figure(race: Race) -> Figure:
     losses = race.at(race.gpu_hours)[:, :, 0]
     best, scale = (race.reference.best_loss, race.scale) if race.reference and race.scale else (0.0, 1.0)
     values = (losses - best) / scale
+    shown = [_spread_out(values[:, place]) for place in range(len(race.strategies))]
     what = "Normalised regret" if race.scale else "Loss"
     data = [
         {
-            "type": "box", "name": label(name), "x": _list(values[:, place]), "orientation": "h",
+            "type": "box", "name": label(name), "x": _list(values[shown[place], place]), "orientation": "h",
             "boxpoints": "all", "jitter": 0.5, "pointpos": 0, "showlegend": False,
-            "text": [f"seed {seed}" for seed in race.seeds],
+            "text": [f"seed {race.seeds[seed]}" for seed in shown[place]],
             "marker": {"color": style(name, race.strategies).colour, "size": 6,
                        "symbol": style(name, race.strategies).symbol},
             "line": {"width": 1.5},
@@ -210,9 +212,27 @@ def final_figure(race: Race) -> Figure:
     ]  # fmt: skip
     layout = {"xaxis": axis(f"{what} at {race.gpu_hours:g} GPU-hours"), "yaxis": axis("", type="category")}
     caption = f"{what} at the end of the budget: each point is a seed, the box spans the middle half; left is better."
+    caption += _left_out(len(race.seeds))
     rows = tuple((name, *_quartiles(values[:, place])) for place, name in enumerate(race.strategies))
     header = ("Strategy", "Lowest", "Lower quartile", "Median", "Upper quartile", "Highest", "Interquartile mean")
     return Figure("At the end of the budget", caption, data, layout, Table(f"{what} over seeds", header, rows))
+
+
+MOST_MARKS = 200
+"""Of one strategy in one chart: a browser draws thousands of marks, and nobody can tell them apart."""
+
+
+def _spread_out(values: ArrayLike) -> NDArray[np.int64]:
+    """Places of at most `MOST_MARKS` values, evenly spaced in their order, the ends among them; so quartiles stay."""
+    count = len(np.asarray(values))
+    if count <= MOST_MARKS:
+        return np.arange(count)
+    evenly = np.linspace(0, count - 1, MOST_MARKS).round().astype(np.int64)
+    return np.argsort(np.asarray(values, dtype=float), kind="stable")[evenly]
+
+
+def _left_out(seeds: int) -> str:
+    return f" Of {seeds} seeds, {MOST_MARKS} are shown, evenly spaced from best to worst." if seeds > MOST_MARKS else ""
 
 
 def _quartiles(values: Array) -> tuple[str, ...]:
@@ -233,11 +253,12 @@ def gap_figure(race: Race, results: Results) -> Figure:
     data, rows = [], []
     for place, name in enumerate(race.strategies):
         mine = shown.reindex(race.table[:, place]).dropna()
+        marks = mine.iloc[_spread_out(mine[columns[0]])]
         look = style(name, race.strategies)
         data.append(
             {
                 "type": "scatter", "mode": "markers", "name": label(name),
-                "x": _list(mine[columns[0]]), "y": _list(mine[columns[1]]),
+                "x": _list(marks[columns[0]]), "y": _list(marks[columns[1]]),
                 "marker": {"symbol": look.symbol, "color": look.colour, "size": 9},
             }
         )  # fmt: skip
@@ -256,7 +277,7 @@ def gap_figure(race: Race, results: Results) -> Figure:
     layout = {"xaxis": axis(f"Validation {metric} (%)"), "yaxis": axis(f"Test {metric} (%)")}
     caption = (
         f"Each mark is a run's selected trial: its validation {metric} against the same trial's on test. What lies "
-        "below the dotted line is the optimism of selection."
+        "below the dotted line is the optimism of selection." + _left_out(len(race.seeds))
     )
     header = ("Strategy", "Validation %", "Test %", "Gap, points", "Deviation of the gap")
     return Figure(

@@ -19,14 +19,14 @@ from hemobench.errors import BenchmarkError
 from hemobench.reports.anytime import RANDOM, Race, areas, races, speed_ups
 from hemobench.reports.boards import Board
 from hemobench.reports.cards import Card, card_of
-from hemobench.reports.curves import with_trials
+from hemobench.reports.curves import only_incumbents, with_trials
 from hemobench.reports.figures import Figure, Table, final_figure, gap_figure, number, rank_figure, regret_figure
-from hemobench.reports.importance import importances
 from hemobench.reports.inference import critical_difference
 from hemobench.reports.leaderboard import leaderboard
 from hemobench.reports.pairwise import ROPE, Comparison, Verdict, against, all_pairs, mirrored, power_note
 from hemobench.reports.paper_figures import parts
 from hemobench.reports.papers import Measured, claims_of, of_races
+from hemobench.reports.parallel_section import parallel_section
 from hemobench.reports.phases import startup_trials
 from hemobench.reports.recommend import Recommendation, recommend
 from hemobench.reports.statistics import ranks
@@ -124,10 +124,11 @@ def render(
 
     results = with_trials(results)
     boards = leaderboard(results, reference_of, startup=startup, outside_of=known_outside, seed=seed)
-    found = races(results, reference_of)
+    best = only_incumbents(results)
+    found = races(best, reference_of)
     counting = of_races(found, results, seed=seed)
     sections = [
-        _section(race, results, boards, counting, rope, seed, anchor=f"race-{k}", last=race is _longest(found, race))
+        _section(race, best, _single(race, found, results, counting, seed), boards, rope, seed, anchor=f"race-{k}")
         for k, race in enumerate(found)
     ]
     claims = claims_of(counting, validations=validations, extended=extended, seed=seed)
@@ -139,6 +140,7 @@ def render(
         sections=sections,
         overall=[(title(board), _board_table(board), board.notes) for board in boards if board.version is None],
         across=_across(found),
+        parallel=parallel_section(best, reference_of, seed),
         papers=parts(counting, claims),
         legend=[(column.title, column.legend) for column in COLUMNS],
         begins=sorted(startup.items()),
@@ -170,25 +172,30 @@ def _builtin(value: Any) -> Any:
     return value.item()
 
 
-def _longest(found: list[Race], race: Race) -> Race:
-    """The race of a benchmark with the largest budget: the only one whose trials are shown one by one."""
+def _single(race: Race, found: list[Race], results: Results, counting: list[Measured], seed: int) -> Measured | None:
+    """A race with its trials, if they are to be shown one by one: only those of a benchmark's largest budget are."""
     same = [r for r in found if (r.benchmark, r.version, r.workers) == (race.benchmark, race.version, race.workers)]
-    return max(same, key=lambda r: r.gpu_hours)
+    if race is not max(same, key=lambda r: r.gpu_hours):
+        return None
+    known = next((mine for mine in counting if mine.race is race), None)
+    if known is not None:
+        return known
+    return Measured(race, Results(race.runs, results.trials[results.trials["run"].isin(race.runs.index)]), seed)
 
 
 def _section(
     race: Race,
-    results: Results,
+    best: Results,
+    single: Measured | None,
     boards: list[Board],
-    counting: list[Measured],
     rope: float,
     seed: int,
     *,
     anchor: str,
-    last: bool,
 ) -> Section:
+    """What is said of a race; `best` are the incumbents of all results."""
     board = next(b for b in boards if (b.benchmark, b.version, b.gpu_hours, b.workers) == _key(race))
-    answer = _answer(race, results, rope, seed)
+    answer = _answer(race, best, rope, seed)
     headers = _headers(race)
     begins = {name: count for name, header in headers.items() if (count := startup_trials(header, race.task))}
     losses = race.at(race.gpu_hours)[:, :, 0]
@@ -200,8 +207,8 @@ def _section(
         words=in_words(answer) if answer else ["An older version of this benchmark: no recommendation."],
         board=_board_table(board),
         notes=board.notes,
-        figures=_figures(race, results, counting, last, seed),
-        histories=history_figures(race, results, begins) if last else [],
+        figures=_figures(race, best, single),
+        histories=history_figures(race, single.results, begins) if single else [],
         matrix=_matrix(race, pairs, [row.strategy for row in board.rows]),
         control=_control(race, rope, seed),
         power=power_note(len(race.seeds), max(1, len(pairs))),
@@ -222,15 +229,13 @@ def _answer(race: Race, results: Results, rope: float, seed: int) -> Recommendat
     )
 
 
-def _figures(race: Race, results: Results, counting: list[Measured], last: bool, seed: int) -> list[Figure]:
-    found: list[Figure | None] = [regret_figure(race), rank_figure(race), final_figure(race), gap_figure(race, results)]
-    if last:
-        known = next((mine for mine in counting if mine.race is race), None)
-        shares = known.shares if known else importances(race, results, seed=seed)
+def _figures(race: Race, best: Results, single: Measured | None) -> list[Figure]:
+    found: list[Figure | None] = [regret_figure(race), rank_figure(race), final_figure(race), gap_figure(race, best)]
+    if single:
+        trials = single.results.trials
         random_runs = race.runs.index[race.runs["strategy"] == RANDOM]
-        trials = results.trials
         count = int((trials["run"].isin(random_runs) & (trials["status"] == "ok")).sum())
-        found += [parallel_figure(race, results), importance_figure(race, shares, count)]
+        found += [parallel_figure(race, single.results), importance_figure(race, single.shares, count)]
     return [figure for figure in [*found, hours_figure(race)] if figure is not None]
 
 

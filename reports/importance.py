@@ -60,10 +60,12 @@ def importances(race: Race, results: Results, draws: int = DRAWS, seed: int = 0)
     if len(trials) < LEAST_TRIALS or not names:
         return []
     losses, run_of = trials["loss"].to_numpy(dtype=float), trials["run"].to_numpy()
+    rows_of = pd.Series(run_of).groupby(run_of).indices
+    none = np.empty(0, dtype=np.int64)
     generator = np.random.default_rng(np.random.SeedSequence(seed))
     shares = []
     for draw in range(draws):
-        chosen = np.concatenate([np.flatnonzero(run_of == run) for run in generator.choice(runs, len(runs))])
+        chosen = np.concatenate([rows_of.get(run, none) for run in generator.choice(runs, len(runs))])
         chosen = generator.permutation(chosen)[:MOST_TRIALS]
         shares.append(main_effects(points[chosen], losses[chosen], levels, seed + draw))
     return _sorted(names, np.array(shares))

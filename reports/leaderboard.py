@@ -8,7 +8,7 @@ seed, never reaches a target, enters no mean of a metric, and is counted in `Row
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from textwrap import shorten
 from typing import Any
@@ -29,6 +29,7 @@ FEW_SEEDS = 5
 STRAYED = 0.2
 """A run of which a larger share of trials lies outside what its benchmark recorded is flagged. Of uniformly random
 trials it is about 0.05, by the definition of the support's limit."""
+ASKED_AT_ONCE = 50_000
 
 Outside = Callable[[str, list[dict[str, Any]]], Sequence[bool] | None]
 """Says which configurations lie outside what a benchmark recorded, or `None` where nothing was."""
@@ -52,8 +53,8 @@ def leaderboard(
         seed: Of the bootstrap: the same results and seed give the same board, to the bit.
 
     Returns:
-        A board for each benchmark, version, budget and number of workers; then, if there are two benchmarks or
-        more, one named `overall`.
+        A board for each benchmark, version, budget and number of workers; then, for each number of workers under
+        which there are two benchmarks or more, one named `overall`.
 
     Raises:
         BenchmarkError: If a benchmark's task is not known.
@@ -167,10 +168,21 @@ def _outside_shares(results: Results, outside_of: Outside | None) -> pd.Series[f
         return shares
     for benchmark, runs in results.runs.groupby("benchmark"):
         asked = results.trials[results.trials["run"].isin(runs.index)]
-        found = outside_of(str(benchmark), configurations(asked))
+        found = _outside(outside_of, str(benchmark), asked)
         if found is not None:
-            shares.update(pd.Series(np.asarray(found, float), index=asked["run"]).groupby(level=0).mean())
+            shares.update(pd.Series(found, index=asked["run"]).groupby(level=0).mean())
     return shares
+
+
+def _outside(outside_of: Outside, benchmark: str, trials: pd.DataFrame) -> Array | None:
+    """Which trials lie outside, asked a slice at a time: as plain data a configuration takes a kilobyte."""
+    found = []
+    for at in range(0, len(trials), ASKED_AT_ONCE):
+        part = outside_of(benchmark, configurations(trials.iloc[at : at + ASKED_AT_ONCE]))
+        if part is None:
+            return None
+        found.append(np.asarray(part, dtype=float))
+    return np.concatenate(found) if found else None
 
 
 def configurations(trials: pd.DataFrame) -> list[dict[str, Any]]:
@@ -296,20 +308,38 @@ def _notes(contest: _Contest) -> list[str]:
         notes.append("Random search is expected to reach the best known loss at this budget: no regret.")
     if RANDOM not in contest.strategies:
         notes.append(f"No strategy '{RANDOM}' among the results: no hours to random search.")
-    return notes + _few(len(contest.seeds))
+    return notes + few_seeds(len(contest.seeds))
 
 
-def _few(seeds: int) -> list[str]:
+def few_seeds(seeds: int) -> list[str]:
+    """What a reader must know of intervals over so few seeds; nothing if they are enough."""
     if seeds == 1:
         return ["One seed: no interval, and no conclusion."]
     return [f"{seeds} seeds are few: the intervals are too narrow."] if seeds < FEW_SEEDS else []
 
 
 def _overall(contests: Sequence[_Contest], startup: Mapping[str, str], seed: int) -> list[Board]:
-    """The mean over benchmarks of the mean rank, if there are two benchmarks or more."""
-    blocks = _blocks(contests)
+    """For each number of workers, the mean over benchmarks of the mean rank, if there are two benchmarks or more.
+
+    Ranks under different numbers of workers are never averaged: it is one budget, spent under other conditions, and
+    a strategy that is good with one worker may be poor with sixty-four.
+    """
+    newest = _newest(contests)
+    kinds = sorted({contest.workers for contest in contests})
+    boards = [_overall_of([c for c in contests if c.workers == kind], newest, startup, seed) for kind in kinds]
+    found = [board for board in boards if board is not None]
+    if len(kinds) < 2:
+        return found
+    note = "Ranks with other numbers of workers are not averaged in: each number has its own overall board."
+    return [replace(board, notes=(board.notes[0], note, *board.notes[1:])) for board in found]
+
+
+def _overall_of(
+    contests: Sequence[_Contest], newest: Mapping[str, int], startup: Mapping[str, str], seed: int
+) -> Board | None:
+    blocks = _blocks(contests, newest)
     if len(blocks) < 2:
-        return []
+        return None
     strategies = _in_all(contest.strategies for block in blocks for contest in block)
     groups = [_mean_ranks_by_seed(block, strategies) for block in blocks]
     fewest = min(map(len, groups))
@@ -318,19 +348,24 @@ def _overall(contests: Sequence[_Contest], startup: Mapping[str, str], seed: int
         estimate = mean_over_groups(groups, seed=seed)
         for column, name in enumerate(strategies):
             rows.append(_overall_row(blocks, name, _rank(estimate, column, fewest), startup.get(name)))
-    notes = (*_overall_notes(contests, blocks, strategies), *_few(fewest))
-    return [Board(OVERALL, None, None, None, ("", ""), _sorted(rows), notes)]
+    notes = (*_overall_notes(contests, blocks, strategies), *few_seeds(fewest))
+    return Board(OVERALL, None, None, contests[0].workers, ("", ""), _sorted(rows), notes)
 
 
-def _blocks(contests: Sequence[_Contest]) -> list[list[_Contest]]:
-    """The newest version of each benchmark at all its budgets, if these have seeds in common."""
+def _newest(contests: Sequence[_Contest]) -> dict[str, int]:
+    """The newest version of each benchmark, whatever the number of workers."""
     newest: dict[str, int] = {}
     for contest in contests:
         newest[contest.benchmark] = max(contest.version, newest.get(contest.benchmark, contest.version))
+    return newest
+
+
+def _blocks(contests: Sequence[_Contest], newest: Mapping[str, int]) -> list[list[_Contest]]:
+    """The newest version of each benchmark at all its budgets, if these have seeds in common."""
     blocks = [
         [contest for contest in contests if (contest.benchmark, contest.version) == wanted] for wanted in newest.items()
     ]
-    return [block for block in blocks if _in_all(contest.seeds for contest in block)]
+    return [block for block in blocks if block and _in_all(contest.seeds for contest in block)]
 
 
 def _mean_ranks_by_seed(block: Sequence[_Contest], strategies: list[str]) -> Array:

@@ -7,7 +7,7 @@ budget and seed.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,11 +19,15 @@ from hemobench.reports.anytime import RANDOM, Race, races
 from hemobench.reports.curves import hours_to_targets
 from hemobench.reports.inference import censored_median, paired_differences, signed_rank_test
 from hemobench.reports.statistics import Array, bootstrap, paired_bootstrap
+from hemobench.strategies import STRATEGIES
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """A mean over paired seeds with its 95 % bootstrap interval; positive is worse with W workers."""
+    """A mean over paired seeds with its 95 % bootstrap interval; positive is worse with W workers.
+
+    Of a factor any of the three may be infinite: never, within the budget. In JSON that is `null`.
+    """
 
     mean: float
     low: float
@@ -52,6 +56,7 @@ class ParallelCost:
         factor: `hours / hours_one`, with its interval over seeds, in which a miss is infinitely late; `None` if
             `hours_one` is.
         idle: Mean share of the budget in which workers waited for the strategy, with W workers; `None` if unknown.
+        pending: What the strategy makes of trials that are still running; `None` if it is not one of ours.
     """
 
     benchmark: str
@@ -68,6 +73,7 @@ class ParallelCost:
     hours: float | None
     factor: Change | None
     idle: float | None
+    pending: str | None = None
 
 
 def parallel_costs(
@@ -83,6 +89,8 @@ def parallel_costs(
     Returns:
         By benchmark, version, budget, strategy and workers; empty where there is nothing to compare.
     """
+    if results.runs["workers"].nunique() < 2:
+        return []
     found = races(results, reference_of)
     ones = {_contest(race): race for race in found if race.workers == 1}
     costs = [
@@ -92,6 +100,14 @@ def parallel_costs(
         for cost in _costs(ones[_contest(race)], race, seed)
     ]
     return sorted(costs, key=lambda cost: (cost.benchmark, cost.version, cost.gpu_hours, cost.strategy, cost.workers))
+
+
+def contests(costs: Iterable[ParallelCost]) -> list[list[ParallelCost]]:
+    """The rows of each benchmark, version and budget, which belong into one table."""
+    found: dict[tuple[str, int, float], list[ParallelCost]] = {}
+    for cost in costs:
+        found.setdefault((cost.benchmark, cost.version, cost.gpu_hours), []).append(cost)
+    return list(found.values())
 
 
 def _contest(race: Race) -> tuple[str, int, float]:
@@ -122,6 +138,7 @@ def _costs(one: Race, many: Race, seed: int) -> Iterator[ParallelCost]:
             hours=_known(medians[1]),
             factor=_factor(hours, seed) if np.isfinite(medians[0]) else None,
             idle=_idle(many, strategy, seeds),
+            pending=STRATEGIES[strategy].pending if strategy in STRATEGIES else None,
         )
 
 

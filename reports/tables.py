@@ -7,55 +7,52 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from rich import box
-from rich.cells import cell_len
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from hemobench.errors import BenchmarkError
+from hemobench.reports import parallel_table
 from hemobench.reports.boards import OVERALL, Board, HoursToRandom, Row, Spread
+from hemobench.reports.columns import (
+    ABSENT,
+    Column,
+    counted,
+    escaped,
+    filled,
+    fitted,
+    markdown_table,
+    pairs,
+    plain,
+    short_name,
+    terminal_table,
+)
+from hemobench.reports.parallel import ParallelCost
 
-ABSENT = "–"
-LONGEST_NAME = 28
+__all__ = ["ABSENT", "COLUMNS", "fitting", "plain", "render", "title", "to_markdown", "to_svg"]
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
-    """A column of the table.
+def render(boards: Sequence[Board], console: Console, costs: Sequence[ParallelCost] = ()) -> None:
+    """Print every board with its notes, as wide as the console allows, and what the columns mean.
 
-    Attributes:
-        title: Short, since the table must be narrow.
-        legend: What it means, with the unit.
-        cell: What stands there.
-        importance: In a narrow table the columns with the highest number go first.
+    What parallelism costs comes last, if there is anything to tell.
     """
-
-    title: str
-    legend: str
-    cell: Callable[[Row], str]
-    importance: int
-
-
-def render(boards: Sequence[Board], console: Console) -> None:
-    """Print every board with its notes, as wide as the console allows, and what the columns mean."""
-    shown: list[Column] = []
+    shown: list[Column[Row]] = []
     for board in boards:
         columns = fitting(board, console.width)
         shown += [column for column in columns if column not in shown]
         console.print(Text(title(board), style="bold"))
         if board.rows:
-            console.print(_table(board, columns))
-        console.print(_pairs([("-", note) for note in _notes(board)]))
+            console.print(terminal_table(columns, board.rows, _best(board)))
+        console.print(pairs([("-", note) for note in _notes(board)]))
         console.print()
-    console.print(_pairs(_legend(boards, shown) + _left_out(boards, shown)))
+    console.print(pairs(_legend(boards, shown) + _left_out(boards, shown)))
+    parallel_table.render(costs, console)
 
 
-def to_svg(boards: Sequence[Board], path: Path, width: int = 110) -> None:
+def to_svg(boards: Sequence[Board], path: Path, width: int = 110, costs: Sequence[ParallelCost] = ()) -> None:
     """Write what a terminal of that width shows as a picture; the same boards give the same bytes.
 
     Raises:
@@ -64,7 +61,7 @@ def to_svg(boards: Sequence[Board], path: Path, width: int = 110) -> None:
     console = Console(
         record=True, file=StringIO(), width=width, force_terminal=True, color_system="truecolor", _environ={}
     )
-    render(boards, console)
+    render(boards, console, costs)
     picture = console.export_svg(title="hemobench leaderboard", unique_id="hemobench")
     picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)  # rich would fetch it from the network
     try:
@@ -73,74 +70,38 @@ def to_svg(boards: Sequence[Board], path: Path, width: int = 110) -> None:
         raise BenchmarkError(f"{path}: {problem.strerror}", "name a file in a folder that can be written") from None
 
 
-def to_markdown(boards: Sequence[Board]) -> str:
-    """All boards as Markdown tables, with all columns, notes and the legend."""
+def to_markdown(boards: Sequence[Board], costs: Sequence[ParallelCost] = ()) -> str:
+    """All boards as Markdown tables, with all columns, notes and the legend; then what parallelism costs."""
     lines: list[str] = []
-    shown: list[Column] = []
+    shown: list[Column[Row]] = []
     for board in boards:
-        columns = _filled(board)
+        columns = filled(COLUMNS, board.rows)
         shown += [column for column in columns if column not in shown]
         lines += [f"### {escaped(title(board))}", ""]
         if board.rows:
-            lines += [_markdown_row([column.title for column in columns])]
-            lines += [_markdown_row([":--", *["--:"] * (len(columns) - 1)])]
-            lines += [_markdown_row(_markdown_cells(board, columns, row)) for row in board.rows] + [""]
+            lines += [*markdown_table(columns, board.rows, _best(board)), ""]
         lines += [f"- {escaped(note)}" for note in _notes(board)] + [""]
     legend = [f"- **{term}**: {escaped(meaning)}" for term, meaning in _legend(boards, shown)]
-    return "\n".join([*lines, *legend, ""])
+    return "\n".join([*lines, *legend, *parallel_table.markdown(costs), ""])
 
 
 def title(board: Board) -> str:
     """What is compared on a board, in one line."""
+    workers = counted(board.workers, "worker")
     if board.benchmark == OVERALL:
-        return "Overall"
-    parts = [f"{board.benchmark} v{board.version}", f"{board.gpu_hours:g} GPU-hours"]
-    parts += [_plural(board.workers or 0, "worker")]
-    parts += [_plural(board.rows[0].seeds, "seed")] if board.rows else []
+        return f"Overall · {workers}"
+    parts = [f"{board.benchmark} v{board.version}", f"{board.gpu_hours:g} GPU-hours", workers]
+    parts += [counted(board.rows[0].seeds, "seed")] if board.rows else []
     return plain(" · ".join([*parts, board.headline[1]]))
 
 
-def fitting(board: Board, width: int) -> list[Column]:
+def fitting(board: Board, width: int) -> list[Column[Row]]:
     """The columns that have something to show, less the least important ones until they fit."""
-    columns = _filled(board)
-    while len(columns) > 2 and _width(board, columns) > width:
-        columns.remove(max(columns, key=lambda column: column.importance))
-    return columns
+    return fitted(COLUMNS, board.rows, width)
 
 
-def plain(text: str) -> str:
-    """Text on one line, without what a terminal would obey."""
-    return " ".join("".join(character if character.isprintable() else " " for character in text).split())
-
-
-def escaped(text: str) -> str:
-    """Text as Markdown that reads as the text; an underscore within a word is none of Markdown's business."""
-    return re.sub(r"[\\`*{}\[\]<>|#&~]|(?<!\w)_|_(?!\w)", r"\\\g<0>", plain(text))
-
-
-def _width(board: Board, columns: Sequence[Column]) -> int:
-    cells = [[column.title, *(column.cell(row) for row in board.rows)] for column in columns]
-    return sum(max(map(cell_len, column)) for column in cells) + 2 * len(columns) - 1
-
-
-def _filled(board: Board) -> list[Column]:
-    always = ("Strategy", "Rank")
-    return [
-        column
-        for column in COLUMNS
-        if column.title in always or any(column.cell(row) not in (ABSENT, "") for row in board.rows)
-    ]
-
-
-def _table(board: Board, columns: Sequence[Column]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    for place, column in enumerate(columns):
-        table.add_column(Text(column.title), justify="left" if place == 0 else "right", overflow="fold", no_wrap=False)
-    best = board.rows[0].rank
-    for row in board.rows:
-        cells = [Text(column.cell(row)) for column in columns]
-        table.add_row(*cells, style="bold" if row.rank == best else "")
-    return table
+def _best(board: Board) -> Callable[[Row], bool]:
+    return lambda row: row.rank == board.rows[0].rank
 
 
 def _notes(board: Board) -> list[str]:
@@ -148,7 +109,7 @@ def _notes(board: Board) -> list[str]:
     return [plain(note) for note in [*troubled, *board.notes]]
 
 
-def _legend(boards: Sequence[Board], shown: Sequence[Column]) -> list[tuple[str, str]]:
+def _legend(boards: Sequence[Board], shown: Sequence[Column[Row]]) -> list[tuple[str, str]]:
     """What each column means, and how the strategies begin."""
     startup = {row.strategy: row.startup for board in boards for row in board.rows if row.startup}
     begins = plain("; ".join(f"{name}: {text}" for name, text in sorted(startup.items())))
@@ -156,38 +117,18 @@ def _legend(boards: Sequence[Board], shown: Sequence[Column]) -> list[tuple[str,
     return meanings + ([("Start-up", begins)] if begins else [])
 
 
-def _left_out(boards: Sequence[Board], shown: Sequence[Column]) -> list[tuple[str, str]]:
+def _left_out(boards: Sequence[Board], shown: Sequence[Column[Row]]) -> list[tuple[str, str]]:
     """Which columns a wider terminal would show."""
-    hidden = {column.title for board in boards for column in _filled(board)} - {column.title for column in shown}
+    hidden = {column.title for board in boards for column in filled(COLUMNS, board.rows)} - {
+        column.title for column in shown
+    }
     names = ", ".join(column.title for column in COLUMNS if column.title in hidden)
     return [("Not shown", f"{names}: for want of width")] if names else []
 
 
-def _pairs(pairs: Sequence[tuple[str, str]]) -> Table:
-    """Terms and what is said of them, so that a second line stands under the first."""
-    grid = Table.grid(padding=(0, 1))
-    for term, meaning in pairs:
-        grid.add_row(Text(term, style="bold", no_wrap=True), Text(meaning))
-    return grid
-
-
-def _markdown_row(cells: Sequence[str]) -> str:
-    return f"| {' | '.join(cells)} |"
-
-
-def _markdown_cells(board: Board, columns: Sequence[Column], row: Row) -> list[str]:
-    cells = [escaped(column.cell(row)) for column in columns]
-    return [f"**{cell}**" for cell in cells[:2]] + cells[2:] if row.rank == board.rows[0].rank else cells
-
-
-def _plural(count: int, word: str) -> str:
-    return f"{count} {word}" if count == 1 else f"{count} {word}s"
-
-
 def _strategy(row: Row) -> str:
-    name = plain(row.strategy)
-    short = name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
-    return f"{short} !" if row.status else short
+    name = short_name(row.strategy)
+    return f"{name} !" if row.status else name
 
 
 def _rank(row: Row) -> str:
@@ -230,7 +171,7 @@ def _regret(row: Row) -> str:
     return ABSENT if row.regret is None else f"{row.regret:.2f}"
 
 
-COLUMNS = (
+COLUMNS: tuple[Column[Row], ...] = (
     Column("Strategy", "! is trouble, told below its table", _strategy, 0),
     Column("Rank", "mean over seeds, 1 is best, with its 95 % interval; best in bold", _rank, 1),
     Column("Validation %", "of the best trial, mean ± deviation over seeds", lambda row: _spread(row.validation), 4),

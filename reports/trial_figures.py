@@ -69,8 +69,18 @@ def _shown_trials(race: Race, results: Results) -> tuple[pd.DataFrame, str]:
     ours = shown["strategy"].isin([RANDOM, "sssr", "manual"])
     shown = shown.assign(group=shown["strategy"].where(ours, "others"))
     shown.loc[shown[shown["group"] == RANDOM].nlargest(10, metric).index, "group"] = TOP
+    shown = _thinned(shown)
     shown = shown.sort_values("group", key=lambda column: column.map(_GROUPS.index), kind="stable")
     return shown, "" if len(seeds) == len(counts) else f" Shown are the first {len(seeds)} of {len(counts)} seeds."
+
+
+def _thinned(trials: pd.DataFrame) -> pd.DataFrame:
+    """Evenly spaced rows where one seed alone has too many trials; the best ones stay."""
+    rest = np.flatnonzero((trials["group"] != TOP).to_numpy())
+    if len(trials) <= 2 * MOST_LINES:
+        return trials
+    kept = rest[np.linspace(0, len(rest) - 1, MOST_LINES).round().astype(int)]
+    return trials.iloc[np.sort(np.concatenate([kept, np.flatnonzero((trials["group"] == TOP).to_numpy())]))]
 
 
 def _group_axis(group: pd.Series[int]) -> dict[str, Any]:

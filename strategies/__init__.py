@@ -23,12 +23,14 @@ class Entry:
         about: One line for people.
         needs: The library without which it cannot be had; empty for our own.
         startup: How it begins before it learns, for the leaderboard.
+        pending: What it makes of trials that are still running when it is asked again, for the same.
     """
 
     path: str
     about: str
     needs: str = ""
     startup: str = ""
+    pending: str = ""
 
 
 STRATEGIES: Mapping[str, Entry] = {
@@ -36,74 +38,87 @@ STRATEGIES: Mapping[str, Entry] = {
         "hemobench.strategies.manual:Manual",
         "one-dimensional grids around a default, then the combination of the best values",
         startup="does not learn until the last trial",
+        pending="none matters to its grids; the last trial waits for all",
     ),
     "random": Entry(
         "hemobench.strategies.random_search:RandomSearch",
         "uniformly random configurations",
         startup="does not learn",
+        pending="none matters: it loses only what the end of the budget cuts",
     ),
     "sssr": Entry(
         "hemobench.strategies.sssr:SSSR",
         "successive search space reduction: rounds of 24, 16 and 8 random trials",
         startup="first round: 24 random trials (scaled down to short horizons)",
+        pending="waits for a whole round before it narrows the ranges",
     ),
     "optuna-tpe": Entry(
         "hemobench.strategies.optuna_tpe:OptunaTPE",
         "Optuna's multivariate tree-structured Parzen estimator",
         needs="optuna",
         startup="10 random trials",
+        pending="counted as bad (constant liar)",
     ),
     "hyperopt-tpe": Entry(
         "hemobench.strategies.hyperopt_tpe:HyperoptTPE",
         "Hyperopt's tree-structured Parzen estimator",
         needs="hyperopt",
         startup="20 random trials",
+        pending="counted as bad, and towards the start-up",
     ),
     "smac": Entry(
         "hemobench.strategies.smac:SMAC",
         "SMAC's random-forest facade for hyperparameter optimization",
         needs="smac",
         startup="Sobol design of a quarter of the horizon",
+        pending="not in its model; none is proposed twice",
     ),
     "skopt-gp": Entry(
         "hemobench.strategies.skopt_gp:SkoptGP",
         "scikit-optimize's Gaussian process with its hedged acquisition",
         needs="skopt",
         startup="10 random trials",
+        pending="told to a copy as the best loss seen",
     ),
     "optuna-gp": Entry(
         "hemobench.strategies.optuna_gp:OptunaGP",
         "Optuna's Gaussian process with log expected improvement",
         needs="torch",
         startup="10 random trials",
+        pending="averages over what they may become",
     ),
     "optuna-cmaes": Entry(
         "hemobench.strategies.optuna_cmaes:OptunaCMAES",
         "Optuna's CMA-ES on the numeric hyperparameters; categorical ones stay random",
         needs="cmaes",
         startup="1 random trial",
+        pending="further ones come from the same distribution",
     ),
     "asha": Entry(
         "hemobench.strategies.asha:ASHA",
         "asynchronous successive halving of random configurations",
         startup="does not learn; compares from 1 epoch on",
+        pending="waits for none; compares those that have finished",
     ),
     "hyperband": Entry(
         "hemobench.strategies.hyperband:Hyperband",
         "brackets of successive halving of random configurations",
         startup="does not learn; compares from 1 epoch on",
+        pending="opens the next bracket beside an unfinished one",
     ),
     "bohb": Entry(
         "hemobench.strategies.bohb:BOHB",
         "Hyperband's brackets of configurations by Optuna's TPE, fitted on the longest rung",
         needs="optuna",
         startup="random until one rung has 3 results more than there are hyperparameters",
+        pending="counted as bad; opens the next bracket beside an unfinished one",
     ),
     "smac-hyperband": Entry(
         "hemobench.strategies.smac_hyperband:SMACHyperband",
         "SMAC's multi-fidelity facade: Hyperband's brackets of configurations by a random forest",
         needs="smac",
         startup="random design of 10 a hyperparameter, at most a quarter of its trials",
+        pending="not in its model; opens the next bracket beside an unfinished one",
     ),
 }
 

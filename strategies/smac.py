@@ -9,7 +9,6 @@ from typing import ClassVar
 from ConfigSpace import ConfigurationSpace
 from smac import HyperparameterOptimizationFacade as Facade
 from smac import Scenario
-from smac.initial_design import AbstractInitialDesign
 from smac.intensifier.abstract_intensifier import AbstractIntensifier
 from smac.model.random_forest.random_forest import RandomForest
 from smac.runhistory.dataclasses import TrialInfo, TrialValue
@@ -37,6 +36,7 @@ class SMAC:
     """
 
     supports: ClassVar[Supports] = Supports()
+    _kind: ClassVar[type[Facade]] = Facade
 
     def __init__(
         self,
@@ -72,27 +72,12 @@ class SMAC:
         """
         self._space = space
         self._folder = tempfile.TemporaryDirectory(prefix="hemobench-smac-")
-        scenario = Scenario(
-            space,
-            name="run",
-            output_directory=Path(self._folder.name),
-            deterministic=True,
-            n_trials=max(horizon, startup_trials or 0, 1),
-            use_default_config=False,
-            seed=library_seed(seed),
-            n_workers=1,
-        )
+        scenario = self._scenario(library_seed(seed), max(horizon, startup_trials or 0, 1))
         self._facade = assembled(
-            Facade,
+            self._kind,
             scenario,
-            intensifier=Facade.get_intensifier(scenario, max_config_calls=1),
-            initial_design=Facade.get_initial_design(
-                scenario,
-                n_configs=startup_trials,
-                n_configs_per_hyperparameter=startup_per_hyperparameter,
-                max_ratio=1.0 if startup_trials is not None else startup_max_ratio,
-            ),
-            max_leaf_nodes=max(2048, 16 * horizon),
+            intensifier=self._intensifier(scenario),
+            design=(startup_trials, startup_per_hyperparameter, startup_max_ratio),
             n_trees=n_trees,
             retrain_after=retrain_after,
             challengers=challengers,
@@ -102,6 +87,22 @@ class SMAC:
         )
         self._asked: list[TrialInfo] = []
         self._losses: list[float] = []
+
+    def _scenario(self, seed: int, n_trials: int, **budgets: float) -> Scenario:
+        return Scenario(
+            self._space,
+            name="run",
+            output_directory=Path(self._folder.name),
+            deterministic=True,
+            n_trials=n_trials,
+            use_default_config=False,
+            seed=seed,
+            n_workers=1,
+            **budgets,
+        )
+
+    def _intensifier(self, scenario: Scenario) -> AbstractIntensifier:
+        return Facade.get_intensifier(scenario, max_config_calls=1)
 
     def ask(self) -> Proposal | None:
         try:
@@ -122,8 +123,7 @@ def assembled(
     scenario: Scenario,
     *,
     intensifier: AbstractIntensifier,
-    initial_design: AbstractInitialDesign,
-    max_leaf_nodes: int,
+    design: tuple[int | None, int, float],
     n_trees: int,
     retrain_after: int,
     challengers: int,
@@ -131,33 +131,47 @@ def assembled(
     random_probability: float,
     xi: float,
 ) -> Facade:
-    """A random-forest facade with all of its parts written out, for one job and without anything saved."""
-    forest = RandomForest(
+    """A random-forest facade with all of its parts written out, for one job and without anything saved.
+
+    `design` is the initial one: the number of its trials, or `None` for so many a hyperparameter, the second, up to
+    a share of the scenario's trials, the third.
+    """
+    trials, per_hyperparameter, most = design
+    return facade(
+        scenario,
+        model=forest(scenario, n_trees),
+        acquisition_function=facade.get_acquisition_function(scenario, xi=xi),
+        acquisition_maximizer=facade.get_acquisition_maximizer(
+            scenario, challengers=challengers, local_search_iterations=local_search_iterations
+        ),
+        initial_design=facade.get_initial_design(
+            scenario,
+            n_configs=trials,
+            n_configs_per_hyperparameter=per_hyperparameter,
+            max_ratio=most if trials is None else 1.0,
+        ),
+        random_design=facade.get_random_design(scenario, probability=random_probability),
+        intensifier=intensifier,
+        config_selector=facade.get_config_selector(scenario, retrain_after=retrain_after),
+        logging_level=False,
+        overwrite=True,
+    )
+
+
+def forest(scenario: Scenario, n_trees: int) -> RandomForest:
+    """The facades' random forest, fitted on one job, of trees that have room for sixteen leaves a trial."""
+    return RandomForest(
         scenario.configspace,
         n_trees=n_trees,
         ratio_features=1.0,
         min_samples_split=2,
         min_samples_leaf=1,
         max_depth=2**20,
-        max_leaf_nodes=max_leaf_nodes,
+        max_leaf_nodes=max(2048, 16 * scenario.n_trials),
         bootstrapping=True,
         log_y=True,
         seed=scenario.seed,
         n_jobs=1,
-    )
-    return facade(
-        scenario,
-        model=forest,
-        acquisition_function=facade.get_acquisition_function(scenario, xi=xi),
-        acquisition_maximizer=facade.get_acquisition_maximizer(
-            scenario, challengers=challengers, local_search_iterations=local_search_iterations
-        ),
-        initial_design=initial_design,
-        random_design=facade.get_random_design(scenario, probability=random_probability),
-        intensifier=intensifier,
-        config_selector=facade.get_config_selector(scenario, retrain_after=retrain_after),
-        logging_level=False,
-        overwrite=True,
     )
 
 

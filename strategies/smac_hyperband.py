@@ -11,30 +11,34 @@ has a result. The code is SMAC's. What differs from its own loop:
 
 from __future__ import annotations
 
-import tempfile
-from pathlib import Path
 from typing import ClassVar
 
 from ConfigSpace import ConfigurationSpace
 from smac import MultiFidelityFacade as Facade
 from smac import Scenario
+from smac.intensifier.abstract_intensifier import AbstractIntensifier
 from smac.intensifier.hyperband_utils import get_n_trials_for_hyperband_multifidelity
-from smac.runhistory.dataclasses import TrialInfo
 
 from hemobench.strategies.base import Proposal, Status, Supports, Trial
 from hemobench.strategies.rungs import rungs
-from hemobench.strategies.smac import assembled, outcome
-from hemobench.strategies.space import active, library_seed
+from hemobench.strategies.smac import SMAC, outcome
+from hemobench.strategies.space import active
 
 
-class SMACHyperband:
+class SMACHyperband(SMAC):
     """`smac.MultiFidelityFacade`, its parts written out as the facade has them.
 
     Settings for speed alone, the fixed `PYTHONHASHSEED` and failed trials: as `smac`. SMAC's Hyperband waits for
     nothing: while all rungs have pending trials, it opens the next bracket. Pending trials are not in its model.
+
+    `epochs`, the task's full length, and `min_epochs` are SMAC's `max_budget` and `min_budget`: the shortest rung is
+    at least so long. One trial in `eta` goes on, to so many times the epochs. `horizon` is the expected number of
+    trials at full length; SMAC's `n_trials` is how many trials at its budgets as many epochs make, by SMAC's own
+    count, and sizes the initial design, which is random here, and nothing else.
     """
 
     supports: ClassVar[Supports] = Supports(fidelity=True)
+    _kind = Facade
 
     def __init__(
         self,
@@ -55,57 +59,19 @@ class SMACHyperband:
         random_probability: float = 0.2,
         xi: float = 0.0,
     ) -> None:
-        """Create the facade.
-
-        Args:
-            space: The search space.
-            seed: Spread by `numpy.random.SeedSequence` to SMAC's own.
-            horizon: Expected number of trials at full length. SMAC's `n_trials` is how many trials at its budgets
-                as many epochs make, by SMAC's own count; it sizes the initial design and nothing else here.
-            epochs: The task's full length, SMAC's `max_budget`.
-            eta: One trial in so many goes on, to so many times the epochs.
-            min_epochs: SMAC's `min_budget`: the shortest rung is at least so long.
-            startup_trials: Size of the random design; `None` is SMAC's own rule of the next two.
-            startup_per_hyperparameter: Random points a hyperparameter, up to …
-            startup_max_ratio: … this share of SMAC's `n_trials`.
-            n_trees: Of the forest.
-            retrain_after: Proposals between two fits.
-            challengers: Random configurations of which the most promising start the local search.
-            local_search_iterations: Starts of the local search.
-            random_probability: Of proposing a random configuration.
-            xi: Exploration of expected improvement.
-        """
+        """Create the facade; the settings are told above, and in `SMAC`."""
         rungs(epochs, min_epochs, eta)  # refuses what makes none
-        self._space = space
-        self._folder = tempfile.TemporaryDirectory(prefix="hemobench-smac-")
-        n_trials = get_n_trials_for_hyperband_multifidelity(
-            horizon * epochs, min_epochs, epochs, eta, print_summary=False
-        )
-        scenario = Scenario(
+        self._epochs, self._eta, self._min_epochs = epochs, eta, min_epochs
+        self._told: dict[tuple[object, ...], Trial] = {}
+        super().__init__(
             space,
-            name="run",
-            output_directory=Path(self._folder.name),
-            deterministic=True,
-            n_trials=max(n_trials, startup_trials or 0, 1),
-            min_budget=min_epochs,
-            max_budget=epochs,
-            use_default_config=False,
-            seed=library_seed(seed),
-            n_workers=1,
-        )
-        self._facade = assembled(
-            Facade,
-            scenario,
-            intensifier=Facade.get_intensifier(
-                scenario, eta=eta, n_seeds=1, incumbent_selection="highest_observed_budget"
+            seed=seed,
+            horizon=get_n_trials_for_hyperband_multifidelity(
+                horizon * epochs, min_epochs, epochs, eta, print_summary=False
             ),
-            initial_design=Facade.get_initial_design(
-                scenario,
-                n_configs=startup_trials,
-                n_configs_per_hyperparameter=startup_per_hyperparameter,
-                max_ratio=1.0 if startup_trials is not None else startup_max_ratio,
-            ),
-            max_leaf_nodes=max(2048, 16 * n_trials),
+            startup_trials=startup_trials,
+            startup_per_hyperparameter=startup_per_hyperparameter,
+            startup_max_ratio=startup_max_ratio,
             n_trees=n_trees,
             retrain_after=retrain_after,
             challengers=challengers,
@@ -113,9 +79,12 @@ class SMACHyperband:
             random_probability=random_probability,
             xi=xi,
         )
-        self._asked: list[TrialInfo] = []
-        self._losses: list[float] = []
-        self._told: dict[tuple[object, ...], Trial] = {}
+
+    def _scenario(self, seed: int, n_trials: int, **budgets: float) -> Scenario:
+        return super()._scenario(seed, n_trials, min_budget=self._min_epochs, max_budget=self._epochs, **budgets)
+
+    def _intensifier(self, scenario: Scenario) -> AbstractIntensifier:
+        return Facade.get_intensifier(scenario, eta=self._eta, n_seeds=1, incumbent_selection="highest_observed_budget")
 
     def ask(self) -> Proposal | None:
         while True:
@@ -131,7 +100,5 @@ class SMACHyperband:
             self._facade.tell(info, outcome(earlier, self._losses), save=False)
 
     def tell(self, trial: Trial) -> None:
-        if trial.status is Status.OK and trial.loss is not None:
-            self._losses.append(trial.loss)
         self._told[tuple(trial.proposal.config.items())] = trial
-        self._facade.tell(self._asked[trial.number], outcome(trial, self._losses), save=False)
+        super().tell(trial)

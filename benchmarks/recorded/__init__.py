@@ -58,7 +58,7 @@ def document(task: str) -> Mapping[str, Any]:
     try:
         found: Mapping[str, Any] = json.loads(path.read_bytes())
         found["reference"], found["card"]
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
         raise BenchmarkError(f"{path}: {problem}", MEND) from None
     return found
 
@@ -66,7 +66,10 @@ def document(task: str) -> Mapping[str, Any]:
 def reference(task: str) -> Reference:
     """What regret is normalised by: the surrogate's optimum, and simulated random searches on it."""
     kept = document(task)["reference"]
-    return Reference(**{**kept, "random": tuple((hours, loss) for hours, loss in kept["random"])})
+    try:
+        return Reference(**{**kept, "random": tuple((hours, loss) for hours, loss in kept["random"])})
+    except (KeyError, TypeError, ValueError) as problem:
+        raise BenchmarkError(f"{artefacts(task).card}: reference: {problem}", MEND) from None
 
 
 def card(task: str) -> Mapping[str, Any]:

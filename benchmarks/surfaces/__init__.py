@@ -128,7 +128,7 @@ def stored(task: str) -> Stored:
             reference=reference,
             checksum=hashlib.sha256(content).hexdigest(),
         )
-    except (OSError, ValueError, KeyError, TypeError) as problem:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as problem:
         raise BenchmarkError(
             f"{path}: {problem}", "install the package again, or run python -m hemobench.benchmarks.surfaces.calibrate"
         ) from None

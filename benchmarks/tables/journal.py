@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
 
-from hemobench.benchmarks.store import cut_partial_line, lock
+from hemobench.benchmarks.disk import append_line, cut_partial_line, lock, refusals
 from hemobench.benchmarks.tables.schema import Row
 from hemobench.errors import BenchmarkError
 
@@ -23,10 +22,12 @@ class Journal:
         """Open a journal, or begin it.
 
         Raises:
-            BenchmarkError: If another process has it open, or a line cannot be read.
+            BenchmarkError: If another process has it open, it cannot be written, or a line cannot be read.
         """
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self._lines = open(path, "ab")  # noqa: SIM115 - closed by close()
+        self._path = path
+        with refusals(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._lines = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by close()
         lock(self._lines, path)
         try:
             cut_partial_line(path)
@@ -36,10 +37,14 @@ class Journal:
             raise
 
     def append(self, row: Row) -> None:
-        """Add a training, in one write, and force it to the disk: it cost more than the flush."""
-        self._lines.write(json.dumps(asdict(row), separators=(",", ":"), allow_nan=False).encode() + b"\n")
-        self._lines.flush()
-        os.fsync(self._lines.fileno())
+        """Add a training, all of it or nothing, and force it to the disk: it cost more than the flush.
+
+        Raises:
+            BenchmarkError: If the disk does not take it; the trainings before it are kept, whole.
+        """
+        line = json.dumps(asdict(row), separators=(",", ":"), allow_nan=False).encode() + b"\n"
+        with refusals(self._path):
+            append_line(self._lines, line, durable=True)
         self.rows[row.key] = row
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import os
+import zlib
 from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
@@ -211,7 +212,7 @@ def read_document(path: Path, name: str) -> dict[str, Any]:
         content = json.loads(raw)
         if not isinstance(content, dict):
             raise ValueError("not a JSON object")
-    except (OSError, EOFError, ValueError, RecursionError) as problem:
+    except (OSError, EOFError, ValueError, RecursionError, zlib.error) as problem:
         raise BenchmarkError(f"{name}: {problem}", "give a file made by hemobench baseline") from None
     return content
 

@@ -16,7 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hemobench.benchmarks import archive
-from hemobench.benchmarks.archive import read_archive, write_archive
+from hemobench.benchmarks.archive import read_archive
+from hemobench.benchmarks.consolidate import write_archive
 from hemobench.benchmarks.execute import execute
 from hemobench.benchmarks.narrow import narrowed
 from hemobench.benchmarks.results import Results, load_results

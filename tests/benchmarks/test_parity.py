@@ -12,7 +12,7 @@ import pytest
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.calibration import CONTROL, INCUMBENT, Candidate, candidates, path_of, retrained, trained
-from hemobench.benchmarks.campaign import Source, look
+from hemobench.benchmarks.campaign import Source
 from hemobench.benchmarks.confined import Confined, Pool
 from hemobench.benchmarks.parity import FIRST, SEVEN, Found, Race, Search, Searches, able, race_of, search, searched
 from hemobench.benchmarks.retrain import FIRST_SEED
@@ -21,9 +21,9 @@ from hemobench.benchmarks.surrogates.fit import fit
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.store import load, save
 from hemobench.benchmarks.surrogates.targets import fraction, logit
-from hemobench.benchmarks.tables.design import Design, again, points
+from hemobench.benchmarks.tables.design import Design
 from hemobench.benchmarks.tables.io import write_table
-from hemobench.benchmarks.tables.schema import Header, Row, Table, config_key
+from hemobench.benchmarks.tables.schema import Row, Table, config_key
 from hemobench.benchmarks.task import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.reports.calibration import calibration
@@ -36,33 +36,11 @@ RACE = Race(gpu_hours=2.0, horizon=10, max_trials=10)
 STRATEGIES = ("random", "sssr")
 
 
-def recorded(name: str, design: Design) -> Table:
-    """What `record` gives for a design without searches, without journal and processes."""
-    benchmark = load_benchmark(f"{name}@published")
-    task, evaluator = benchmark.task, benchmark.evaluator()
-    looks = design.looks(task.epochs)
-    rows = [look(evaluator, looks, origin, config, 0, -1) for origin, config in points(design, task.space())]
-    rows += [look(evaluator, looks, *asked) for asked in again(design, rows, task.objective)]
-    header = Header(
-        task=name,
-        benchmark=benchmark.name,
-        version=benchmark.version,
-        scale="paper",
-        epochs=task.epochs,
-        device=task.reference_device,
-        data="",
-        source=dict(evaluator.provenance),
-        environment={},
-        design=design.as_data(),
-    )
-    return Table(header, tuple(rows))
-
-
 DESIGN = Design(sobol=250, random=0, strategies=(), repeats=10, repeat_seeds=3, epochs=(5, 10))
 
 
 @pytest.fixture(scope="module")
-def table() -> Table:
+def table(recorded: Callable[[str, Design], Table]) -> Table:
     return recorded("c-nmc", DESIGN)
 
 

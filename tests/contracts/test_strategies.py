@@ -15,15 +15,21 @@ from hemobench.strategies.asha import ASHA
 from hemobench.strategies.base import Proposal, Status, Supports
 from hemobench.strategies.random_search import RandomSearch
 
-SLOW = {"optuna-gp": ("c-nmc", "bone-marrow-full")}  # seconds a test: one task without conditions, one with
+SLOW = dict.fromkeys(("optuna-gp", "smac-hyperband"), ("c-nmc", "bone-marrow-full"))
+"""Seconds a test: one task without conditions, one with."""
 
-CASES = [
-    (name, task)
-    for name in STRATEGIES
-    if unavailable(name) is None
-    for task in SLOW.get(name, TASKS)
-    if load_strategy(name).supports.conditional or not load_task(task).space().conditions
-]
+
+def tasks_of(name):
+    """The tasks that differ for a strategy: by their space, and by their length if it chooses one."""
+    known = {}
+    for task in SLOW.get(name, TASKS):
+        space, epochs = load_task(task).space(), load_task(task).epochs
+        if load_strategy(name).supports.conditional or not space.conditions:
+            known.setdefault((str(space), epochs if load_strategy(name).supports.fidelity else None), task)
+    return known.values()
+
+
+CASES = [(name, task) for name in STRATEGIES if unavailable(name) is None for task in tasks_of(name)]
 
 
 def built(name, task, seed, horizon):
@@ -106,10 +112,10 @@ class Broken(RandomSearch):
 
     def __init__(self, space, *, seed, horizon):
         super().__init__(space, seed=0 if self.way == "unseeded" else seed, horizon=horizon)
-        self._space, self._asked, self._told, self._fixed = space, 0, [], None
+        self._horizon, self.asked, self._told, self._fixed = horizon, 0, [], None
 
     def ask(self):
-        self._asked += 1
+        self.asked += 1
         proposal = super().ask()
         match self.way:
             case "illegal":
@@ -130,13 +136,15 @@ class Broken(RandomSearch):
                 self._fixed = self._fixed or proposal
                 return self._fixed
             case "gives up":
-                return proposal if self._asked < 5 else None
+                return proposal if self.asked < 5 else None
             case "comes back":
-                return None if self._asked == 21 else proposal
+                return None if self.asked == 13 else proposal
+            case "needs a long horizon":
+                return proposal if self._horizon > 3 else None
         return proposal
 
     def tell(self, trial):
-        if self.way == "breaks on failures":
+        if self.way in ("breaks on failures", "breaks if all fail"):
             self._told.append(trial.loss + 1)
         if self.way == "minds the cost" and trial.cost > 100:
             super().ask()
@@ -146,32 +154,41 @@ def _space():
     return load_task("c-nmc").space()
 
 
-@pytest.mark.parametrize(
-    ("way", "check"),
-    [
-        ("illegal", lambda make: contract.check_legal(make, _space())),
-        ("foreign type", lambda make: contract.check_legal(make, _space())),
-        ("disordered", lambda make: contract.check_legal(make, _space())),
-        ("irreproducible", contract.check_reproducible),
-        ("unseeded", contract.check_seeded),
-        ("global", contract.check_globals_untouched),
-        ("gives up", contract.check_pending),
-        ("repeats", lambda make: contract.check_pending_differ(make, _space())),
-        ("breaks on failures", contract.check_failures),
-        ("breaks on failures", contract.check_all_failed),
-        ("minds the cost", contract.check_learns_from_losses_only),
-        ("comes back", contract.check_done_is_done),
-    ],
-)
-def test_a_broken_strategy_fails(way, check):
+CHECKS = {
+    "illegal": lambda make: contract.check_legal(make, _space()),
+    "foreign type": lambda make: contract.check_legal(make, _space()),
+    "disordered": lambda make: contract.check_legal(make, _space()),
+    "irreproducible": contract.check_reproducible,
+    "unseeded": contract.check_seeded,
+    "global": contract.check_globals_untouched,
+    "gives up": contract.check_pending,
+    "repeats": lambda make: contract.check_pending_differ(make, _space()),
+    "breaks on failures": contract.check_failures,
+    "breaks if all fail": contract.check_all_failed,
+    "minds the cost": contract.check_learns_from_losses_only,
+    "comes back": contract.check_done_is_done,
+    "needs a long horizon": contract.check_short_horizon,
+}
+
+
+@pytest.mark.parametrize("way", CHECKS)
+def test_a_broken_strategy_fails(way):
     cls = type("Broken", (Broken,), {"way": way})
     with pytest.raises(Exception):  # noqa: B017, PT011 - an illegal value is ConfigSpace's own error
-        check(lambda seed, horizon: cls(_space(), seed=seed, horizon=horizon))
+        CHECKS[way](lambda seed, horizon: cls(_space(), seed=seed, horizon=horizon))
 
 
-@pytest.mark.parametrize("check", ["check_reproducible", "check_seeded", "check_failures", "check_done_is_done"])
-def test_a_sound_one_does_not(check):
-    getattr(contract, check)(lambda seed, horizon: Broken(_space(), seed=seed, horizon=horizon))
+@pytest.mark.parametrize("way", CHECKS)
+def test_a_sound_one_does_not_and_was_asked(way):
+    made = []
+
+    def make(seed, horizon):
+        made.append(Broken(_space(), seed=seed, horizon=horizon))
+        return made[-1]
+
+    CHECKS[way](make)
+    assert made
+    assert all(strategy.asked for strategy in made)
 
 
 class BrokenLengths(ASHA):
@@ -236,5 +253,7 @@ def test_broken_lengths_fail(way):
         contract.check_lengths(lambda seed, horizon: cls(_space(), seed=seed, horizon=horizon), 9)
 
 
-def test_sound_lengths_do_not():
-    contract.check_lengths(lambda seed, horizon: BrokenLengths(_space(), seed=seed, horizon=horizon), 9)
+def test_sound_lengths_do_not_and_were_asked():
+    strategy = BrokenLengths(_space(), seed=1, horizon=12)
+    contract.check_lengths(lambda seed, horizon: strategy, 9)
+    assert len(strategy._unfinished) >= 60

@@ -27,9 +27,7 @@ def invoke(*arguments):
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
     table, surrogate = folder / "c-nmc.parquet", folder / "c-nmc.npz"
-    invoke(
-        "record", "c-nmc@published", "--out", table, "--sobol", 60, "--random", 20, "--strategies", "", "--repeats", 5
-    )
+    invoke("record", "c-nmc@published", "--out", table, *DESIGN)
     invoke("fit", table, "-o", surrogate, "--no-card")
     return table, surrogate
 
@@ -43,9 +41,7 @@ def test_show_and_check(made):
 
 def test_recording_again_gives_the_same_table_at_once(made):
     before = made[0].read_bytes()
-    invoke(
-        "record", "c-nmc@published", "--out", made[0], "--sobol", 60, "--random", 20, "--strategies", "", "--repeats", 5
-    )
+    invoke("record", "c-nmc@published", "--out", made[0], *DESIGN)
     assert made[0].read_bytes() == before
 
 

@@ -52,6 +52,7 @@ def test_train_prints_metrics_curve_confusion_and_cost(cells, cached):
     pytest.importorskip("torch")
     runner = CliRunner(env=cached)
     arguments = ["train", "c-nmc", "--data", str(cells), "--epochs", "2", "--set", "hidden_size=256", *SMALL]
+    arguments += ["--option", "images=60"]
     done = runner.invoke(app, arguments)
     assert done.exit_code == 0, done.output
     for word in ("hidden_size 256", "balanced_accuracy", "true class", "by epoch", "cost:"):
@@ -70,7 +71,7 @@ def test_a_live_suite_runs_resumes_and_is_validated(cells, cached, command, tmp_
     suite = tmp_path / "tiny.toml"
     suite.write_text(
         'seeds = 1\nstrategies = ["random", "optuna-tpe"]\n[[benchmarks]]\nname = "c-nmc@live"\ngpu_hours = [0.1]\n'
-        'max_trials = 2\nsettings = { image_size = 64, weights = "none" }\n'
+        'max_trials = 2\nsettings = { image_size = 64, weights = "none", images = 60 }\n'
     )
     run = ("run", suite, "--data", cells, "--out", tmp_path / "out", "--jobs", 1)
     first = command(*run, env=cached)
@@ -86,6 +87,7 @@ def test_a_live_suite_runs_resumes_and_is_validated(cells, cached, command, tmp_
         json.loads(line)["validation"] for line in before[0].splitlines()
     ]
     arguments = ["validate", tmp_path / "out", "--benchmark", "c-nmc@live", "--data", cells, "--epochs", 2]
+    arguments += ["--option", "images=60"]
     done = CliRunner(env=cached).invoke(app, [*map(str, arguments), "--repeats", "2", "--json"])
     assert done.exit_code == 0, done.output
     found = json.loads(done.stdout)

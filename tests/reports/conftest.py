@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pytest
 
-from hemobench.benchmarks.results import Results
+from hemobench.benchmarks.execute import execute
+from hemobench.benchmarks.narrow import narrowed
+from hemobench.benchmarks.results import Results, load_results
+from hemobench.benchmarks.suite import load_suite, plans
 
 BUDGET = 10.0
 
@@ -89,6 +93,35 @@ def collect() -> Callable[..., Results]:
 @pytest.fixture(scope="session")
 def reference() -> Reference:
     return Reference()
+
+
+def executed(out: Path, strategies: list[str], seeds: int) -> Path:
+    """Real runs of both papers' tasks on their published surfaces, long enough for every strategy to learn."""
+    for benchmark, hours in {"bone-marrow@published": 5000.0, "c-nmc@published": 5.0}.items():
+        suite = narrowed(
+            load_suite("quick"), benchmarks=[benchmark], strategies=strategies, seeds=seeds, gpu_hours=hours
+        )
+        for plan in plans(suite):
+            execute(plan, out, "test")
+    return out
+
+
+@pytest.fixture(scope="session")
+def quick(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of three seeds of five strategies on two tasks."""
+    strategies = ["random", "sssr", "manual", "optuna-tpe", "hyperopt-tpe"]
+    return executed(tmp_path_factory.mktemp("quick"), strategies, 3)
+
+
+@pytest.fixture(scope="session")
+def quick_results(quick: Path) -> Results:
+    return load_results(quick)
+
+
+@pytest.fixture(scope="session")
+def one_seed(tmp_path_factory: pytest.TempPathFactory) -> Results:
+    """One seed of random search and of the manual analysis."""
+    return load_results(executed(tmp_path_factory.mktemp("one"), ["random", "manual"], 1))
 
 
 @pytest.fixture

@@ -11,10 +11,7 @@ import optuna
 import pandas as pd
 import pytest
 
-from hemobench.benchmarks.execute import execute
-from hemobench.benchmarks.narrow import narrowed
-from hemobench.benchmarks.results import Results, load_results
-from hemobench.benchmarks.suite import load_suite, plans
+from hemobench.benchmarks.results import Results
 from hemobench.benchmarks.task import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.reports.export import distributions, latex, tidy, to_csv, to_latex, to_optuna, to_parquet
@@ -24,16 +21,8 @@ from hemobench.strategies.space import random_stream
 
 
 @pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    out = tmp_path_factory.mktemp("results")
-    budgets = {"bone-marrow@published": 5000.0, "c-nmc@published": 5.0}
-    for benchmark, hours in budgets.items():
-        suite = narrowed(
-            load_suite("quick"), benchmarks=[benchmark], strategies=["random", "manual"], seeds=1, gpu_hours=hours
-        )
-        for plan in plans(suite):
-            execute(plan, out, "test")
-    return load_results(out)
+def results(one_seed: Results) -> Results:
+    return one_seed
 
 
 @pytest.fixture(scope="module")

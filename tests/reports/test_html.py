@@ -17,10 +17,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from hemobench.benchmarks.execute import execute
-from hemobench.benchmarks.narrow import narrowed
-from hemobench.benchmarks.results import Results, load_results
-from hemobench.benchmarks.suite import load_suite, plans
+from hemobench.benchmarks.results import Results
 from hemobench.errors import BenchmarkError
 from hemobench.reports.html import plotly_js, write_report
 
@@ -60,21 +57,17 @@ class Page(HTMLParser):
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    out = tmp_path_factory.mktemp("results")
-    budgets = {"bone-marrow@published": 5000.0, "c-nmc@published": 5.0}
-    for benchmark, hours in budgets.items():
-        suite = narrowed(
-            load_suite("quick"),
-            benchmarks=[benchmark],
-            strategies=["random", "sssr", "manual", "optuna-tpe"],
-            seeds=3,
-            gpu_hours=hours,
-        )
-        for plan in plans(suite):
-            execute(plan, out, "test")
-    write_report(load_results(out), out / "report.html", startup={"sssr": "24 random trials"})
-    return out / "report.html"
+def results(quick_results: Results) -> Results:
+    """Of four strategies."""
+    runs = quick_results.runs[quick_results.runs["strategy"] != "hyperopt-tpe"]
+    return Results(runs, quick_results.trials[quick_results.trials["run"].isin(runs.index)])
+
+
+@pytest.fixture(scope="module")
+def report(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write_report(results, path, startup={"sssr": "24 random trials"})
+    return path
 
 
 @pytest.fixture(scope="module")
@@ -187,16 +180,15 @@ def test_a_file_that_cannot_be_written(worked: Results, tmp_path: Path) -> None:
         write_report(worked, tmp_path / "none" / "report.html")
 
 
-def test_thirty_seeds_take_seconds_and_megabytes(report: Path, tmp_path: Path) -> None:
-    small = load_results(report.parent)
-    copies = range(10)
-    count = len(small.runs)
-    runs = [small.runs.assign(seed=small.runs["seed"] + 3 * k).set_axis(small.runs.index + count * k) for k in copies]
-    trials = [small.trials.assign(run=small.trials["run"] + count * k) for k in copies]
-    results = Results(pd.concat(runs).rename_axis("run"), pd.concat(trials, ignore_index=True))
-    assert results.runs["seed"].nunique() == 30
+def test_thirty_seeds_take_seconds_and_megabytes(results: Results, tmp_path: Path) -> None:
+    copies, beyond = range(10), results.runs.index.max() + 1
+    seeds = [results.runs.assign(seed=results.runs["seed"] + 3 * k) for k in copies]
+    runs = [of.set_axis(results.runs.index + beyond * k) for k, of in zip(copies, seeds, strict=True)]
+    trials = [results.trials.assign(run=results.trials["run"] + beyond * k) for k in copies]
+    many = Results(pd.concat(runs).rename_axis("run"), pd.concat(trials, ignore_index=True))
+    assert many.runs["seed"].nunique() == 30
     start = time.process_time()  # others may be at work on this machine
-    write_report(results, tmp_path / "report.html")
+    write_report(many, tmp_path / "report.html")
     assert time.process_time() - start < 20
     assert (tmp_path / "report.html").stat().st_size < 10e6
 

@@ -12,10 +12,7 @@ import pandas as pd
 import pytest
 
 from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.execute import execute
-from hemobench.benchmarks.narrow import narrowed
-from hemobench.benchmarks.results import Results, load_results
-from hemobench.benchmarks.suite import load_suite, plans
+from hemobench.benchmarks.results import Results
 from hemobench.reports.paper_figures import paper_figures, parts
 from hemobench.reports.papers import (
     BONE_MARROW,
@@ -36,21 +33,9 @@ from hemobench.reports.validation import concluded, summary
 SHARED = Path(__file__).resolve().parents[3] / "shared" / "papers"
 
 
-@pytest.fixture(scope="module")
-def results(tmp_path_factory: pytest.TempPathFactory) -> Results:
-    out = tmp_path_factory.mktemp("results")
-    budgets = {"bone-marrow@published": 5000.0, "c-nmc@published": 5.0}
-    for benchmark, hours in budgets.items():
-        suite = narrowed(
-            load_suite("quick"),
-            benchmarks=[benchmark],
-            strategies=["random", "sssr", "manual", "optuna-tpe", "hyperopt-tpe"],
-            seeds=3,
-            gpu_hours=hours,
-        )
-        for plan in plans(suite):
-            execute(plan, out, "test")
-    return load_results(out)
+@pytest.fixture
+def results(quick_results: Results) -> Results:
+    return quick_results
 
 
 RUNS = ["benchmark", "version", "strategy", "gpu_hours", "workers", "seed", "status"]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from itertools import islice, pairwise
 
@@ -352,7 +353,7 @@ def test_resumed_runs_end_alike(name, tmp_path):
     plan = Plan(key, name, {}, Budget(1.0, 3), 5, {})
     whole, cut = tmp_path / "whole", tmp_path / "cut"
     execute(plan, whole, "test")
-    execute(plan, cut, "test")
+    shutil.copytree(whole, cut)
     (cut / key.folder / END).unlink()
     trials = cut / key.folder / TRIALS
     lines = trials.read_text().splitlines(keepends=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import islice
 
@@ -12,8 +13,8 @@ from hemobench.benchmarks.campaign import look
 from hemobench.benchmarks.surrogates.fit import fit
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.surrogate import Surrogate
-from hemobench.benchmarks.tables.design import Design, again, points
-from hemobench.benchmarks.tables.schema import Header, Row, Table
+from hemobench.benchmarks.tables.design import Design
+from hemobench.benchmarks.tables.schema import Row, Table
 from hemobench.benchmarks.task import Task, load_task
 from hemobench.strategies.space import random_stream
 
@@ -31,30 +32,8 @@ class Known:
     unseen: tuple[Row, ...]
 
 
-def recorded(name: str, design: Design) -> Table:
-    """What `record` gives for a design without searches, without journal and processes."""
-    benchmark = load_benchmark(f"{name}@published")
-    task, evaluator = benchmark.task, benchmark.evaluator()
-    looks = design.looks(task.epochs)
-    rows = [look(evaluator, looks, origin, config, 0, -1) for origin, config in points(design, task.space())]
-    rows += [look(evaluator, looks, *asked) for asked in again(design, rows, task.objective)]
-    header = Header(
-        task=name,
-        benchmark=benchmark.name,
-        version=benchmark.version,
-        scale="paper",
-        epochs=task.epochs,
-        device=task.reference_device,
-        data="",
-        source=dict(evaluator.provenance),
-        environment={},
-        design=design.as_data(),
-    )
-    return Table(header, tuple(rows))
-
-
 @pytest.fixture(scope="session", params=TASKS)
-def known(request: pytest.FixtureRequest) -> Known:
+def known(request: pytest.FixtureRequest, recorded: Callable[[str, Design], Table]) -> Known:
     name = request.param
     table = recorded(name, Design(sobol=400, random=CONFIGS - 400, strategies=(), repeats=30))
     task, evaluator = load_task(name), load_benchmark(f"{name}@published").evaluator()
@@ -64,7 +43,7 @@ def known(request: pytest.FixtureRequest) -> Known:
 
 
 @pytest.fixture(scope="session")
-def small_table() -> Table:
+def small_table(recorded: Callable[[str, Design], Table]) -> Table:
     """Enough to fit something to, in a moment: conditions and failures among it."""
     return recorded(
         "bone-marrow-full", Design(sobol=150, random=0, strategies=(), repeats=5, repeat_seeds=4, epochs=(1, 10, 40))

@@ -65,3 +65,9 @@ def test_what_is_not_charged_does_not_end_a_trial() -> None:
     with watch.timing("preparation"):
         busy(0.002)
         watch.check()
+    assert watch.seconds["preparation"] >= 0.002  # which is longer than the limit
+    assert watch.charged == 0
+    with watch.timing("training"):
+        busy(0.002)
+        with pytest.raises(TrialEnded):
+            watch.check()
