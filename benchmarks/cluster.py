@@ -33,6 +33,7 @@ from distributed import (
 )
 
 from hemobench.benchmarks.benchmark import load_benchmark
+from hemobench.benchmarks.disk import Busy
 from hemobench.benchmarks.environment import environment
 from hemobench.benchmarks.evaluators.base import WORKER
 from hemobench.benchmarks.evaluators.remote import DEATHS, DEVICE, Remote, gone
@@ -244,7 +245,10 @@ def _run(plan: Plan, out: Path, suite: str, identity: str, wanted: Mapping[str, 
     for name, version in environment().items():
         if name not in MACHINE and version != wanted[name]:
             raise BenchmarkError(f"{place} has {name} {version}, here is {wanted[name]}", "install the same on both")
-    return contained(plan, out, suite)
+    try:
+        return contained(plan, out, suite)
+    except Busy as problem:  # a worker that was given up for dead lives on: only this run waits for it
+        return Done(plan, None, failure=str(problem))
 
 
 @lru_cache(maxsize=2)

@@ -55,6 +55,10 @@ def append_line(lines: FileIO, line: bytes, *, durable: bool = False) -> None:
         raise
 
 
+class Busy(BenchmarkError):
+    """Another process holds the folder."""
+
+
 def lock(journal: BinaryIO | FileIO, path: Path, patience: float = 3.0) -> None:
     """Hold a run folder for this process, until the journal is closed or the process dies.
 
@@ -64,7 +68,8 @@ def lock(journal: BinaryIO | FileIO, path: Path, patience: float = 3.0) -> None:
         patience: Seconds to wait for a process that is on its way out.
 
     Raises:
-        BenchmarkError: If another process holds it, or the file system has no locks.
+        Busy: If another process holds it.
+        BenchmarkError: If the file system has no locks.
     """
     if fcntl is None:  # Windows has no advisory locks
         return
@@ -76,7 +81,7 @@ def lock(journal: BinaryIO | FileIO, path: Path, patience: float = 3.0) -> None:
         except BlockingIOError:
             if time.monotonic() > until:
                 journal.close()
-                raise BenchmarkError(
+                raise Busy(
                     f"{path}: another process is at work on this run", "wait for it, or give another --out folder"
                 ) from None
             time.sleep(0.05)

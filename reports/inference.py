@@ -7,19 +7,22 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import friedmanchisquare, rankdata, studentized_range
+from scipy.stats import friedmanchisquare, rankdata, studentized_range, wilcoxon
 
 from hemobench.errors import BenchmarkError
 from hemobench.reports.statistics import Array, ranks, worst_if_missing
 
 MINIMUM_TASKS = 10
+EXACT_UP_TO = 200
+"""Seeds above which the signed-rank test is the normal approximation, from p = .001 up within a tenth of the exact."""
 
 
 def signed_rank_test(differences: ArrayLike) -> float:
-    """Two-sided p of Wilcoxon's signed-rank test, exact for any number of seeds, ties included.
+    """Two-sided p of Wilcoxon's signed-rank test, exact for up to 200 seeds, ties included.
 
     Zero differences are dropped, as Wilcoxon does. Ties share their ranks, and the distribution is that of these
-    very ranks under random signs, so the test keeps its level; scipy's `exact` assumes that there are no ties.
+    very ranks under random signs, so the test keeps its level; scipy's `exact` assumes that there are no ties. It
+    takes the third power of the number of seeds: more of them go to the normal approximation.
 
     Args:
         differences: One a seed; infinite where one of the two has no result.
@@ -31,14 +34,16 @@ def signed_rank_test(differences: ArrayLike) -> float:
     values = values[values != 0]
     if not len(values):
         return 1.0
+    if len(values) > EXACT_UP_TO:
+        return float(wilcoxon(values, method="asymptotic", correction=True).pvalue)
     doubled = np.rint(2 * rankdata(np.abs(values))).astype(int)  # ranks are halves at worst, so these are integers
     positive = int(doubled[values > 0].sum())
     extreme = min(positive, int(doubled.sum()) - positive)
-    return min(1.0, 2 * _rank_sums(tuple(np.sort(doubled).tolist()))[extreme])
+    return min(1.0, 2 * float(_rank_sums(tuple(np.sort(doubled).tolist()))[extreme]))
 
 
-@lru_cache(maxsize=1024)
-def _rank_sums(ranks: tuple[int, ...]) -> list[float]:
+@lru_cache(maxsize=256)
+def _rank_sums(ranks: tuple[int, ...]) -> Array:
     """The distribution function, at 0, 1, 2, ..., of the sum of a random half of the ranks: each in or out."""
     chances = np.ones(1)
     for rank in ranks:
@@ -46,8 +51,7 @@ def _rank_sums(ranks: tuple[int, ...]) -> list[float]:
         longer[: len(chances)] += chances / 2
         longer[rank:] += chances / 2
         chances = longer
-    cumulated: list[float] = np.cumsum(chances).tolist()
-    return cumulated
+    return np.asarray(np.cumsum(chances))
 
 
 def signed_rank_sum(differences: ArrayLike) -> float:

@@ -20,12 +20,14 @@ from distributed import WorkerPlugin
 
 from hemobench.benchmarks.budget import Budget
 from hemobench.benchmarks.cluster import cluster, over_cluster
+from hemobench.benchmarks.disk import lock
 from hemobench.benchmarks.evaluators import remote
 from hemobench.benchmarks.evaluators.base import Cost, Outcome
 from hemobench.benchmarks.evaluators.remote import Remote
 from hemobench.benchmarks.noise import generator
 from hemobench.benchmarks.replay import unmeasured
 from hemobench.benchmarks.runner import run
+from hemobench.benchmarks.store import TRIALS
 from hemobench.benchmarks.suite import plans
 from hemobench.benchmarks.task import load_task
 from hemobench.errors import BenchmarkError
@@ -161,6 +163,18 @@ def asked():
     while True:
         proposal = strategy.ask()
         yield type(proposal)(proposal.config, 10)
+
+
+def test_a_run_that_somebody_else_holds_fails_alone(client, tmp_path):
+    """As when a worker that was given up for dead is still at it."""
+    held, free = plans(suite(["random"], seeds=2))
+    folder = tmp_path / held.key.folder
+    folder.mkdir(parents=True)
+    with open(folder / TRIALS, "ab") as journal:
+        lock(journal, folder)
+        ended = {done.plan.key: done for done in over_cluster([held, free], tmp_path, "test", client)}
+    assert "another process is at work" in ended[held.key].failure
+    assert ended[free.key].failure is None
 
 
 def test_whole_runs_on_workers_that_are_killed(tmp_path):

@@ -55,7 +55,7 @@ def test_startup_trials_are_equalised_where_there_are_any(tmp_path):
 @pytest.mark.parametrize(
     ("old", "new", "says"),
     [
-        ("seeds = 2", "seeds = 0", r"mine.toml: seeds: .*greater than 0"),
+        ("seeds = 2", "seeds = 0", r"mine.toml: seeds: .*greater than"),
         ("seeds = 2", "sedes = 2", r"mine.toml: sedes: .*not permitted"),
         ("seeds = 2", "seeds = ", r"mine.toml: Invalid value \(at line 2"),
         ("[1.0, 2.0]", "[-1.0]", r"benchmarks.0.gpu_hours.0"),

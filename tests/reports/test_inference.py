@@ -12,6 +12,7 @@ from scipy import stats
 
 from hemobench.errors import BenchmarkError
 from hemobench.reports.inference import (
+    EXACT_UP_TO,
     censored_median,
     critical_difference,
     holm,
@@ -40,6 +41,15 @@ def test_with_ties_they_are_scipys_permutation_test(values: np.ndarray) -> None:
     every_sign = stats.PermutationMethod(n_resamples=np.inf)
     theirs = stats.wilcoxon(values, zero_method="wilcox", method=every_sign).pvalue
     assert signed_rank_test(values) == pytest.approx(theirs, abs=1e-12)
+
+
+@pytest.mark.parametrize("shift", [0.0, 0.1, 0.2])
+def test_many_seeds_go_over_to_the_normal_approximation_smoothly(monkeypatch, shift: float) -> None:
+    values = np.round(np.random.default_rng(1).normal(shift, 1, EXACT_UP_TO + 20), 1)  # with ties and zeros
+    approximate = signed_rank_test(values)
+    monkeypatch.setattr("hemobench.reports.inference.EXACT_UP_TO", 1000)
+    assert approximate == pytest.approx(signed_rank_test(values), rel=0.1, abs=1e-5)
+    assert approximate != signed_rank_test(values)
 
 
 def test_signed_ranks_by_hand() -> None:

@@ -71,3 +71,17 @@ def test_what_is_not_charged_does_not_end_a_trial() -> None:
         busy(0.002)
         with pytest.raises(TrialEnded):
             watch.check()
+
+
+def test_what_is_charged_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Never more than the end's charge, never less than before, and not at every batch."""
+    monkeypatch.setattr("hemobench.benchmarks.training.stopwatch.TELL_S", 0.02)
+    told: list[float] = []
+    watch = Stopwatch(CPU, on_charge=told.append)
+    with watch.timing("training"):
+        for _ in range(200):
+            busy(0.001)
+            watch.check()
+    assert told == sorted(told)
+    assert 0 < told[-1] <= watch.charged
+    assert 1 <= len(told) < 100
