@@ -36,7 +36,7 @@ def run_with_progress(suite: Suite, name: str, out: Path, jobs: int | None, dask
         out.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise BenchmarkError(f"--out {out}: {problem.strerror}", "name a folder that can be written") from None
-    count = min(jobs or processes(suite), len(todo))
+    count = workers_of(dask, jobs, todo, suite)
     best: dict[str, float] = {}
     failed = 0
     columns = (
@@ -73,6 +73,14 @@ def _over(todo: Sequence[Plan], out: Path, name: str, count: int, dask: str) -> 
     expected = count if dask in ("local", "slurm") else 0
     with cluster(dask, count) as client, closing(over_cluster(todo, out, name, client, expected)) as ends:
         yield ends
+
+
+def workers_of(dask: str, jobs: int | None, todo: Sequence[Plan], suite: Suite) -> int:
+    """How many processes, or workers of a cluster, are of use: a live run keeps as many of a cluster busy as it has."""
+    if not dask:
+        return min(jobs or processes(suite), len(todo))
+    trials = sum(plan.budget.workers if load_benchmark(plan.key.benchmark).live else 1 for plan in todo)
+    return min(jobs or (processes(suite) if dask == "local" else 1), trials)
 
 
 def processes(suite: Suite) -> int:
