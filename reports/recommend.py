@@ -236,9 +236,10 @@ def answers_over(race: Race, gpu_hours: float, use: str, rope: float = ROPE) -> 
     first = float(race.steps.groupby("run")["hours"].min().max())
     hours = np.unique(np.append(race.steps["hours"].to_numpy(dtype=float), [first, gpu_hours, race.gpu_hours]))
     hours = hours[(hours >= first) & (hours <= race.gpu_hours)]
-    points = 100 * race.started(hours).mean(axis=0)
+    slices = np.array_split(hours, 1 + len(hours) // 1000)  # of many runs, all hours at once would not fit
+    points = 100 * np.concatenate([race.started(part).mean(axis=0) for part in slices], axis=1)
     here = int(np.searchsorted(hours, gpu_hours).clip(0, len(hours) - 1))
-    now = race.strategies.index(use)
+    now = race.strategies.index(use) if use in race.strategies else int(points[:, here].argmin())
     if points[now, here] > points[:, here].min() + rope:
         now = int(points[:, here].argmin())
     below = [(here - at + 1, name) for at, name in overtakings(points[:, here::-1], now, rope)][::-1]

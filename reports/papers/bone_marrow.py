@@ -35,9 +35,8 @@ def table_1(mine: Measured) -> dict[tuple[str, str], tuple[float | None, float |
 def effects(mine: Measured) -> dict[str, list[float]]:
     """Points of micro F1 by hyperparameter, one for each run of the manual analysis that varied it alone."""
     found: dict[str, list[float]] = {}
-    for run in mine.runs("manual"):
-        trials = mine.results.trials[mine.results.trials["run"] == run].sort_values("number")
-        for name, points in single_effects(trials, "validation.micro_f1").items():
+    for _, trials in mine.trials("manual").groupby("run"):
+        for name, points in single_effects(trials.sort_values("number"), "validation.micro_f1").items():
             found.setdefault(name, []).append(points)
     return found
 

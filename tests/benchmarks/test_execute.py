@@ -41,14 +41,14 @@ def test_one_job_and_two_give_equal_bytes(tmp_path, undisturbed):
 
 @pytest.mark.parametrize("strategy", ["smac", "skopt-gp"])
 def test_the_slow_optimizers_too(tmp_path, strategy):
-    chosen = suite([strategy], seeds=2, gpu_hours=2.8)
+    chosen = suite([strategy], seeds=2, gpu_hours=2.4)
     run_all(chosen, tmp_path / "one", jobs=1)
     run_all(chosen, tmp_path / "two", jobs=2)
     assert trials(tmp_path / "one") == trials(tmp_path / "two")
 
 
 def test_four_simulated_workers_are_deterministic(tmp_path):
-    chosen = suite(["sssr", "optuna-tpe", "hyperopt-tpe", "skopt-gp"], seeds=1, gpu_hours=3.6, workers=4)
+    chosen = suite(["sssr", "optuna-tpe", "hyperopt-tpe", "skopt-gp"], seeds=1, gpu_hours=2.8, workers=4)
     run_all(chosen, tmp_path / "one", jobs=1)
     run_all(chosen, tmp_path / "two", jobs=2)
     assert trials(tmp_path / "one") == trials(tmp_path / "two")

@@ -10,7 +10,7 @@ from faults.harness import INJURIES, Verdict, play, table
 from faults.scenarios import GROUNDS, KINDS, scenario
 
 GROUND = GROUNDS[0][0]
-SHORT = ["kill-worker", "disk-full", "second-refused"]
+SHORT = ["kill-worker", "disk-full"]
 
 
 @pytest.fixture(scope="module")

@@ -94,6 +94,14 @@ def test_the_smallest_sufficient_budget_is_taken(run: Run, collect: Collect) -> 
     assert "Best in the runs planned for each budget: 5 GPU-hours: a; 20 GPU-hours: b." in in_words(answers[5.0])
 
 
+def test_an_answer_that_the_longest_runs_lack_gives_way_to_their_best(run: Run, collect: Collect) -> None:
+    short = [run("sprint", seed, (1, 0.1), gpu_hours=5.0) for seed in range(5)]
+    long = [run(name, seed, (1, loss), gpu_hours=10.0) for seed in range(5) for name, loss in (("a", 0.3), ("b", 0.2))]
+    answer = recommend(collect([*short, *long]), "c-nmc@published", 5.0)
+    assert answer.use == "sprint"
+    assert {span.strategy for span in answer.spans} == {"b"}
+
+
 def test_what_cannot_be_answered_says_what_would(crossing: Results, run: Run, collect: Collect) -> None:
     with pytest.raises(BenchmarkError, match="the longest have 10"):
         recommend(crossing, "c-nmc@published", 11.0)
