@@ -35,9 +35,9 @@ NOTES = {
         "Trained on official fold 0, validated on fold 1, tested on what there is of fold 2. Fold 1's healthy cells "
         "come from three subjects: differences between subjects, not between seeds, are the larger noise.",
         "Costs are seconds of one CPU core; features of the frozen backbone were computed once and charged to nobody.",
-        "Below full length the noise is too wide: of uniformly random configurations one in a hundred answers 86 % after "
-        "one epoch, where no recorded training of this fold reached 71 %. Strategies that train briefly profit from such "
-        "luck; compare them elsewhere.",
+        "Below full length the noise is too wide: of uniformly random configurations one in a hundred answers 86 % "
+        "after one epoch, where no recorded training of this fold reached 71 %. Strategies that train briefly profit "
+        "from such luck; compare them elsewhere.",
     ),
     "bone-marrow-micro": (
         "Micro scale: DenseNets of small growth and depth from random weights, 64 pixels, a stratified part of 600 "
