@@ -42,7 +42,8 @@ def git_state() -> str:
         return "none"
     try:
         done = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            # Without its lock on the index, which a run that is killed would leave behind in the user's checkout.
+            ["git", "--no-optional-locks", "describe", "--always", "--dirty", "--abbrev=12"],
             cwd=root,
             capture_output=True,
             text=True,

@@ -68,7 +68,10 @@ def _over(todo: Sequence[Plan], out: Path, name: str, count: int, dask: str) -> 
         with closing(over_processes(todo, out, name, count)) as ends:
             yield ends
         return
-    from hemobench.benchmarks.cluster import cluster, over_cluster
+    try:
+        from hemobench.benchmarks.cluster import cluster, over_cluster
+    except ImportError as problem:
+        raise BenchmarkError(f"--dask {dask}: {problem}", "pip install 'hemobench[dask]'") from None
 
     expected = count if dask in ("local", "slurm") else 0
     with cluster(dask, count) as client, closing(over_cluster(todo, out, name, client, expected)) as ends:
