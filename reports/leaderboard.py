@@ -7,9 +7,8 @@ seed, never reaches a target, enters no mean of a metric, and is counted in `Row
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from textwrap import shorten
 from typing import Any
 
@@ -17,11 +16,11 @@ import numpy as np
 import pandas as pd
 
 from hemobench.benchmarks.benchmark import Reference
-from hemobench.benchmarks.budget import ACCOUNTS
 from hemobench.benchmarks.results import Results
 from hemobench.benchmarks.task import load_task
 from hemobench.reports.boards import OVERALL, Board, HoursToRandom, Row, Spread
-from hemobench.reports.curves import final_incumbent, hours_to_targets, incumbents
+from hemobench.reports.contests import Contest, Outside, contests_of, in_all, mean_of
+from hemobench.reports.curves import hours_to_targets
 from hemobench.reports.statistics import Array, Estimate, mean_over_groups, mean_ranks, ranks
 
 RANDOM = "random"
@@ -29,10 +28,6 @@ FEW_SEEDS = 5
 STRAYED = 0.2
 """A run of which a larger share of trials lies outside what its benchmark recorded is flagged. Of uniformly random
 trials it is about 0.05, by the definition of the support's limit."""
-ASKED_AT_ONCE = 50_000
-
-Outside = Callable[[str, list[dict[str, Any]]], Sequence[bool] | None]
-"""Says which configurations lie outside what a benchmark recorded, or `None` where nothing was."""
 
 
 def leaderboard(
@@ -59,140 +54,11 @@ def leaderboard(
     Raises:
         BenchmarkError: If a benchmark's task is not known.
     """
-    contests, startup = list(_contests(results, reference_of, outside_of)), startup or {}
+    contests, startup = list(contests_of(results, reference_of, outside_of)), startup or {}
     return [_board(contest, startup, seed) for contest in contests] + _overall(contests, startup, seed)
 
 
-@dataclass(frozen=True)
-class _Contest:
-    """Runs that may be compared: every paired seed of every strategy, with the columns of `_per_run`."""
-
-    benchmark: str
-    version: int
-    gpu_hours: float
-    workers: int
-    strategies: list[str]
-    seeds: list[int]
-    runs: pd.DataFrame
-    steps: pd.DataFrame
-    reference: Reference | None
-    missing: str
-
-    @property
-    def scale(self) -> float | None:
-        """The loss between regret 0 and regret 1, or `None` if there is no telling."""
-        if self.reference is None:
-            return None
-        scale = self.reference.random_expected(self.gpu_hours) - self.reference.best_loss
-        return scale if scale > 0 else None
-
-    @cached_property
-    def losses(self) -> pd.DataFrame:
-        """Final losses, seeds by strategies; NaN is a run without a result."""
-        return self.runs.pivot(index="seed", columns="strategy", values="result").astype(float)
-
-    def of(self, strategy: str) -> pd.DataFrame:
-        """A strategy's runs, by seed."""
-        return self.runs[self.runs["strategy"] == strategy]
-
-    def regret(self, strategy: str) -> float | None:
-        """Mean normalised regret: 0 is the best known loss, 1 what random search is expected to reach."""
-        if self.reference is None or self.scale is None:
-            return None
-        return _mean((self.losses[strategy] - self.reference.best_loss) / self.scale)
-
-
-def _contests(
-    results: Results, reference_of: Callable[[str], Reference | None], outside_of: Outside | None
-) -> Iterator[_Contest]:
-    runs, steps = _per_run(results), incumbents(results)
-    runs = runs.assign(outside=_outside_shares(results, outside_of))
-    key: tuple[str, int, float, int]
-    for key, group in runs.groupby(["benchmark", "version", "gpu_hours", "workers"]):  # type: ignore[assignment]
-        seeds_of = {str(name): set(of["seed"].tolist()) for name, of in group.groupby("strategy")}
-        seeds = _in_all(seeds_of.values())
-        paired = group[group["seed"].isin(seeds)].sort_values(["strategy", "seed"])
-        yield _Contest(
-            benchmark=str(key[0]),
-            version=int(key[1]),
-            gpu_hours=float(key[2]),
-            workers=int(key[3]),
-            strategies=sorted(seeds_of),
-            seeds=seeds,
-            runs=paired,
-            steps=steps[steps["run"].isin(paired.index)],
-            reference=reference_of(str(key[0])),
-            missing=_missing(seeds_of, seeds),
-        )
-
-
-def _in_all(collections: Iterable[Iterable[Any]]) -> list[Any]:
-    return sorted(set.intersection(*map(set, collections)))
-
-
-def _missing(seeds_of: Mapping[str, set[int]], seeds: list[int]) -> str:
-    wanted = set().union(*seeds_of.values())
-    lacks = {name: sorted(wanted - has) for name, has in sorted(seeds_of.items()) if wanted - has}
-    if not lacks:
-        return ""
-    said = "; ".join(f"{name} lacks {_listed(numbers)}" for name, numbers in lacks.items())
-    if not seeds:
-        return f"Nothing is compared, since no seed was run by every strategy: {said}."
-    return f"Only seeds that every strategy has are compared ({_listed(seeds)}): {said}."
-
-
-def _listed(numbers: Sequence[int]) -> str:
-    return ", ".join(map(str, numbers))
-
-
-def _per_run(results: Results) -> pd.DataFrame:
-    """The runs with their final incumbents, `result` (its loss, unless the strategy raised), and totals."""
-    runs = results.runs.join(final_incumbent(results))
-    trials = results.trials if len(results.trials) else pd.DataFrame(columns=["run", "status"])
-    finished = trials["status"] != "cut"
-    seconds = trials.reindex(columns=["measured.ask_s", "measured.tell_s"]).astype(float).sum(axis=1)
-    totals = pd.DataFrame(
-        {"trials": finished, "failures": finished & (trials["status"] != "ok"), "strategy_seconds": seconds}
-    )
-    totals = totals.astype(float).groupby(trials["run"]).sum().reindex(runs.index).fillna(0.0)
-    ledger = runs.reindex(columns=[f"ledger.{account}" for account in ACCOUNTS if account != "unspent"])
-    spent = ledger.astype(float).sum(axis=1, min_count=1) / 3600
-    result = runs["loss"].where(runs["status"] != "strategy-error")
-    return runs.join(totals).assign(gpu_hours_spent=spent, result=result)
-
-
-def _outside_shares(results: Results, outside_of: Outside | None) -> pd.Series[float]:
-    """The share of each run's trials outside what was recorded; NaN where nothing was."""
-    shares = pd.Series(np.nan, index=results.runs.index, dtype=float)
-    if outside_of is None or not len(results.trials):
-        return shares
-    for benchmark, runs in results.runs.groupby("benchmark"):
-        asked = results.trials[results.trials["run"].isin(runs.index)]
-        found = _outside(outside_of, str(benchmark), asked)
-        if found is not None:
-            shares.update(pd.Series(found, index=asked["run"]).groupby(level=0).mean())
-    return shares
-
-
-def _outside(outside_of: Outside, benchmark: str, trials: pd.DataFrame) -> Array | None:
-    """Which trials lie outside, asked a slice at a time: as plain data a configuration takes a kilobyte."""
-    found = []
-    for at in range(0, len(trials), ASKED_AT_ONCE):
-        part = outside_of(benchmark, configurations(trials.iloc[at : at + ASKED_AT_ONCE]))
-        if part is None:
-            return None
-        found.append(np.asarray(part, dtype=float))
-    return np.concatenate(found) if found else None
-
-
-def configurations(trials: pd.DataFrame) -> list[dict[str, Any]]:
-    """The configurations of some trials, active hyperparameters only."""
-    columns = {str(name).removeprefix("config."): trials[name] for name in trials if str(name).startswith("config.")}
-    known = {name: (values.notna().tolist(), values.tolist()) for name, values in columns.items()}
-    return [{name: values[i] for name, (there, values) in known.items() if there[i]} for i in range(len(trials))]
-
-
-def _board(contest: _Contest, startup: Mapping[str, str], seed: int) -> Board:
+def _board(contest: Contest, startup: Mapping[str, str], seed: int) -> Board:
     task = load_task(contest.benchmark.partition("@")[0])
     rows = []
     if contest.seeds:
@@ -211,9 +77,9 @@ def _board(contest: _Contest, startup: Mapping[str, str], seed: int) -> Board:
                     validation=_spread(runs, f"validation.{task.headline}"),
                     test=_spread(runs, f"test.{task.headline}"),
                     hours_to_random=hours.get(name),
-                    gpu_hours_spent=_mean(runs["gpu_hours_spent"]),
-                    trials=_mean(runs["trials"]),
-                    strategy_seconds=_mean(runs["strategy_seconds"]),
+                    gpu_hours_spent=mean_of(runs["gpu_hours_spent"]),
+                    trials=mean_of(runs["trials"]),
+                    strategy_seconds=mean_of(runs["strategy_seconds"]),
                     status=_status(runs),
                     startup=startup.get(name),
                 )
@@ -240,11 +106,6 @@ def _sorted(rows: list[Row]) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=lambda row: (row.rank, row.strategy)))
 
 
-def _mean(values: pd.Series[float]) -> float | None:
-    known = values.dropna()
-    return float(known.mean()) if len(known) else None
-
-
 def _spread(runs: pd.DataFrame, column: str) -> Spread | None:
     if column not in runs:
         return None
@@ -254,7 +115,7 @@ def _spread(runs: pd.DataFrame, column: str) -> Spread | None:
     return Spread(float(percent.mean()), float(percent.std(ddof=1)) if len(percent) > 1 else None)
 
 
-def _hours_to_random(contest: _Contest) -> dict[str, HoursToRandom]:
+def _hours_to_random(contest: Contest) -> dict[str, HoursToRandom]:
     """By strategy; empty if random search is not there, or has no result."""
     if RANDOM not in contest.strategies:
         return {}
@@ -286,7 +147,7 @@ def _counted(which: pd.Series[bool], one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}" if count else ""
 
 
-def _notes(contest: _Contest) -> list[str]:
+def _notes(contest: Contest) -> list[str]:
     notes = [contest.missing] if contest.missing else []
     if not contest.seeds:
         return notes
@@ -318,7 +179,7 @@ def few_seeds(seeds: int) -> list[str]:
     return [f"{seeds} seeds are few: the intervals are too narrow."] if seeds < FEW_SEEDS else []
 
 
-def _overall(contests: Sequence[_Contest], startup: Mapping[str, str], seed: int) -> list[Board]:
+def _overall(contests: Sequence[Contest], startup: Mapping[str, str], seed: int) -> list[Board]:
     """For each number of workers, the mean over benchmarks of the mean rank, if there are two benchmarks or more.
 
     Ranks under different numbers of workers are never averaged: it is one budget, spent under other conditions, and
@@ -335,12 +196,12 @@ def _overall(contests: Sequence[_Contest], startup: Mapping[str, str], seed: int
 
 
 def _overall_of(
-    contests: Sequence[_Contest], newest: Mapping[str, int], startup: Mapping[str, str], seed: int
+    contests: Sequence[Contest], newest: Mapping[str, int], startup: Mapping[str, str], seed: int
 ) -> Board | None:
     blocks = _blocks(contests, newest)
     if len(blocks) < 2:
         return None
-    strategies = _in_all(contest.strategies for block in blocks for contest in block)
+    strategies = in_all(contest.strategies for block in blocks for contest in block)
     groups = [_mean_ranks_by_seed(block, strategies) for block in blocks]
     fewest = min(map(len, groups))
     rows = []
@@ -352,7 +213,7 @@ def _overall_of(
     return Board(OVERALL, None, None, contests[0].workers, ("", ""), _sorted(rows), notes)
 
 
-def _newest(contests: Sequence[_Contest]) -> dict[str, int]:
+def _newest(contests: Sequence[Contest]) -> dict[str, int]:
     """The newest version of each benchmark, whatever the number of workers."""
     newest: dict[str, int] = {}
     for contest in contests:
@@ -360,21 +221,21 @@ def _newest(contests: Sequence[_Contest]) -> dict[str, int]:
     return newest
 
 
-def _blocks(contests: Sequence[_Contest], newest: Mapping[str, int]) -> list[list[_Contest]]:
+def _blocks(contests: Sequence[Contest], newest: Mapping[str, int]) -> list[list[Contest]]:
     """The newest version of each benchmark at all its budgets, if these have seeds in common."""
     blocks = [
         [contest for contest in contests if (contest.benchmark, contest.version) == wanted] for wanted in newest.items()
     ]
-    return [block for block in blocks if block and _in_all(contest.seeds for contest in block)]
+    return [block for block in blocks if block and in_all(contest.seeds for contest in block)]
 
 
-def _mean_ranks_by_seed(block: Sequence[_Contest], strategies: list[str]) -> Array:
+def _mean_ranks_by_seed(block: Sequence[Contest], strategies: list[str]) -> Array:
     """Ranks among the strategies given, averaged over a benchmark's budgets: `(seeds, strategies)`."""
-    seeds = _in_all(contest.seeds for contest in block)
+    seeds = in_all(contest.seeds for contest in block)
     return np.asarray(np.mean([ranks(contest.losses.loc[seeds, strategies]) for contest in block], axis=0))
 
 
-def _overall_row(blocks: Sequence[Sequence[_Contest]], name: str, rank: Mapping[str, Any], startup: str | None) -> Row:
+def _overall_row(blocks: Sequence[Sequence[Contest]], name: str, rank: Mapping[str, Any], startup: str | None) -> Row:
     runs = pd.concat([contest.of(name) for block in blocks for contest in block])
     regrets = [[contest.regret(name) for contest in block] for block in blocks]
     known = all(regret is not None for block in regrets for regret in block)
@@ -391,7 +252,7 @@ def _overall_row(blocks: Sequence[Sequence[_Contest]], name: str, rank: Mapping[
 
 
 def _overall_notes(
-    contests: Sequence[_Contest], blocks: Sequence[Sequence[_Contest]], strategies: list[str]
+    contests: Sequence[Contest], blocks: Sequence[Sequence[Contest]], strategies: list[str]
 ) -> Iterator[str]:
     names = ", ".join(f"{block[0].benchmark} v{block[0].version}" for block in blocks)
     yield (

@@ -21,7 +21,8 @@ from hemobench.benchmarks.store import SCHEMA as STORE_SCHEMA
 from hemobench.benchmarks.store import RunFolder
 from hemobench.errors import BenchmarkError
 from hemobench.reports.boards import OVERALL, Board, HoursToRandom, Row, Spread, as_json
-from hemobench.reports.leaderboard import configurations, leaderboard
+from hemobench.reports.contests import configurations
+from hemobench.reports.leaderboard import leaderboard
 from hemobench.strategies.base import Status
 
 Run = Callable[..., Any]
