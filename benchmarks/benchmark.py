@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from hemobench.benchmarks.evaluators.base import Evaluator
 from hemobench.benchmarks.task import Task, load_task
-from hemobench.benchmarks.tasks.bone_marrow import MICRO_SETTINGS
+from hemobench.benchmarks.tasks.bone_marrow import LITE_SETTINGS, MICRO_SETTINGS
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config
 
@@ -151,12 +151,15 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         _live("bone-marrow", "training on a folder of class folders (--data), automated space"),
         _live("bone-marrow-full", "the same, over the full space of the manual analysis"),
         _live("bone-marrow-micro", "the automated space on small networks and images, for a CPU", **MICRO_SETTINGS),
+        _live("bone-marrow-lite", "the automated space on EfficientNet-Lite with ImageNet weights", **LITE_SETTINGS),
         _from_table("c-nmc"),
         _from_table("bone-marrow"),
         _from_surrogate("c-nmc"),
         _from_table("bone-marrow-micro"),
         _from_surrogate("bone-marrow"),
         _from_surrogate("bone-marrow-micro"),
+        _from_table("bone-marrow-lite"),
+        _from_surrogate("bone-marrow-lite"),
     )
 }
 

@@ -13,6 +13,9 @@ from hemobench.errors import BenchmarkError
 
 SUBJECT_FOLDS = 5
 RANDOM_FOLDS = 10
+PAPER_PARTS = 5
+"""The C-NMC paper holds out "a part" of the training images for validation; a fifth is ours."""
+PAPER_TEST_FOLD = 2
 
 
 def stratified_folds(
@@ -74,10 +77,14 @@ def _by_fold(folds: NDArray[np.int64], validation: int, test: int) -> Split:
 
 
 def c_nmc_split(
-    images: ImageSet, kind: Literal["official", "subject", "random"], fold: int = 0, seed: int = 0
+    images: ImageSet, kind: Literal["paper", "official", "subject", "random"], fold: int = 0, seed: int = 0
 ) -> Split:
     """Training, validation and test images of C-NMC.
 
+    - `paper`: the paper's protocol. The test set is the preliminary test set, or where that is missing the official
+      fold 2: people whose cells are never trained on. Of the other images one in five of each class, drawn by the
+      seed whatever the person, is the validation set: what is selected on has seen its people, what is reported has
+      not. `fold` is which fifth. Duplicates of test images are dropped from the others.
     - `official`: the validation set is the official fold `fold`. The test set is the preliminary test set where the
       download has it; else the next official fold that is present, if that leaves one to train on; else it is empty.
       The folds keep subjects apart by id, not by person: `leak` counts what the merged subjects share. Exact
@@ -89,14 +96,16 @@ def c_nmc_split(
 
     Args:
         images: As from `open_images("c-nmc", ...)`.
-        kind: Which of the three.
+        kind: Which of the four.
         fold: Which part of it.
-        seed: Which partition, of `subject` and `random`.
+        seed: Which partition, of `paper`, `subject` and `random`.
 
     Raises:
         BenchmarkError: On an unknown kind or a fold that is not there.
     """
     match kind:
+        case "paper":
+            return _paper(images, fold, seed)
         case "official":
             return _official(images, fold)
         case "subject":
@@ -104,7 +113,7 @@ def c_nmc_split(
         case "random":
             alone = np.arange(len(images), dtype=np.int64)
             return _rotated(stratified_folds(images.labels, alone, RANDOM_FOLDS, seed), fold)
-    raise BenchmarkError(f"there is no split '{kind}'", "choose one of: official, subject, random")
+    raise BenchmarkError(f"there is no split '{kind}'", "choose one of: paper, official, subject, random")
 
 
 def _rotated(folds: NDArray[np.int64], fold: int) -> Split:
@@ -112,6 +121,21 @@ def _rotated(folds: NDArray[np.int64], fold: int) -> Split:
     if not 0 <= fold < k:
         raise BenchmarkError(f"there is no fold {fold}", f"choose one of 0 to {k - 1}")
     return _by_fold(folds, validation=(fold + 1) % k, test=fold)
+
+
+def _paper(images: ImageSet, fold: int, seed: int) -> Split:
+    in_test = images.test.copy() if images.test.any() else images.folds == PAPER_TEST_FOLD
+    rest = np.flatnonzero(~in_test & ~_also_in(images, in_test))
+    if not in_test.any() or len(rest) < PAPER_PARTS:
+        raise BenchmarkError(
+            f"{images.root} has {len(rest)} images for training and validation and {int(in_test.sum())} for the test",
+            "the split 'paper' needs the preliminary test set or the official fold 2, and another fold",
+        )
+    if not 0 <= fold < PAPER_PARTS:
+        raise BenchmarkError(f"there is no fold {fold}", f"choose one of 0 to {PAPER_PARTS - 1}")
+    part = stratified_folds(images.labels[rest], np.arange(len(rest)), PAPER_PARTS, seed)
+    held_out = part == fold
+    return Split(rest[~held_out], rest[held_out], np.flatnonzero(in_test))
 
 
 def _official(images: ImageSet, fold: int) -> Split:

@@ -20,20 +20,21 @@ from hemobench.benchmarks.benchmark import Benchmark
 from hemobench.benchmarks.evaluators.base import Cost, Outcome
 from hemobench.benchmarks.task import Task
 from hemobench.benchmarks.training import devices
-from hemobench.benchmarks.training.bone_marrow import BoneMarrowWorkbench
+from hemobench.benchmarks.training.bone_marrow import BoneMarrowWorkbench, architecture
 from hemobench.benchmarks.training.c_nmc import CNmcWorkbench
 from hemobench.benchmarks.training.checkpoints import Checkpoints, InMemory
 from hemobench.benchmarks.training.cross_validation import OnEpoch, Result, Resumption, train_all
+from hemobench.benchmarks.training.looking import Look, look_all
 from hemobench.benchmarks.training.options import Options
 from hemobench.benchmarks.training.seeds import trial_seed
 from hemobench.benchmarks.training.stopwatch import OnCharge, Stopwatch, TrialEnded
-from hemobench.benchmarks.training.workbench import Workbench
+from hemobench.benchmarks.training.protocol import Workbench
 from hemobench.datasets import open_images
 from hemobench.datasets.files import cache_folder
 from hemobench.datasets.images import ImageSet, subset
 from hemobench.datasets.pixels import load_pixels
 from hemobench.errors import BenchmarkError
-from hemobench.strategies.base import Proposal, Status
+from hemobench.strategies.base import Config, Proposal, Status
 
 _options = TypeAdapter(Options)
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
@@ -81,7 +82,8 @@ class Live:
             if self._task.dataset == "c-nmc":
                 bench: Workbench = CNmcWorkbench(self._images, pixels, options, self._device, self._cache / "features")
             else:
-                bench = BoneMarrowWorkbench(self._images, pixels, options, self._device)
+                first = architecture(dict(self._task.space().get_default_configuration()))
+                bench = BoneMarrowWorkbench(self._images, pixels, options, self._device, first)
         self._setup_s = {"loading_s": loaded - started, "preparation_s": perf_counter() - loaded}
         return bench
 
@@ -163,6 +165,36 @@ class Live:
             },
         )
         return outcome, result
+
+    def look(self, config: Config, lengths: Sequence[int], seed: int) -> Sequence[Outcome]:
+        """Train a configuration once and look at it after some numbers of epochs; see `training.looking`.
+
+        Args:
+            config: What to train.
+            lengths: Numbers of epochs, rising.
+            seed: The run's seed.
+
+        Returns:
+            The outcome of a trial of each length, from nothing, until one does not end well. Their costs are those
+            of the whole trials.
+        """
+        bench, lengths = self._workbench, [min(length, self._full) for length in lengths]
+        with devices.settings(self._options.threads, self._options.deterministic):
+            looks = look_all(bench, config, lengths, trial_seed(seed, config), self._device)
+        outcomes = [self._looked(look) for look in looks.looks]
+        if looks.ended is not None:
+            cost = self._cost(*looks.seconds)
+            ended = looks.ended
+            outcomes.append(Outcome(ended.status, {}, {}, (), cost, ended.message))
+        return outcomes
+
+    def _looked(self, look: Look) -> Outcome:
+        result = look.result
+        cost = self._cost(look.seconds, look.evaluation_seconds)
+        return Outcome(Status.OK, result.validation, result.test, result.curve, cost)
+
+    def _cost(self, seconds: float, evaluation: float) -> Cost:
+        return Cost(seconds, "measured", self._device_name, min(evaluation, seconds))
 
     def _guarded(
         self,

@@ -80,6 +80,17 @@ def full_space() -> ConfigurationSpace:
     return result
 
 
+def lite_space() -> ConfigurationSpace:
+    """The space of the automated searches with EfficientNet-Lite in place of DenseNet's depth."""
+    networks = ["efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2"]
+    return ConfigurationSpace(
+        space=[
+            Categorical("network", networks, default=networks[0]),
+            *_shared(32, 0.25),
+        ]
+    )
+
+
 TASK = Task(
     name="bone-marrow",
     title="Bone marrow: ten haematopoietic cell types",
@@ -107,3 +118,16 @@ MICRO_TASK = replace(
 
 MICRO_SETTINGS = {"scale": "micro", "image_size": 64, "images": 600}
 """What belongs to the micro task wherever it is trained: see `training.options.Options` and `evaluators.live.live`."""
+
+LITE_TASK = replace(
+    TASK,
+    name="bone-marrow-lite",
+    title="Bone marrow: EfficientNet-Lite, fine-tuned from ImageNet's weights",
+    space=lite_space,
+    epochs=8,
+    reference_device="NVIDIA H100",
+)
+"""The automated space on networks whose ImageNet weights come as Python packages."""
+
+LITE_SETTINGS = {"image_size": 64, "images": 2000, "folds": 3, "precision": "fp32"}
+"""What belongs to the lite task wherever it is trained."""

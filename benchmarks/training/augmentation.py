@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Literal
 
 import torch
@@ -20,8 +21,22 @@ from torch.nn import functional
 
 from hemobench.strategies.base import Config
 
-MEAN = (0.485, 0.456, 0.406)
-STD = (0.229, 0.224, 0.225)
+Colour = tuple[float, float, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Normalisation:
+    """Mean and standard deviation of red, green and blue that a network's weights were trained with."""
+
+    mean: Colour
+    std: Colour
+
+
+IMAGENET = Normalisation((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))
+HALF = Normalisation((0.5, 0.5, 0.5), (0.5, 0.5, 0.5))
+"""TensorFlow's way, of EfficientNet-Lite."""
+MEAN, STD = IMAGENET.mean, IMAGENET.std
+
 ELASTIC_GRID = 5
 """Elastic deformation is a smooth field through this many random displacements each way."""
 
@@ -96,11 +111,18 @@ def draws(n: int, generator: torch.Generator) -> Tensor:
     return torch.rand(n, WIDTH, generator=generator)
 
 
-def normalise(images: Tensor) -> Tensor:
-    """Images in [0, 1], shape (n, 3, s, s), less ImageNet's mean, over its standard deviation."""
-    mean = torch.tensor(MEAN, device=images.device).view(1, 3, 1, 1)
-    std = torch.tensor(STD, device=images.device).view(1, 3, 1, 1)
+def normalise(images: Tensor, how: Normalisation = IMAGENET) -> Tensor:
+    """Images in [0, 1], shape (n, 3, s, s), less the mean, over the standard deviation."""
+    mean, std = _on(images.device, how)
     return (images - mean) / std
+
+
+@cache
+def _on(device: torch.device, how: Normalisation) -> tuple[Tensor, Tensor]:
+    """Mean and deviation on the device: copying them for every batch would make the device wait."""
+    shape = (1, 3, 1, 1)
+    mean = torch.tensor(how.mean, device=device).view(shape)
+    return mean, torch.tensor(how.std, device=device).view(shape)
 
 
 def to_unit(pixels: Tensor) -> Tensor:

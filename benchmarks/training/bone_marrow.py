@@ -9,15 +9,28 @@ import torch
 from numpy.typing import NDArray
 
 from hemobench.benchmarks.training.augmentation import from_config
+from hemobench.benchmarks.training.constant import constant_answer
 from hemobench.benchmarks.training.feeds import ImageFeed, Pixels, Sides
 from hemobench.benchmarks.training.loop import Job, Recipe
 from hemobench.benchmarks.training.losses import interpolated_weights, make_loss
-from hemobench.benchmarks.training.models import Architecture, auxiliary_fits, build, check_size, first_weights
+from hemobench.benchmarks.training.models import (
+    LITE,
+    Architecture,
+    auxiliary_fits,
+    build,
+    check_size,
+    first_weights,
+    normalisation,
+)
 from hemobench.benchmarks.training.options import Options
+from hemobench.benchmarks.training.precision import choose_precision
 from hemobench.datasets.images import ImageSet
 from hemobench.datasets.splits import cross_validation, stratified_folds
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config
+
+
+PAPER = Architecture("densenet", 121)
 
 
 class BoneMarrowWorkbench:
@@ -28,9 +41,17 @@ class BoneMarrowWorkbench:
         pixels: All its images, shape (n, s, s, 3).
         options: Folds, weights, scale.
         device: Where to train.
+        start: The network whose first weights stand for all in the provenance.
     """
 
-    def __init__(self, images: ImageSet, pixels: NDArray[np.uint8], options: Options, device: torch.device) -> None:
+    def __init__(
+        self,
+        images: ImageSet,
+        pixels: NDArray[np.uint8],
+        options: Options,
+        device: torch.device,
+        start: Architecture = PAPER,
+    ) -> None:
         folds = stratified_folds(images.labels, images.groups, options.folds, options.split_seed)
         self._sides = [Sides.of(images, split) for split in cross_validation(folds, options.extended)]
         if options.fold is not None and not 0 <= options.fold < len(self._sides):
@@ -39,6 +60,8 @@ class BoneMarrowWorkbench:
         self._device = device
         self._options = options
         self._images = images
+        self._start = start
+        self._precision = choose_precision(options.precision, device)
 
     @property
     def folds(self) -> Sequence[int]:
@@ -57,16 +80,19 @@ class BoneMarrowWorkbench:
 
     @property
     def provenance(self) -> Mapping[str, str]:
-        """Folds, scale, and what fine-tuning of the paper's network, a DenseNet-121, starts from."""
+        """Folds, scale, and what fine-tuning starts from."""
         options = self._options
-        start = first_weights(Architecture("densenet", 121), options.weights, options.scale)
+        start = first_weights(self._start, options.weights, options.scale)
+        lite = self._start.family == LITE
         each = options.folds - 1 if options.extended else 1
         return {
-            "network": f"torchvision, {options.scale} scale",
+            "network": "EfficientNet-Lite, fine-tuned" if lite else f"torchvision, {options.scale} scale",
             "weights": start.origin,
             "split": f"{options.folds} x {each} folds, seed {options.split_seed}"
             + ("" if options.fold is None else f", fold {options.fold} alone"),
             "view_seed": str(options.view_seed),
+            "precision": self._precision,
+            "constant_answer": constant_answer([self._sides[k] for k in self.folds], self.classes),
         }
 
     def job(self, config: Config, fold: int, seed: int) -> Job:
@@ -87,16 +113,26 @@ class BoneMarrowWorkbench:
             scale=self._options.scale,
             auxiliary=auxiliary_fits(self._options.image_size, batch_size),
         )
+        feed = ImageFeed(
+            sides,
+            self._pixels,
+            from_config(config),
+            self._options.view_seed,
+            self._device,
+            normalisation(which),
+        )
         weights = interpolated_weights(sides.labels["train"], classes, float(config["loss_weighting"]))
         return Job(
             network=network.to(self._device).to(memory_format=torch.channels_last),
-            feed=ImageFeed(sides, self._pixels, from_config(config), self._options.view_seed, self._device),
+            feed=feed,
             loss=make_loss(str(config["loss"]), weights.to(self._device)),
             recipe=Recipe(
                 optimizer=str(config["optimizer"]),
                 learning_rate=float(config["learning_rate"]),
                 batch_size=batch_size,
                 sampling=str(config.get("sampling", "normal")),
+                precision=self._precision,
+                graphs=self._options.graphs,
             ),
             seed=seed,
         )
@@ -104,6 +140,9 @@ class BoneMarrowWorkbench:
 
 def architecture(config: Config) -> Architecture:
     """The network that a configuration asks for; the automated searches' space has DenseNets only, fine-tuned."""
+    if "network" in config:
+        version = int(str(config["network"]).removeprefix(LITE))
+        return Architecture(LITE, version, float(config["dropout"]))
     family = str(config.get("architecture", "densenet"))
     depth = {"densenet": "densenet_depth", "resnet": "resnet_depth", "vgg_bn": "vgg_depth"}.get(family)
     return Architecture(

@@ -1,4 +1,4 @@
-"""The C-NMC paper's training: a two-dropout head on a frozen EfficientNet-B2, AdamW, balanced cross-entropy."""
+"""The C-NMC paper's training: a two-dropout head on a frozen backbone, AdamW, balanced cross-entropy."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from hemobench.benchmarks.training.augmentation import C_NMC, normalise
+from hemobench.benchmarks.training.backbones import backbone
+from hemobench.benchmarks.training.constant import constant_answer
 from hemobench.benchmarks.training.features import FeatureCache, FeatureFeed
 from hemobench.benchmarks.training.feeds import ImageFeed, Pixels, Sides
-from hemobench.benchmarks.training.head import BACKBONE, Backbone, calibrate, make_head
+from hemobench.benchmarks.training.head import FrozenBackbone, calibrate, make_head
 from hemobench.benchmarks.training.loop import Job, Recipe
 from hemobench.benchmarks.training.losses import balanced_weights, make_loss
-from hemobench.benchmarks.training.models import check_size
 from hemobench.benchmarks.training.options import Options
+from hemobench.benchmarks.training.precision import choose_precision
 from hemobench.benchmarks.training.weights import fingerprint, resolve
 from hemobench.datasets.images import ImageSet
 from hemobench.datasets.splits import c_nmc_split
@@ -44,7 +46,13 @@ class CNmcWorkbench:
     def __init__(
         self, images: ImageSet, pixels: NDArray[np.uint8], options: Options, device: torch.device, cache: Path
     ) -> None:
-        check_size(BACKBONE, options.image_size)
+        self._which = backbone(options.backbone)
+        if options.image_size < self._which.least_size:
+            raise BenchmarkError(
+                f"{self._which.title} needs images of at least {self._which.least_size} pixels, "
+                f"not {options.image_size}",
+                "raise the image size",
+            )
         split = c_nmc_split(images, options.split, options.fold or 0, options.split_seed)
         if not len(split.train) or not len(split.validation):
             raise BenchmarkError(
@@ -57,12 +65,14 @@ class CNmcWorkbench:
         self._device = device
         self._options = options
         self._images = images
-        weights = resolve(options.weights, BACKBONE)
-        self._backbone = Backbone(weights, BACKBONE_SEED)
+        self._precision = choose_precision(options.precision, device)
+        weights = resolve(options.weights, self._which.name)
+        self._backbone = FrozenBackbone(self._which, weights, BACKBONE_SEED)
         self._origin = weights.origin
         if weights.state is None:  # on the CPU, so that the backbone is the same whatever the device
             some = _spread_out(self._sides.positions["train"])
-            calibrate(self._backbone, normalise(self._pixels.unit(some).cpu()))
+            inputs = normalise(self._pixels.unit(some).cpu(), self._which.normalisation)
+            calibrate(self._backbone, inputs)
             self._origin += ", batch statistics of training images"
         self._fingerprint = fingerprint(self._backbone)
         self._backbone.to(device)
@@ -71,6 +81,8 @@ class CNmcWorkbench:
     def _shared(self, cache: Path) -> FeatureFeed:
         store = FeatureCache(
             backbone=self._backbone,
+            which=self._which,
+            precision=self._precision,
             fingerprint=self._fingerprint,
             pixels=self._pixels,
             checksum=self._images.checksum,
@@ -103,19 +115,21 @@ class CNmcWorkbench:
         """Weights, split and how features are had."""
         options = self._options
         return {
-            "network": "EfficientNet-B2, frozen, with a two-dropout head",
+            "network": f"{self._which.title}, frozen, with a two-dropout head",
             "weights": self._origin,
             "weights_sha256": self._fingerprint,
             "split": f"{options.split}, fold {options.fold or 0}, seed {options.split_seed}",
             "features": "shared by all trials, not charged" if options.share_features else "computed in each trial",
             "view_seed": str(options.view_seed),
+            "precision": self._precision,
+            "constant_answer": constant_answer([self._sides], self.classes, POSITIVE),
         }
 
     def job(self, config: Config, fold: int, seed: int) -> Job:
         """See `Workbench`."""
         labels = self._sides.labels["train"]
-        head = make_head(config, len(self.classes), seed).to(self._device)
-        feed = self._feed or ImageFeed(self._sides, self._pixels, C_NMC, self._options.view_seed, self._device)
+        head = make_head(config, self._which.features, len(self.classes), seed).to(self._device)
+        feed = self._feed or self._images_feed()
         recipe = Recipe(
             optimizer="adamw",
             learning_rate=float(config["learning_rate"]),
@@ -123,6 +137,8 @@ class CNmcWorkbench:
             weight_decay=float(config["weight_decay"]),
             plateau=5,
             patience=10,
+            precision=self._precision,
+            graphs=self._options.graphs,
         )
         return Job(
             network=head if self._feed else nn.Sequential(self._backbone, head),
@@ -130,6 +146,16 @@ class CNmcWorkbench:
             loss=make_loss("cross_entropy", balanced_weights(labels, len(self.classes)).to(self._device)),
             recipe=recipe,
             seed=seed,
+        )
+
+    def _images_feed(self) -> ImageFeed:
+        return ImageFeed(
+            self._sides,
+            self._pixels,
+            C_NMC,
+            self._options.view_seed,
+            self._device,
+            self._which.normalisation,
         )
 
 

@@ -16,7 +16,7 @@ from hemobench.benchmarks.training.loop import Training
 from hemobench.benchmarks.training.metrics import confusion_matrix, evaluate, over_folds
 from hemobench.benchmarks.training.seeds import spread
 from hemobench.benchmarks.training.stopwatch import Stopwatch
-from hemobench.benchmarks.training.workbench import Workbench
+from hemobench.benchmarks.training.protocol import Workbench
 from hemobench.strategies.base import Config
 
 OnEpoch = Callable[[int, int, float], None]
@@ -125,20 +125,21 @@ def _train_one(
     else:
         resumption.store.drop(key, below=epochs)
     assert progress.best_logits is not None
-    found = {"validation": _figures(workbench, training, progress.best_logits, "validation")}
+    found = {"validation": figures(workbench, training, progress.best_logits, "validation")}
     if len(training.job.feed.labels("test")):
         training.use_best()
         with watch.timing("evaluation"):
             logits = training.predict("test")
-        found["test"] = _figures(workbench, training, logits, "test")
+        found["test"] = figures(workbench, training, logits, "test")
     metrics = {side: figures for side, (figures, _) in found.items()}
     confusion = {side: counts for side, (_, counts) in found.items()}
     return Result(metrics["validation"], metrics.get("test", {}), tuple(progress.scores), confusion)
 
 
-def _figures(
+def figures(
     workbench: Workbench, training: Training, logits: torch.Tensor, side: Side
 ) -> tuple[dict[str, float], NDArray[np.int64]]:
+    """Metrics and confusion matrix of logits (n, classes) of a side's images."""
     labels = training.job.feed.labels(side).numpy()
     probabilities = logits.double().softmax(dim=1).cpu().numpy()
     counts = confusion_matrix(labels, probabilities.argmax(axis=1), len(workbench.classes))

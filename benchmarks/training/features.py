@@ -20,12 +20,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from hemobench.benchmarks.training.augmentation import Augmentation, augment, normalise
-from hemobench.benchmarks.training.feeds import CHUNK, Pixels, Side, Sides, view_draws
-from hemobench.benchmarks.training.head import BACKBONE, Backbone
+from hemobench.benchmarks.training.backbones import Backbone
+from hemobench.benchmarks.training.feeds import Pixels, Side, Sides, chunk, view_draws
+from hemobench.benchmarks.training.head import FrozenBackbone
+from hemobench.benchmarks.training.precision import autocast
 from hemobench.benchmarks.training.stopwatch import Stopwatch
 from hemobench.datasets.files import written_whole
 
-RECIPE = 1
+RECIPE = 2
 """Part of the cache key: raise it when equal settings give other features."""
 
 
@@ -35,6 +37,8 @@ class FeatureCache:
 
     Attributes:
         backbone: Frozen, on the device.
+        which: Its row in `BACKBONES`.
+        precision: What it computes in; see `precision.PRECISIONS`.
         fingerprint: Of its weights.
         pixels: All images.
         checksum: Of the image set.
@@ -44,7 +48,9 @@ class FeatureCache:
         device: Where features are computed and wanted.
     """
 
-    backbone: Backbone
+    backbone: FrozenBackbone
+    which: Backbone
+    precision: str
     fingerprint: str
     pixels: Pixels
     checksum: str
@@ -73,25 +79,29 @@ class FeatureCache:
             "recipe": RECIPE,
             "data": self.checksum,
             "images": hashlib.sha256(positions.numpy().tobytes()).hexdigest(),
-            "backbone": BACKBONE,
+            "backbone": self.which.name,
+            "normalisation": asdict(self.which.normalisation),
             "weights": self.fingerprint,
             "size": self.pixels.size,
             "augmentation": asdict(self.how) if epoch is not None else None,
             "view_seed": self.view_seed if epoch is not None else None,
             "epoch": epoch,
-            "computed_by": [torch.__version__, self.device.type],  # others differ in the last bits
+            "computed_by": [torch.__version__, self.device.type, self.precision],  # others differ in the last bits
         }
         return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:32]
 
     def _compute(self, positions: Tensor, epoch: int | None) -> NDArray[np.float32]:
         drawn = None if epoch is None else view_draws(self.view_seed, epoch, len(positions)).to(self.device)
         parts = []
-        for start in range(0, len(positions), CHUNK):
-            images = self.pixels.unit(positions[start : start + CHUNK])
+        step = chunk(self.device)
+        for start in range(0, len(positions), step):
+            images = self.pixels.unit(positions[start : start + step])
             if drawn is not None:
-                images = augment(images, drawn[start : start + CHUNK], self.how)
-            images = normalise(images).contiguous(memory_format=torch.channels_last)
-            parts.append(self.backbone(images).float().cpu().numpy())
+                images = augment(images, drawn[start : start + step], self.how)
+            inputs = normalise(images, self.which.normalisation)
+            with autocast(self.device, self.precision):
+                features = self.backbone(inputs.contiguous(memory_format=torch.channels_last))
+            parts.append(features.float().cpu().numpy())
         return np.concatenate(parts)
 
 

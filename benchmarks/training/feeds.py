@@ -11,14 +11,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hemobench.benchmarks.training.augmentation import Augmentation, augment, draws, normalise, to_unit
+from hemobench.benchmarks.training.augmentation import (
+    IMAGENET,
+    Augmentation,
+    Normalisation,
+    augment,
+    draws,
+    normalise,
+    to_unit,
+)
 from hemobench.benchmarks.training.seeds import Stream, generator
 from hemobench.benchmarks.training.stopwatch import Stopwatch
 from hemobench.datasets.images import ImageSet, Split
 
 Side = Literal["train", "validation", "test"]
-CHUNK = 64
-"""Images at a time where nothing is learnt, and at least so many views at a time, whatever the batch size."""
+CHUNK = {"cpu": 64, "cuda": 512}
+"""Images at a time where nothing is learnt, and at least so many views at a time, whatever the batch size: as many as
+a CPU's cache holds, or as a GPU needs to be busy."""
 RESIDENT_SHARE = 0.25
 """Pixels that take no more of a GPU's free memory than this are kept there."""
 
@@ -67,10 +76,15 @@ class Pixels:
         return int(self._array.shape[1])
 
     def unit(self, positions: Tensor) -> Tensor:
-        """The images at these positions (CPU), in [0, 1], shape (n, 3, s, s), on the device."""
+        """The images at these positions, in [0, 1], shape (n, 3, s, s), on the device."""
         if self._resident is not None:
             return to_unit(self._resident[positions.to(self._device)])
-        return to_unit(torch.from_numpy(self._array[positions.numpy()]).to(self._device))
+        chosen = self._array[positions.cpu().numpy()]
+        return to_unit(torch.from_numpy(chosen).to(self._device))
+
+    def reachable(self, positions: Tensor) -> Tensor:
+        """Positions where the pixels lie, so that picking images of them waits for no device."""
+        return positions.to(self._device) if self._resident is not None else positions
 
 
 @dataclass(frozen=True)
@@ -94,6 +108,11 @@ class Sides:
         )
 
 
+def chunk(device: torch.device) -> int:
+    """See `CHUNK`."""
+    return CHUNK.get(device.type, CHUNK["cuda"])
+
+
 def view_draws(view_seed: int, epoch: int, n: int) -> Tensor:
     """What decides the views of an epoch; the same for every trial that has this view seed."""
     return draws(n, generator(view_seed, Stream.VIEWS, epoch))
@@ -109,6 +128,7 @@ class ImageFeed:
         how: The augmentation of training images.
         view_seed: Decides the views.
         device: Where.
+        normalisation: What the network's inputs are normalised with.
     """
 
     sides: Sides
@@ -116,6 +136,7 @@ class ImageFeed:
     how: Augmentation
     view_seed: int
     device: torch.device
+    normalisation: Normalisation = IMAGENET
 
     def labels(self, side: Side) -> Tensor:
         """See `Feed`."""
@@ -126,16 +147,18 @@ class ImageFeed:
 
     def batches(self, epoch: int, rows: Tensor, slots: Tensor, batch_size: int) -> Iterator[Tensor]:
         """See `Feed`."""
-        drawn = view_draws(self.view_seed, epoch, len(slots)).to(self.device)
-        some = batch_size * max(
-            1, CHUNK // batch_size
-        )  # several small batches' views at once cost little more than one's
-        for some_rows, some_slots in zip(torch.split(rows, some), torch.split(slots, some), strict=True):
-            images = self.pixels.unit(self.sides.positions["train"][some_rows])
-            views = normalise(augment(images, drawn[some_slots.to(self.device)], self.how))
-            yield from torch.split(views.contiguous(memory_format=torch.channels_last), batch_size)
+        # What an epoch shows moves to the device at once: it is waited for once, not with every chunk.
+        drawn = view_draws(self.view_seed, epoch, len(slots))[slots].to(self.device)
+        positions = self.pixels.reachable(self.sides.positions["train"][rows])
+        ahead = batch_size * max(1, chunk(self.device) // batch_size)
+        for start in range(0, len(rows), ahead):
+            images = self.pixels.unit(positions[start : start + ahead])
+            views = augment(images, drawn[start : start + ahead], self.how)
+            inputs = normalise(views, self.normalisation)
+            yield from torch.split(inputs.contiguous(memory_format=torch.channels_last), batch_size)
 
     def held_out(self, side: Side) -> Iterator[Tensor]:
         """See `Feed`."""
-        for positions in torch.split(self.sides.positions[side], CHUNK):
-            yield normalise(self.pixels.unit(positions))
+        positions = self.pixels.reachable(self.sides.positions[side])
+        for some in torch.split(positions, chunk(self.device)):
+            yield normalise(self.pixels.unit(some), self.normalisation)

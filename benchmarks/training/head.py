@@ -1,24 +1,22 @@
-"""The C-NMC paper's classifier: two dropout layers and a hidden one on a frozen EfficientNet-B2's features."""
+"""The C-NMC paper's classifier: two dropout layers and a hidden one on a frozen backbone's features."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torchvision import models
 
+from hemobench.benchmarks.training.backbones import Backbone
 from hemobench.benchmarks.training.seeds import Stream, forked
 from hemobench.benchmarks.training.weights import Weights, load_into
 from hemobench.strategies.base import Config
 
-BACKBONE = "efficientnet_b2"
-FEATURES = 1408
 
-
-def make_head(config: Config, classes: int, seed: int) -> nn.Sequential:
+def make_head(config: Config, features: int, classes: int, seed: int) -> nn.Sequential:
     """`dropout_1` -> linear to `hidden_size` -> ReLU -> `dropout_2` -> linear to the classes.
 
     Args:
         config: With `dropout_1`, `dropout_2` and `hidden_size`.
+        features: Of the backbone.
         classes: Number of classes.
         seed: Decides the first weights (PyTorch's own initialisation of linear layers).
     """
@@ -26,43 +24,49 @@ def make_head(config: Config, classes: int, seed: int) -> nn.Sequential:
     with forked(torch.device("cpu"), seed, Stream.WEIGHTS):
         return nn.Sequential(
             nn.Dropout(float(config["dropout_1"])),
-            nn.Linear(FEATURES, hidden),
+            nn.Linear(features, hidden),
             nn.ReLU(),
             nn.Dropout(float(config["dropout_2"])),
             nn.Linear(hidden, classes),
         )
 
 
-class Backbone(nn.Module):
-    """A frozen EfficientNet-B2 up to its average pooling: images (n, 3, s, s) to features (n, 1408)."""
+class FrozenBackbone(nn.Module):
+    """A backbone up to its average pooling: normalised images (n, 3, s, s) to features (n, features).
 
-    def __init__(self, weights: Weights, seed: int) -> None:
+    Args:
+        which: A row of `BACKBONES`.
+        weights: Its weights; without a state, random ones.
+        seed: Decides random weights.
+    """
+
+    def __init__(self, which: Backbone, weights: Weights, seed: int) -> None:
         super().__init__()
         with forked(torch.device("cpu"), seed, Stream.WEIGHTS):
-            whole = models.efficientnet_b2(weights=None)
+            whole = which.build(1000)
         if weights.state is not None:
             load_into(whole, weights, ("classifier.",))
-        self.features, self.avgpool = whole.features, whole.avgpool
+        self.pooled = which.pooled(whole)
         self.requires_grad_(False)
         self.to(memory_format=torch.channels_last)  # twice as fast on a CPU
         self.eval()
 
-    def train(self, mode: bool = True) -> Backbone:
+    def train(self, mode: bool = True) -> FrozenBackbone:
         """Stay in evaluation mode: frozen means that the running statistics stay too."""
         return super().train(False)
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         """Features of normalised images."""
-        pooled: Tensor = self.avgpool(self.features(images))
-        return pooled.flatten(1)
+        features: Tensor = self.pooled(images)
+        return features
 
 
 @torch.no_grad()
-def calibrate(backbone: Backbone, images: Tensor) -> None:
+def calibrate(backbone: FrozenBackbone, images: Tensor) -> None:
     """Set a random backbone's batch-normalisation statistics from images of the training set.
 
-    Untouched, they stand at mean 0 and variance 1, and a random EfficientNet-B2's features fade to some 1e-13 with
+    Untouched, they stand at mean 0 and variance 1, and a random EfficientNet's features fade to some 1e-13 with
     nothing left to learn from. Weights that were trained bring their own statistics and are never calibrated.
 
     Args:

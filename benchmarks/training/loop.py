@@ -18,13 +18,12 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from hemobench.benchmarks.training.feeds import Feed, Side
 from hemobench.benchmarks.training.losses import Loss
 from hemobench.benchmarks.training.optimizers import make_optimizer
+from hemobench.benchmarks.training.precision import autocast
 from hemobench.benchmarks.training.sampling import sample
 from hemobench.benchmarks.training.seeds import Stream, forked, generator
+from hemobench.benchmarks.training.steps import Stepper, can_record
 from hemobench.benchmarks.training.stopwatch import Stopwatch, TrialEnded
 from hemobench.strategies.base import Status
-
-AUXILIARY = 0.4
-"""Weight of Inception's auxiliary classifier in the training loss (torchvision's reference training)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +39,8 @@ class Recipe:
         plateau: Epochs without a lower validation loss after which the learning rate is divided by ten; `None` keeps
             it constant.
         patience: Epochs without a lower validation loss after which training stops.
-        amp: Mixed precision, on CUDA only.
+        precision: See `precision.PRECISIONS`.
+        graphs: Record the step as a CUDA graph where there is a GPU; see `steps`.
     """
 
     optimizer: str
@@ -50,7 +50,8 @@ class Recipe:
     sampling: str = "normal"
     plateau: int | None = None
     patience: int = 10
-    amp: bool = True
+    precision: str = "fp32"
+    graphs: bool = False
 
 
 @dataclass(frozen=True)
@@ -120,16 +121,20 @@ class Training:
         self._device = device
         self._watch = watch
         recipe = job.recipe
-        self._amp = recipe.amp and device.type == "cuda"
+        graphed = recipe.graphs and can_record(device, recipe.precision)
         self._optimizer = make_optimizer(
-            recipe.optimizer, job.network.parameters(), recipe.learning_rate, recipe.weight_decay
+            recipe.optimizer,
+            job.network.parameters(),
+            recipe.learning_rate,
+            recipe.weight_decay,
+            graphed_on=device if graphed else None,
         )
+        self._step = Stepper(job.network, job.loss, self._optimizer, device, recipe.precision, graphed)
         self._scheduler = (
             ReduceLROnPlateau(self._optimizer, factor=0.1, patience=recipe.plateau)
             if recipe.plateau is not None
             else None
         )
-        self._scaler = torch.amp.GradScaler(device.type, enabled=self._amp)
 
     def run(self, epochs: int, trained: int = 0) -> Progress:
         """Train until `epochs` in all, or until early stopping.
@@ -180,20 +185,10 @@ class Training:
             for inputs, target in zip(feed.batches(epoch, rows, slots, recipe.batch_size), targets, strict=True):
                 if len(target) == 1 < recipe.batch_size:
                     continue  # a last batch of one image: batch normalisation cannot train on it
-                with torch.autocast(self._device.type, dtype=torch.float16, enabled=self._amp):
-                    loss = self._training_loss(network(inputs), target)
-                self._optimizer.zero_grad(set_to_none=True)
-                self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
-                self._scaler.step(self._optimizer)
-                self._scaler.update()
-                total, steps = total + loss.detach(), steps + 1
+                loss = self._step(inputs, target, full=len(target) == recipe.batch_size)
+                total, steps = total + loss, steps + 1
                 self._watch.check()
         return float(total / steps)
-
-    def _training_loss(self, output: Tensor | tuple[Tensor, Tensor], target: Tensor) -> Tensor:
-        if isinstance(output, tuple):
-            return self.job.loss(output[0], target) + AUXILIARY * self.job.loss(output[1], target)
-        return self.job.loss(output, target)
 
     @torch.no_grad()
     def predict(self, side: Side) -> Tensor:
@@ -201,7 +196,7 @@ class Training:
         self.job.network.eval()
         parts = []
         for inputs in self.job.feed.held_out(side):
-            with torch.autocast(self._device.type, dtype=torch.float16, enabled=self._amp):
+            with autocast(self._device, self.job.recipe.precision):
                 parts.append(self.job.network(inputs).float())
             self._watch.check()
         return torch.cat(parts)
@@ -223,7 +218,7 @@ class Training:
             "network": self.job.network.state_dict(),
             "optimizer": self._optimizer.state_dict(),
             "scheduler": self._scheduler.state_dict() if self._scheduler is not None else None,
-            "scaler": self._scaler.state_dict(),
+            "scaler": self._step.scaler.state_dict(),
             "progress": asdict(self.progress),
         }
 
@@ -233,7 +228,7 @@ class Training:
         self._optimizer.load_state_dict(state["optimizer"])
         if self._scheduler is not None:
             self._scheduler.load_state_dict(state["scheduler"])
-        self._scaler.load_state_dict(state["scaler"])
+        self._step.scaler.load_state_dict(state["scaler"])
         self.progress = Progress(**state["progress"])
 
 

@@ -14,13 +14,22 @@ from torchvision import models
 from torchvision.models.inception import Inception3
 
 from hemobench.benchmarks.training import micro
+from hemobench.benchmarks.training.augmentation import IMAGENET, Normalisation
+from hemobench.benchmarks.training.backbones import adapt_quickly, backbone, lite_copy, lite_network
 from hemobench.benchmarks.training.seeds import Stream, forked
 from hemobench.benchmarks.training.weights import RANDOM, Weights, load_into, resolve
 from hemobench.errors import BenchmarkError
 
 Scale = Literal["paper", "micro"]
-DEPTHS = {"densenet": (121, 161, 169, 201), "resnet": (18, 152), "vgg_bn": (11, 19), "inception_v3": (0,)}
-SMALLEST = {"densenet": 64, "resnet": 64, "vgg_bn": 64, "inception_v3": 107, "efficientnet_b2": 64}
+LITE = "efficientnet_lite"
+DEPTHS = {
+    "densenet": (121, 161, 169, 201),
+    "resnet": (18, 152),
+    "vgg_bn": (11, 19),
+    "inception_v3": (0,),
+    LITE: (0, 1, 2),
+}
+SMALLEST = {"densenet": 64, "resnet": 64, "vgg_bn": 64, "inception_v3": 107, LITE: 64}
 """Below these, the last feature map is a single pixel, and batch normalisation cannot train on one image."""
 
 INCEPTION_SIZE = 299
@@ -33,9 +42,9 @@ class Architecture:
 
     Attributes:
         family: A key of `DEPTHS`.
-        depth: One of the family's; 0 for Inception v3, which comes in one.
+        depth: One of the family's; 0 for Inception v3, which comes in one; of EfficientNet-Lite, its version.
         dropout: Probability. DenseNet: after every dense layer; ResNet: before the classifier; Inception and VGG:
-            where torchvision has it, in the classifier.
+            where torchvision has it, in the classifier; EfficientNet-Lite: before the classifier.
         initialization: `random`, `fine_tuning` (all blocks are trained, from the given weights) or
             `feature_extraction` (the first blocks keep the given weights; random ones, whose batch normalisation
             has seen no image, give next to nothing to learn from).
@@ -50,7 +59,9 @@ class Architecture:
 
     @property
     def name(self) -> str:
-        """As torchvision calls it."""
+        """As torchvision calls it, or `BACKBONES`."""
+        if self.family == LITE:
+            return f"{LITE}{self.depth}"
         if self.family == "vgg_bn":
             return f"vgg{self.depth}_bn"
         return f"{self.family}{self.depth or ''}"
@@ -124,10 +135,10 @@ def build(
     if which.depth not in DEPTHS.get(which.family, ()):
         known = "; ".join(f"{f}: {', '.join(map(str, d))}" for f, d in DEPTHS.items())
         raise BenchmarkError(f"there is no {which.family} of depth {which.depth}", f"choose one of: {known}")
-    make = _micro if scale == "micro" and which.family != "inception_v3" else _paper
+    make = _micro if _is_micro(which, scale) else _paper
+    start = first_weights(which, weights, scale)
     with forked(torch.device("cpu"), seed, Stream.WEIGHTS):
-        body = make(which, classes)
-        start = first_weights(which, weights, scale)
+        body = make(which, classes) if which.family != LITE else _lite(which, classes, start)
         if start.state is not None:
             load_into(body, start, HEADS[which.family])
     if not auxiliary and isinstance(body, Inception3):
@@ -140,7 +151,7 @@ def first_weights(which: Architecture, weights: str, scale: Scale) -> Weights:
     """What the network starts from."""
     if which.initialization == "random" or weights == "none":
         return Weights(None, RANDOM)
-    if scale == "micro" and which.family != "inception_v3":
+    if _is_micro(which, scale):
         if weights == "auto":
             return Weights(None, f"{RANDOM} (micro networks have no published weights)")
         if weights == "imagenet":
@@ -148,7 +159,18 @@ def first_weights(which: Architecture, weights: str, scale: Scale) -> Weights:
     return resolve(weights, which.name)
 
 
+def normalisation(which: Architecture) -> Normalisation:
+    """What the network's inputs are to be normalised with."""
+    return backbone(which.name).normalisation if which.family == LITE else IMAGENET
+
+
+def _is_micro(which: Architecture, scale: Scale) -> bool:
+    """Whether a small network of ours stands for torchvision's: Inception and Lite come in their own sizes alone."""
+    return scale == "micro" and which.family not in ("inception_v3", LITE)
+
+
 HEADS = {
+    LITE: ("classifier.",),
     "densenet": ("classifier.",),
     "resnet": ("fc.",),
     "vgg_bn": ("classifier.6.",),
@@ -167,6 +189,14 @@ def _paper(which: Architecture, classes: int) -> Any:
     return models.inception_v3(
         weights=None, num_classes=classes, dropout=which.dropout, init_weights=True, transform_input=True
     )
+
+
+def _lite(which: Architecture, classes: int, start: Weights) -> Any:
+    make = lite_copy if start.state is not None else lite_network
+    network: Any = make(which.depth, classes)
+    network.drop_rate = which.dropout
+    adapt_quickly(network)
+    return network
 
 
 def _micro(which: Architecture, classes: int) -> Any:
@@ -188,10 +218,15 @@ def blocks(family: str, body: Any) -> list[list[nn.Module]]:
     """The four blocks from the input, each with what leads into or out of it; the classifier belongs to none.
 
     DenseNet: dense blocks, each with the transition after it; ResNet: stages; VGG: stages between poolings, the
-    fourth and fifth together; Inception: stem, 35 x 35, 17 x 17 and 8 x 8 grids.
+    fourth and fifth together; Inception: stem, 35 x 35, 17 x 17 and 8 x 8 grids; EfficientNet-Lite: its grids of a
+    half and a quarter of the side, an eighth, a sixteenth, and a thirty-second.
     """
     part = dict(body.named_children())
     match family:
+        case "efficientnet_lite":
+            stages = list(body.blocks)
+            stem, top = [body.conv_stem, body.bn1], [body.conv_head, body.bn2]
+            return [[*stem, *stages[:2]], [stages[2]], [*stages[3:5]], [*stages[5:], *top]]
         case "densenet":
             part = dict(body.features.named_children())
             stem = [part[name] for name in ("conv0", "norm0")]
@@ -202,12 +237,12 @@ def blocks(family: str, body: Any) -> list[list[nn.Module]]:
         case "resnet":
             return [[*([part["conv1"], part["bn1"]] if i == 1 else []), part[f"layer{i}"]] for i in range(1, 5)]
         case "vgg_bn":
-            stages: list[list[nn.Module]] = [[]]
+            pools: list[list[nn.Module]] = [[]]
             for layer in body.features:
-                stages[-1].append(layer)
+                pools[-1].append(layer)
                 if isinstance(layer, nn.MaxPool2d):
-                    stages.append([])
-            return [stages[0], stages[1], stages[2], stages[3] + stages[4]]
+                    pools.append([])
+            return [pools[0], pools[1], pools[2], pools[3] + pools[4]]
     grids = {"Conv2d": 0, "Mixed_5": 1, "Mixed_6": 2, "Mixed_7": 3}
     result: list[list[nn.Module]] = [[], [], [], []]
     for name, module in part.items():

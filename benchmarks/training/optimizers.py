@@ -28,7 +28,11 @@ FUSED = (torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW)
 
 
 def make_optimizer(
-    name: str, parameters: Iterable[nn.Parameter], learning_rate: float, weight_decay: float = 0.0
+    name: str,
+    parameters: Iterable[nn.Parameter],
+    learning_rate: float,
+    weight_decay: float = 0.0,
+    graphed_on: torch.device | None = None,
 ) -> torch.optim.Optimizer:
     """The optimizer of that name over the parameters that are to be trained.
 
@@ -37,6 +41,8 @@ def make_optimizer(
         parameters: Those that need no gradient are left out.
         learning_rate: Initial learning rate.
         weight_decay: Decoupled for `adamw`, added to the gradient for the others.
+        graphed_on: The GPU whose graphs will record its steps; `None` if none will. What changes from step to step
+            then lives there, the learning rate too.
 
     Raises:
         BenchmarkError: If there is no such optimizer.
@@ -45,5 +51,9 @@ def make_optimizer(
         raise BenchmarkError(f"there is no optimizer '{name}'", f"choose one of: {', '.join(CLASSES)}")
     kind, settings = CLASSES[name]
     how = {"fused": True} if kind in FUSED else {"foreach": True}
+    rate: float | torch.Tensor = learning_rate
+    if graphed_on is not None:
+        rate = torch.tensor(learning_rate, device=graphed_on)
+        how |= {"capturable": True} if kind is not torch.optim.SGD else {}
     trained = [p for p in parameters if p.requires_grad]
-    return kind(trained, lr=learning_rate, weight_decay=weight_decay, **settings, **how)
+    return kind(trained, lr=rate, weight_decay=weight_decay, **settings, **how)

@@ -17,7 +17,8 @@ class Options:
     Attributes:
         image_size: Side in pixels that images are scaled to.
         weights: `auto`, `imagenet`, `none` or a path; see `weights.resolve`.
-        split: C-NMC: `official`, `subject` or `random`; see `datasets.splits.c_nmc_split`.
+        backbone: C-NMC: whose frozen features are classified; see `backbones.BACKBONES`.
+        split: C-NMC: `paper`, `official`, `subject` or `random`; see `datasets.splits.c_nmc_split`.
         fold: C-NMC: which part of that split, by default 0. Bone marrow: train this split alone, by default all.
         split_seed: Which partition, of the splits that draw one.
         folds: Bone marrow: how many folds, at least 3.
@@ -26,6 +27,9 @@ class Options:
         share_features: C-NMC: compute the frozen backbone's features once for all trials. Without, the backbone runs
             in every trial, and is charged, as in the paper.
         view_seed: Decides the augmented views; the same for all trials, so that they differ in nothing else.
+        precision: `fp32`, `bf16`, `fp16`, or `auto`; see `precision.choose_precision`.
+        graphs: On a GPU, record the step of a training once and replay it, which spares the processor most of its
+            work; see `steps`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         threads: CPU threads of PyTorch. With one, equal seeds give equal bits.
         deterministic: Ask PyTorch for deterministic algorithms where it has them.
@@ -37,7 +41,8 @@ class Options:
 
     image_size: int = 224
     weights: str = "auto"
-    split: Literal["official", "subject", "random"] = "official"
+    backbone: str = "efficientnet_b2"
+    split: Literal["paper", "official", "subject", "random"] = "official"
     fold: int | None = None
     split_seed: int = 0
     folds: int = 6
@@ -45,6 +50,8 @@ class Options:
     scale: Scale = "paper"
     share_features: bool = True
     view_seed: int = 0
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    graphs: bool = True
     device: str = "auto"
     threads: int = 1
     deterministic: bool = True

