@@ -6,19 +6,19 @@ import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, as_completed
-from dataclasses import asdict, dataclass, field
-from functools import lru_cache
+from dataclasses import asdict, dataclass, field, replace
+from functools import lru_cache, partial
 from multiprocessing import current_process
 from pathlib import Path
 from typing import Any
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.environment import environment
-from hemobench.benchmarks.evaluators.base import Evaluator, Outcome
+from hemobench.benchmarks.evaluators.base import Evaluator, Looking, Outcome
 from hemobench.benchmarks.pool import process_pool
 from hemobench.benchmarks.runner import Vetting, require_support
 from hemobench.benchmarks.store import same_run, write_whole
-from hemobench.benchmarks.tables.design import Design, again, points
+from hemobench.benchmarks.tables.design import Design, across_folds, points, repeated
 from hemobench.benchmarks.tables.io import MAX_TEXT, write_table
 from hemobench.benchmarks.tables.journal import Journal, read_rows
 from hemobench.benchmarks.tables.schema import ALL_FOLDS, SCHEMA, Header, Row, Table, config_key, final_loss
@@ -121,9 +121,12 @@ def record(
         told = progress or (lambda _: None)
         work(pool, first, source, design, folder, told, before=0)
         rows = collect(first, folder)
-        second = chunks("again", again(design, rows, task.objective))
-        work(pool, second, source, design, folder, told, before=len(rows))
-    table = Table(header, tuple(distinct([*rows, *collect(second, folder)])))
+        # What is trained on every fold is chosen by what the first gave; what is repeated, by all of them.
+        for name, choose in (("folds", across_folds), ("repeats", repeated)):
+            units = chunks(name, choose(design, rows, task.objective))
+            work(pool, units, source, design, folder, told, before=len(rows))
+            rows = distinct([*rows, *collect(units, folder)])
+    table = Table(header, tuple(rows))
     write_table(table, out)
     return table
 
@@ -263,38 +266,66 @@ def _evaluator(source: str, fold: int) -> Evaluator:
     return Source(**json.loads(source)).evaluator(fold)
 
 
-def look(evaluator: Evaluator, epochs: Sequence[int], origin: str, config: Config, seed: int, fold: int) -> Row:
-    """Train one configuration, stopping to look after each of some numbers of epochs.
+def look(
+    evaluator: Evaluator | Looking, lengths: Sequence[int], origin: str, config: Config, seed: int, fold: int
+) -> Row:
+    """Train one configuration and look at it after each of some numbers of epochs.
 
     A figure that is no number counts as a training that diverged.
     """
-    seconds, evaluation, ended = 0.0, 0.0, []
-    times: list[tuple[float, float]] = []
-    trained, status, error = 0, Status.OK, None
-    for epoch in epochs:
-        outcome = evaluator.evaluate(Proposal(dict(config), epoch), seed, trained=trained)
-        seconds += outcome.cost.gpu_seconds
-        evaluation += outcome.cost.evaluation_seconds
-        times.append((round(seconds, 6), round(min(evaluation, seconds), 6)))
-        status, error = _judged(outcome)
-        if status is not Status.OK:
-            break
-        ended.append(outcome)
-        trained = epoch
+    see = evaluator.look if isinstance(evaluator, Looking) else partial(_by_resuming, evaluator)
+    outcomes = see(dict(config), lengths, seed)
+    judged = [_judged(outcome) for outcome in outcomes]
+    failed = next((k for k, (status, _) in enumerate(judged) if status is not Status.OK), None)
+    seen = outcomes if failed is None else outcomes[: failed + 1]
+    ended = outcomes[:failed]
+    status, error = judged[len(seen) - 1]
+    seconds, evaluation = _times(seen)
     return Row(
         config=dict(config),
         seed=seed,
         fold=fold,
         origin=origin,
-        epochs=tuple(epochs[: len(times)]),
-        seconds=tuple(whole for whole, _ in times),
-        evaluation_seconds=tuple(part for _, part in times),
+        epochs=tuple(lengths[: len(seen)]),
+        seconds=seconds,
+        evaluation_seconds=evaluation,
         validation=_side([outcome.validation for outcome in ended]),
         test=_side([outcome.test for outcome in ended]),
         curve=tuple(float(value) for value in ended[-1].curve) if ended else (),
         status=status,
         error=error[:MAX_TEXT] if error else None,
     )
+
+
+def _by_resuming(
+    evaluator: Evaluator, config: Config, lengths: Sequence[int], seed: int
+) -> Sequence[Outcome]:
+    """The outcomes of ever longer trials, each resumed from the one before it, with the costs of whole ones."""
+    outcomes: list[Outcome] = []
+    seconds, evaluation, trained = 0.0, 0.0, 0
+    for length in lengths:
+        outcome = evaluator.evaluate(Proposal(config, length), seed, trained=trained)
+        seconds += outcome.cost.gpu_seconds
+        evaluation += outcome.cost.evaluation_seconds
+        cost = replace(
+            outcome.cost, gpu_seconds=seconds, evaluation_seconds=min(evaluation, seconds)
+        )
+        outcomes.append(replace(outcome, cost=cost))
+        if outcome.status is not Status.OK:
+            break
+        trained = length
+    return outcomes
+
+
+def _times(outcomes: Sequence[Outcome]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Seconds in all and of evaluation, to the microsecond; a longer trial takes longer, whatever a clock says."""
+    seconds: list[float] = []
+    evaluation: list[float] = []
+    for outcome in outcomes:
+        least = round(seconds[-1] + 1e-6, 6) if seconds else 1e-6
+        seconds.append(max(round(outcome.cost.gpu_seconds, 6), least))
+        evaluation.append(round(min(outcome.cost.evaluation_seconds, seconds[-1]), 6))
+    return tuple(seconds), tuple(evaluation)
 
 
 def _judged(outcome: Outcome) -> tuple[Status, str | None]:

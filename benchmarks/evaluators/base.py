@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal, Protocol, runtime_checkable
 
-from hemobench.strategies.base import Proposal, Status
+from hemobench.strategies.base import Config, Proposal, Status
 
 WORKER = "HEMOBENCH_WORKER"
 """Environment variable with the number of a worker process, from 0; live training takes the GPU of that number."""
@@ -112,6 +112,17 @@ class Concurrent(Protocol):
 
     def submit(self, proposal: Proposal, seed: int, *, trained: int = 0, limit: float = math.inf) -> Answer:
         """As `Evaluator.evaluate`, without waiting for the outcome."""
+
+
+@runtime_checkable
+class Looking(Protocol):
+    """Looks at one training after several lengths, as a recording needs it."""
+
+    def look(self, config: Config, lengths: Sequence[int], seed: int) -> Sequence[Outcome]:
+        """The outcome of a trial of each length (rising), from nothing, until one does not end well.
+
+        Each one's cost is that of the whole trial.
+        """
 
 
 def submit(evaluator: Evaluator | Concurrent, proposal: Proposal, seed: int, *, trained: int, limit: float) -> Answer:

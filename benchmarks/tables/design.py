@@ -31,8 +31,11 @@ class Design:
         strategy_seeds: How many searches of each.
         strategy_trials: Trials of a search.
         every_fold: Configurations trained on every fold.
-        repeats: Configurations trained with `repeat_seeds` seeds in all.
-        repeat_seeds: See `repeats`.
+        best_repeats: The best configurations, so many, are trained with `repeat_seeds` seeds in all, on every fold
+            that they were trained on.
+        random_repeats: So are so many of those drawn at random.
+        repeats: Configurations trained with `repeat_seeds` seeds in all, on the first fold.
+        repeat_seeds: See there.
         folds: What folds there are, by the evaluator's numbers; `ALL_FOLDS` where it puts them together itself.
         epochs: Lengths of training to look at; empty for every epoch up to ten, then about 1.5 times as many each.
         seed: Decides points and searches.
@@ -44,6 +47,8 @@ class Design:
     strategy_seeds: int = 2
     strategy_trials: int = 60
     every_fold: int = 0
+    best_repeats: int = 0
+    random_repeats: int = 0
     repeats: int = 30
     repeat_seeds: int = 5
     folds: tuple[int, ...] = (ALL_FOLDS,)
@@ -114,8 +119,12 @@ def _at(space: ConfigurationSpace, values_at: Sequence[tuple[str, Any]], row: Se
     return config
 
 
-def again(design: Design, rows: Sequence[Row], objective: Objective) -> list[tuple[str, Config, int, int]]:
-    """What to train again once points and trajectories are recorded: origin, configuration, seed and fold.
+Asked = tuple[str, Config, int, int]
+"""A training: origin, configuration, seed and fold."""
+
+
+def across_folds(design: Design, rows: Sequence[Row], objective: Objective) -> list[Asked]:
+    """What to train on the other folds, once the first is recorded.
 
     Args:
         design: The design.
@@ -123,18 +132,66 @@ def again(design: Design, rows: Sequence[Row], objective: Objective) -> list[tup
         objective: What they are ranked by.
     """
     first, others = design.folds[0], design.folds[1:]
-    ended = {row.key[0]: row for row in rows if row.status is Status.OK and row.fold == first and row.seed == 0}
-    ranked = sorted(ended.values(), key=lambda row: final_loss(row, objective))
-    repeats = _spread(ranked, design.repeats)
-    folds = _spread(ranked, design.every_fold) if others else []
-    return [
-        *(("repeat", row.config, seed, first) for row in repeats for seed in range(1, design.repeat_seeds)),
-        *(("folds", row.config, 0, fold) for row in folds for fold in others),
+    ended = [row for row in rows if row.status is Status.OK and row.fold == first and row.seed == 0]
+    ranked = sorted(ended, key=lambda row: final_loss(row, objective))
+    chosen = _spread(ranked, design.every_fold) if others else []
+    return [("folds", row.config, 0, fold) for row in chosen for fold in others]
+
+
+def repeated(design: Design, rows: Sequence[Row], objective: Objective) -> list[Asked]:
+    """What to train with other seeds, once all configurations are recorded; the best come first.
+
+    Args:
+        design: The design.
+        rows: What is recorded, in the design's order.
+        objective: What they are ranked by: the mean over the folds that each was trained on.
+    """
+    first, seeds = design.folds[0], range(1, design.repeat_seeds)
+    folds = _folds_of(rows)
+    ranked = _ranked(rows, objective)
+    drawn = [row for row in ranked if row.origin == "random"]
+    best = [("repeat-best", row, folds[row.key[0]]) for row in ranked[: design.best_repeats]]
+    random = [("repeat-random", row, folds[row.key[0]]) for row in _spread(drawn, design.random_repeats)]
+    steps = [("repeat", row, [first]) for row in _spread(ranked, design.repeats)]
+    asked = [
+        (origin, row.config, seed, fold)
+        for origin, row, where in [*best, *random, *steps]
+        for seed in seeds
+        for fold in where
     ]
+    once = {(config_key(config), seed, fold): (origin, config, seed, fold) for origin, config, seed, fold in reversed(asked)}
+    return list(once.values())[::-1]
+
+
+def _folds_of(rows: Sequence[Row]) -> dict[str, list[int]]:
+    """The folds on which each configuration was trained well with seed 0."""
+    folds: dict[str, list[int]] = {}
+    for row in rows:
+        if row.status is Status.OK and row.seed == 0:
+            folds.setdefault(row.key[0], []).append(row.fold)
+    return folds
+
+
+def _ranked(rows: Sequence[Row], objective: Objective) -> list[Row]:
+    """One row a configuration, best first by the mean of its folds; those trained on fewer folds than others last."""
+    losses: dict[str, list[float]] = {}
+    one: dict[str, Row] = {}
+    for row in rows:
+        if row.status is Status.OK and row.seed == 0:
+            losses.setdefault(row.key[0], []).append(final_loss(row, objective))
+            one.setdefault(row.key[0], row)
+    most = max(map(len, losses.values()), default=0)
+
+    def place(key: str) -> tuple[bool, float]:
+        return len(losses[key]) < most, float(np.mean(losses[key]))
+
+    return [one[key] for key in sorted(losses, key=place)]
 
 
 def _spread(ranked: Sequence[Row], count: int) -> list[Row]:
     """So many of them at equal steps, the first and the last among them."""
+    if count == 0:
+        return []
     if count >= len(ranked):
         return list(ranked)
     places = np.linspace(0, len(ranked) - 1, count).round().astype(int)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from hemobench.benchmarks.training.augmentation import Augmentation, augment, normalise
 from hemobench.benchmarks.training.backbones import Backbone
-from hemobench.benchmarks.training.feeds import Pixels, Side, Sides, chunk, view_draws
+from hemobench.benchmarks.training.feeds import Pixels, Side, Sides, chunk, fits, view_draws
 from hemobench.benchmarks.training.head import FrozenBackbone
 from hemobench.benchmarks.training.precision import autocast
 from hemobench.benchmarks.training.stopwatch import Stopwatch
@@ -125,7 +125,7 @@ class FeatureFeed:
 
     sides: Sides
     cache: FeatureCache
-    _epoch: tuple[int, Tensor] | None = field(default=None, init=False)
+    _epochs: dict[int, Tensor] = field(default_factory=dict, init=False)
     _held_out: dict[Side, Tensor] = field(default_factory=dict, init=False)
 
     def labels(self, side: Side) -> Tensor:
@@ -134,9 +134,18 @@ class FeatureFeed:
 
     def prepare(self, epoch: int, watch: Stopwatch) -> None:
         """Compute or read the epoch's features."""
-        if self._epoch is None or self._epoch[0] != epoch:
-            with watch.timing("preparation"):
-                self._epoch = epoch, self.cache.get(self.sides.positions["train"], epoch)
+        if epoch in self._epochs:
+            return
+        with watch.timing("preparation"):
+            if self._epochs and not self._stay():
+                self._epochs.clear()
+            self._epochs[epoch] = self.cache.get(self.sides.positions["train"], epoch)
+
+    def _stay(self) -> bool:
+        """Whether earlier epochs' features may stay: on a GPU with room. A CPU reads them back as fast as it copies."""
+        device = self.cache.device
+        size = next(iter(self._epochs.values())).nbytes
+        return device.type == "cuda" and fits(size, device)
 
     def prepare_held_out(self) -> None:
         """Compute or read the features of the images held out, which never change. Call it once, before any trial."""
@@ -146,9 +155,8 @@ class FeatureFeed:
 
     def batches(self, epoch: int, rows: Tensor, slots: Tensor, batch_size: int) -> Iterator[Tensor]:
         """See `Feed`. Views are one an image and epoch, so `slots` says nothing new."""
-        assert self._epoch is not None, "prepare the epoch first"
-        assert self._epoch[0] == epoch, "prepare the epoch first"
-        yield from torch.split(self._epoch[1][rows.to(self.cache.device)], batch_size)
+        assert epoch in self._epochs, "prepare the epoch first"
+        yield from torch.split(self._epochs[epoch][rows.to(self.cache.device)], batch_size)
 
     def held_out(self, side: Side) -> Iterator[Tensor]:
         """See `Feed`."""

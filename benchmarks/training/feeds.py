@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal, Protocol
 
 import numpy as np
@@ -66,9 +67,13 @@ class Pixels:
     def __init__(self, array: NDArray[np.uint8], device: torch.device) -> None:
         self._array = array
         self._device = device
-        self._resident: Tensor | None = None
-        if device.type == "cuda" and array.nbytes <= RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]:
-            self._resident = torch.from_numpy(np.array(array)).to(device)
+
+    @cached_property
+    def _resident(self) -> Tensor | None:
+        """All images on the GPU, if they are few; moved there when the first is wanted."""
+        if self._device.type != "cuda" or not fits(self._array.nbytes, self._device):
+            return None
+        return torch.from_numpy(np.array(self._array)).to(self._device)
 
     @property
     def size(self) -> int:
@@ -106,6 +111,11 @@ class Sides:
             {side: torch.as_tensor(np.array(rows)) for side, rows in chosen.items()},
             {side: torch.as_tensor(images.labels[rows]) for side, rows in chosen.items()},
         )
+
+
+def fits(size: int, device: torch.device) -> bool:
+    """Whether so many bytes take little of a GPU's free memory; see `RESIDENT_SHARE`."""
+    return size <= RESIDENT_SHARE * torch.cuda.mem_get_info(device)[0]
 
 
 def chunk(device: torch.device) -> int:

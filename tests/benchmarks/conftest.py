@@ -8,7 +8,7 @@ import pytest
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.campaign import look
-from hemobench.benchmarks.tables.design import Design, again, points
+from hemobench.benchmarks.tables.design import Design, across_folds, points, repeated
 from hemobench.benchmarks.tables.schema import Header, Table
 
 
@@ -18,7 +18,8 @@ def recorded_table(name: str, design: Design) -> Table:
     task, evaluator = benchmark.task, benchmark.evaluator()
     looks = design.looks(task.epochs)
     rows = [look(evaluator, looks, origin, config, 0, -1) for origin, config in points(design, task.space())]
-    rows += [look(evaluator, looks, *asked) for asked in again(design, rows, task.objective)]
+    for choose in (across_folds, repeated):
+        rows += [look(evaluator, looks, *asked) for asked in choose(design, rows, task.objective)]
     header = Header(
         task=name,
         benchmark=benchmark.name,

@@ -33,7 +33,8 @@ from hemobench.benchmarks.training.augmentation import (  # noqa: E402
     normalise,
     to_unit,
 )
-from hemobench.benchmarks.training.head import Backbone, make_head  # noqa: E402
+from hemobench.benchmarks.training.backbones import backbone  # noqa: E402
+from hemobench.benchmarks.training.head import FrozenBackbone, make_head  # noqa: E402
 from hemobench.benchmarks.training.seeds import generator  # noqa: E402
 from hemobench.benchmarks.training.weights import Weights  # noqa: E402
 from hemobench.strategies.base import Proposal  # noqa: E402
@@ -111,7 +112,9 @@ def plain_trial(folder: Path) -> float:
     batch = int(CONFIG["batch_size"])
     train = DataLoader(Files(paths[0], AUGMENTED), batch, shuffle=True)
     validation, test = (DataLoader(Files(p, PLAIN), batch) for p in paths[1:])
-    network = nn.Sequential(Backbone(Weights(None, "none"), 0), make_head(CONFIG, 2, 0))
+    network = nn.Sequential(
+        FrozenBackbone(backbone("efficientnet_b2"), Weights(None, "none"), 0), make_head(CONFIG, 1408, 2, 0)
+    )
     optimizer = torch.optim.AdamW(network[1].parameters(), lr=CONFIG["learning_rate"])
     loss = nn.CrossEntropyLoss()
     started = time.perf_counter()

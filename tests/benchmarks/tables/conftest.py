@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hemobench.benchmarks.campaign import Source, _start, chunks, collect, distinct, do_unit, first_units
-from hemobench.benchmarks.tables.design import Design, again
+from hemobench.benchmarks.tables.design import Design, across_folds, repeated
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.benchmarks.task import load_task
 
@@ -20,10 +20,12 @@ def recorded_here(task: str, design: Design, folder: Path) -> Table:
     for unit in first:
         do_unit(unit, source, design, folder)
     rows = collect(first, folder)
-    second = chunks("again", again(design, rows, known.objective))
-    for unit in second:
-        do_unit(unit, source, design, folder)
-    return Table(header, tuple(distinct([*rows, *collect(second, folder)])))
+    for name, choose in (("folds", across_folds), ("repeats", repeated)):
+        units = chunks(name, choose(design, rows, known.objective))
+        for unit in units:
+            do_unit(unit, source, design, folder)
+        rows = distinct([*rows, *collect(units, folder)])
+    return Table(header, tuple(rows))
 
 
 @pytest.fixture(scope="session")

@@ -6,14 +6,16 @@ import random
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 
 from hemobench.benchmarks.campaign import Source, do_unit, first_units, look, record
 from hemobench.benchmarks.evaluators.base import Cost, Outcome
-from hemobench.benchmarks.tables.design import Design, again, points, sobol
+from hemobench.benchmarks.tables.design import Design, across_folds, points, repeated, sobol
 from hemobench.benchmarks.tables.io import read_table
 from hemobench.benchmarks.tables.journal import Journal, read_rows
+from hemobench.benchmarks.tables.schema import config_key, final_loss
 from hemobench.benchmarks.task import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Status
@@ -147,23 +149,36 @@ def test_points_are_legal_distinct_and_spread(name):
 def test_repeats_span_the_ranks(undisturbed):
     task = load_task("c-nmc")
     design = Design(folds=(-1,), repeats=5, repeat_seeds=4)
-    asked = again(design, undisturbed.rows, task.objective)
+    asked = repeated(design, undisturbed.rows, task.objective)
     assert len(asked) == 15
     loss = {row.key[0]: task.objective.loss(row.at(-1)[0]) for row in undisturbed.rows if row.seed == 0}
-    from hemobench.benchmarks.tables.schema import config_key
-
     picked = [loss[config_key(config)] for _, config, seed, _ in asked if seed == 1]
     assert picked[0] == min(loss.values())
     assert picked[-1] == max(loss.values())
 
 
 def test_other_folds_are_asked_for_too(undisturbed):
-    from dataclasses import replace
-
     rows = [replace(row, fold=0) for row in undisturbed.rows]
-    asked = again(Design(folds=(0, 1, 2), repeats=0, every_fold=7), rows, load_task("c-nmc").objective)
+    design = Design(folds=(0, 1, 2), repeats=0, every_fold=7)
+    asked = across_folds(design, rows, load_task("c-nmc").objective)
     assert len(asked) == 14
     assert {fold for *_, fold in asked} == {1, 2}
+
+
+def test_the_best_and_some_random_ones_are_repeated_on_every_fold_they_have(undisturbed):
+    task = load_task("c-nmc")
+    once = [row for row in undisturbed.rows if row.seed == 0]
+    rows = [replace(row, fold=fold) for row in once for fold in (0, 1)]
+    design = Design(folds=(0, 1), best_repeats=4, random_repeats=3, repeats=0, repeat_seeds=3)
+    asked = repeated(design, rows, task.objective)
+    best = [(config, seed, fold) for origin, config, seed, fold in asked if origin == "repeat-best"]
+    ranked = sorted(once, key=lambda row: final_loss(row, task.objective))
+    expected = [(row.config, seed, fold) for row in ranked[:4] for seed in (1, 2) for fold in (0, 1)]
+    assert best == expected
+    drawn = {config_key(row.config) for row in once if row.origin == "random"}
+    others = [asking for asking in asked if asking[0] == "repeat-random"]
+    assert {config_key(config) for _, config, _, _ in others} <= drawn
+    assert len(asked) == len({(config_key(c), seed, fold) for _, c, seed, fold in asked})
 
 
 @pytest.mark.parametrize(

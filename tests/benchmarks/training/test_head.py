@@ -17,7 +17,8 @@ from hemobench.benchmarks.training.augmentation import normalise, to_unit  # noq
 from hemobench.benchmarks.training.c_nmc import CNmcWorkbench  # noqa: E402
 from hemobench.benchmarks.training.checkpoints import Checkpoints  # noqa: E402
 from hemobench.benchmarks.training.cross_validation import Result, Resumption, train_all  # noqa: E402
-from hemobench.benchmarks.training.head import FEATURES, Backbone, calibrate, make_head  # noqa: E402
+from hemobench.benchmarks.training.backbones import BACKBONES, backbone  # noqa: E402
+from hemobench.benchmarks.training.head import FrozenBackbone, calibrate, make_head  # noqa: E402
 from hemobench.benchmarks.training.options import Options  # noqa: E402
 from hemobench.benchmarks.training.stopwatch import Stopwatch  # noqa: E402
 from hemobench.benchmarks.training.weights import Weights, fingerprint  # noqa: E402
@@ -47,13 +48,13 @@ def train(workbench: CNmcWorkbench, tmp: Path, epochs: int = 2) -> tuple[Result,
 
 
 def test_the_head_is_the_papers() -> None:
-    head = make_head(CONFIG, 2, 0)
+    head = make_head(CONFIG, 1408, 2, 0)
     kinds = [type(layer) for layer in head]
     assert kinds == [nn.Dropout, nn.Linear, nn.ReLU, nn.Dropout, nn.Linear]
     assert (head[0].p, head[3].p) == (0.2, 0.3)
-    assert (head[1].in_features, head[1].out_features) == (FEATURES, 256)
+    assert (head[1].in_features, head[1].out_features) == (1408, 256)
     assert head[4].out_features == 2
-    assert fingerprint(head) == fingerprint(make_head(CONFIG, 2, 0)) != fingerprint(make_head(CONFIG, 2, 1))
+    assert fingerprint(head) == fingerprint(make_head(CONFIG, 1408, 2, 0)) != fingerprint(make_head(CONFIG, 1408, 2, 1))
 
 
 def test_the_job_is_the_papers(blood: tuple, tmp_path: Path) -> None:
@@ -62,22 +63,24 @@ def test_the_job_is_the_papers(blood: tuple, tmp_path: Path) -> None:
     assert (job.recipe.learning_rate, job.recipe.weight_decay, job.recipe.batch_size) == (1e-3, 1e-4, 32)
 
 
-def test_the_backbone_is_frozen_and_gives_1408_features() -> None:
-    backbone = Backbone(Weights(None, "test"), 0).train()
-    assert not backbone.training
-    assert not any(module.training for module in backbone.modules())
-    assert not any(p.requires_grad for p in backbone.parameters())
-    assert backbone(torch.rand(2, 3, 64, 64)).shape == (2, FEATURES)
+@pytest.mark.parametrize("name", BACKBONES)
+def test_a_backbone_is_frozen_and_gives_its_features(name: str) -> None:
+    row = backbone(name)
+    frozen = FrozenBackbone(row, Weights(None, "test"), 0).train()
+    assert not frozen.training
+    assert not any(module.training for module in frozen.modules())
+    assert not any(p.requires_grad for p in frozen.parameters())
+    assert frozen(torch.rand(2, 3, 64, 64)).shape == (2, row.features)
 
 
 def test_a_random_backbone_fades_until_it_is_calibrated(blood: tuple) -> None:
     _, pixels = blood
     images = normalise(to_unit(torch.from_numpy(pixels[:40])))
-    backbone = Backbone(Weights(None, "test"), 0)
-    assert float(backbone(images).std()) < 1e-9
-    calibrate(backbone, images)
-    assert float(backbone(images).std(dim=0).mean()) > 0.01
-    assert not any(module.training for module in backbone.modules())
+    frozen = FrozenBackbone(backbone("efficientnet_b2"), Weights(None, "test"), 0)
+    assert float(frozen(images).std()) < 1e-9
+    calibrate(frozen, images)
+    assert float(frozen(images).std(dim=0).mean()) > 0.01
+    assert not any(module.training for module in frozen.modules())
 
 
 def test_shared_features_give_the_plain_loops_metrics(blood: tuple, tmp_path: Path) -> None:
@@ -137,3 +140,9 @@ def test_too_few_images_for_the_split_are_refused(cells: Callable[..., tuple], t
     empty = replace(images, contents=np.array(["same"] * 6))
     with pytest.raises(BenchmarkError, match="images for training"):
         bench((empty, pixels), tmp_path)
+
+
+def test_backbones_share_no_features(blood: tuple, tmp_path: Path) -> None:
+    for name in ("efficientnet_b2", "efficientnet_lite0"):
+        train(bench(blood, tmp_path, replace(OPTIONS, backbone=name)), tmp_path, epochs=1)
+    assert len(list(tmp_path.glob("features-*.npy"))) == 6  # of each: one epoch's views, validation, test
