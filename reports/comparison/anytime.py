@@ -1,0 +1,111 @@
+"""Strategies over the GPU-hours of a budget: regret, ranks, areas and speed-up over random search."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from hemobench.reports.comparison.comparison import RANDOM, Comparison, hours_to_random
+from hemobench.reports.inference import censored_median
+from hemobench.reports.statistics import (
+    Array,
+    Estimate,
+    bootstrap,
+    bootstrap_means,
+    interquartile_mean,
+    interval,
+    ranks,
+)
+
+
+def regret_curves(comparison: Comparison, draws: int = 400, seed: int = 0) -> Estimate:
+    """Interquartile mean over seeds of normalised regret on the comparison's grid, `(strategies, hours)`.
+
+    0 is the best known loss, 1 what random search is expected to reach at the whole budget. Without a reference
+    it is the loss itself.
+    """
+    regret = comparison.normalised(comparison.started(comparison.grid))
+    flat = regret.reshape(len(regret), -1)
+    # resampled in slices, so that thirty seeds and ten strategies need no gigabyte
+    parts = [
+        interval(bootstrap(part, interquartile_mean, draws=draws, seed=seed))
+        for part in np.array_split(flat, 8, axis=1)
+    ]
+    low, high = (np.concatenate([part[end] for part in parts]) for end in (0, 1))
+    shape = regret.shape[1:]
+    return Estimate(interquartile_mean(regret), low.reshape(shape), high.reshape(shape))
+
+
+def rank_curves(comparison: Comparison, draws: int = 1000, seed: int = 0) -> Estimate:
+    """Mean rank over seeds on the comparison's grid, `(strategies, hours)`; a run without a result comes last."""
+    losses = comparison.at(comparison.grid)
+    ranked = np.stack([ranks(losses[:, :, hour]) for hour in range(losses.shape[2])], axis=2)
+    return Estimate(ranked.mean(axis=0), *interval(bootstrap_means(ranked, draws=draws, seed=seed)))
+
+
+def areas(comparison: Comparison) -> Array:
+    """Area under each run's regret curve over log GPU-hours, divided by the width: `(seeds, strategies)`.
+
+    It is the mean regret when every doubling of the budget counts the same, from one trial's cost to the budget;
+    the loss where there is no reference. Steps are kept: nothing is interpolated between trials.
+    """
+    places, hours, losses = comparison.path
+    begin, end = np.log(comparison.grid[[0, -1]])
+    since = np.log(hours).clip(begin, end)
+    last = np.ones(len(places), dtype=bool)
+    last[:-1] = np.diff(places) != 0
+    until = np.where(last, end, np.append(since[1:], end)[: len(since)])
+    first = np.full(comparison.table.size, end)
+    np.minimum.at(first, places, since)
+    held = np.bincount(places, losses * (until - since), minlength=comparison.table.size)
+    mean = (held + comparison.untuned * (first - begin)) / (end - begin)
+    return comparison.normalised(mean).reshape(comparison.table.shape)
+
+
+@dataclass(frozen=True, slots=True)
+class SpeedUp:
+    """How much sooner than random search a strategy is as good as random search gets.
+
+    Attributes:
+        strategy: Label.
+        hours: Median GPU-hours until as good as random search at the end of the same seed; `None` is longer than
+            the budget.
+        factor: Random search's own median over `hours`; 0 where `hours` is `None`.
+        low: Lower end of its 95 % bootstrap interval over seeds.
+        high: Upper end.
+        reached: Seeds that got there.
+        seeds: Seeds in which random search has a result.
+    """
+
+    strategy: str
+    hours: float | None
+    factor: float
+    low: float
+    high: float
+    reached: int
+    seeds: int
+
+
+def speed_ups(comparison: Comparison, draws: int = 1000, seed: int = 0) -> list[SpeedUp]:
+    """Speed-up over random search, by strategy; empty without random search."""
+    hours = hours_to_random(comparison)
+    if not len(hours):
+        return []
+    own = comparison.strategies.index(RANDOM)
+    medians = censored_median(hours)
+    samples = bootstrap(hours, censored_median, draws=draws, seed=seed)
+    factors = medians[own] / medians
+    low, high = interval(samples[:, [own]] / samples)
+    return [
+        SpeedUp(
+            strategy=name,
+            hours=float(medians[place]) if np.isfinite(medians[place]) else None,
+            factor=float(factors[place]),
+            low=float(low[place]),
+            high=float(high[place]),
+            reached=int((~np.isnan(hours[:, place])).sum()),
+            seeds=len(hours),
+        )
+        for place, name in enumerate(comparison.strategies)
+    ]

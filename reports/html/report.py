@@ -1,0 +1,380 @@
+"""The report: one HTML file that needs no network, the answer first.
+
+plotly.js stands in the file once. A content security policy forbids the page to load anything, and all that comes
+from users is escaped: by Jinja2 in the page, by `figures.label` in the charts, and once more in their JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from hemobench.benchmarks.benchmark import Reference, load_benchmark
+from hemobench.benchmarks.storage.results import Results
+from hemobench.errors import BenchmarkError
+from hemobench.reports.comparison.anytime import areas, speed_ups
+from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons
+from hemobench.reports.comparison.incumbents import only_incumbents, with_trials
+from hemobench.reports.html.cards import Card, card_of
+from hemobench.reports.html.figures import Figure, Table, final_figure, gap_figure, number, rank_figure, regret_figure
+from hemobench.reports.html.phases import startup_trials
+from hemobench.reports.html.trial_figures import history_figures, hours_figure, importance_figure, parallel_figure
+from hemobench.reports.inference import critical_difference
+from hemobench.reports.leaderboard.model import Board
+from hemobench.reports.leaderboard.ranking import leaderboard
+from hemobench.reports.leaderboard.render import ABSENT, COLUMNS, fitting, plain, title
+from hemobench.reports.pairwise import ROPE, Verdict, against, all_pairs, mirrored, power_note
+from hemobench.reports.pairwise import Comparison as Pairwise
+from hemobench.reports.papers import Measured, claims_of, of_comparisons
+from hemobench.reports.papers.figures import parts
+from hemobench.reports.parallel.section import parallel_section
+from hemobench.reports.recommendation.recommend import Recommendation, recommend
+from hemobench.reports.recommendation.text import hours_text, in_words
+from hemobench.reports.statistics import ranks
+from hemobench.reports.validation import Validation
+
+TEMPLATES = files("hemobench.reports.html") / "templates"
+_SIGNS: Mapping[Verdict, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?"}
+
+
+@dataclass(frozen=True)
+class Section:
+    """What the page says of one comparison."""
+
+    anchor: str
+    comparison: Comparison
+    answer: Recommendation | None
+    words: list[str]
+    board: Table | None
+    notes: tuple[str, ...]
+    figures: list[Figure]
+    histories: list[Figure]
+    matrix: list[tuple[str, list[tuple[str, str, str] | None]]]
+    control: Table | None
+    power: str
+    card: Card | None
+    provenance: list[tuple[str, str]]
+
+
+def write_report(
+    results: Results,
+    path: Path,
+    *,
+    reference_of: Callable[[str], Reference | None] | None = None,
+    startup: Mapping[str, str] | None = None,
+    heading: str = "hemobench report",
+    rope: float = ROPE,
+    seed: int = 0,
+    validations: Sequence[Validation] = (),
+    extended: Results | None = None,
+) -> None:
+    """Write the report.
+
+    Args:
+        results: Runs and trials.
+        path: Of the HTML file.
+        reference_of: Gives the reference of a benchmark, or `None`; by default the benchmarks' own.
+        startup: How strategies begin, by label; for the leaderboard's legend.
+        heading: Of the page.
+        rope: Points within which strategies are equivalent.
+        seed: Of the bootstrap.
+        validations: What `hemobench validate` wrote, for the page of the papers.
+        extended: Results under 6 x 5-fold cross-validation, for the same.
+
+    Raises:
+        BenchmarkError: If the file cannot be written.
+    """
+    page = render(results, reference_of or known_reference, startup or {}, heading, rope, seed, validations, extended)
+    try:
+        path.write_text(page, encoding="utf-8")
+    except OSError as problem:
+        raise BenchmarkError(f"{path}: {problem.strerror}", "name a file in a folder that can be written") from None
+
+
+def known_reference(benchmark: str) -> Reference | None:
+    """The reference of a benchmark, or `None` if the benchmark is not known here."""
+    try:
+        return load_benchmark(benchmark).reference()
+    except BenchmarkError:
+        return None
+
+
+def known_outside(benchmark: str, configs: list[dict[str, Any]]) -> Sequence[bool] | None:
+    """Which configurations lie outside what a benchmark recorded, or `None` if that is not known here."""
+    try:
+        return load_benchmark(benchmark).outside(configs)
+    except BenchmarkError:
+        return None
+
+
+def render(
+    results: Results,
+    reference_of: Callable[[str], Reference | None],
+    startup: Mapping[str, str],
+    heading: str,
+    rope: float,
+    seed: int,
+    validations: Sequence[Validation] = (),
+    extended: Results | None = None,
+) -> str:
+    """The page as text; see `write_report`."""
+    from jinja2 import Environment
+
+    results = with_trials(results)
+    boards = leaderboard(results, reference_of, startup=startup, outside_of=known_outside, seed=seed)
+    best = only_incumbents(results)
+    found = comparisons(best, reference_of)
+    counting = of_comparisons(found, results, seed=seed)
+    sections = [
+        _section(
+            comparison,
+            best,
+            _single(comparison, found, results, counting, seed),
+            boards,
+            rope,
+            seed,
+            anchor=f"comparison-{k}",
+        )
+        for k, comparison in enumerate(found)
+    ]
+    claims = claims_of(counting, validations=validations, extended=extended, seed=seed)
+    environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
+    environment.filters["chart"] = _chart_json
+    template = environment.from_string((TEMPLATES / "report.html.j2").read_text(encoding="utf-8"))
+    return template.render(
+        heading=heading,
+        sections=sections,
+        overall=[(title(board), _board_table(board), board.notes) for board in boards if board.version is None],
+        across=_across(found),
+        parallel=parallel_section(best, reference_of, seed),
+        papers=parts(counting, claims),
+        legend=[(column.title, column.legend) for column in COLUMNS],
+        begins=sorted(startup.items()),
+        signs=_SIGNS,
+        rope=rope,
+        runs=len(results.runs),
+        trials=len(results.trials),
+        style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
+        script=(TEMPLATES / "report.js").read_text(encoding="utf-8"),
+        plotly=plotly_js(),
+    )
+
+
+def plotly_js() -> str:
+    """The library that draws, from plotly's own package, such that it can stand inside a `<script>`."""
+    source = (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
+    return source.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _chart_json(figure: Figure) -> str:
+    """A chart as JSON that holds no `<`, so that it can stand inside a `<script>`."""
+    text = json.dumps(
+        {"data": figure.data, "layout": figure.layout}, separators=(",", ":"), allow_nan=False, default=_builtin
+    )
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _builtin(value: Any) -> Any:
+    return value.item()
+
+
+def _single(
+    comparison: Comparison, found: list[Comparison], results: Results, counting: list[Measured], seed: int
+) -> Measured | None:
+    """A comparison with its trials, if these are shown one by one: only at a benchmark's largest budget."""
+    same = [
+        r
+        for r in found
+        if (r.benchmark, r.version, r.workers) == (comparison.benchmark, comparison.version, comparison.workers)
+    ]
+    if comparison is not max(same, key=lambda r: r.gpu_hours):
+        return None
+    known = next((mine for mine in counting if mine.comparison is comparison), None)
+    if known is not None:
+        return known
+    return Measured(
+        comparison, Results(comparison.runs, results.trials[results.trials["run"].isin(comparison.runs.index)]), seed
+    )
+
+
+def _section(
+    comparison: Comparison,
+    best: Results,
+    single: Measured | None,
+    boards: list[Board],
+    rope: float,
+    seed: int,
+    *,
+    anchor: str,
+) -> Section:
+    """What is said of a comparison; `best` are the incumbents of all results."""
+    board = next(b for b in boards if (b.benchmark, b.version, b.gpu_hours, b.workers) == _key(comparison))
+    answer = _answer(comparison, best, rope, seed)
+    headers = _headers(comparison)
+    begins = {name: count for name, header in headers.items() if (count := startup_trials(header, comparison.task))}
+    losses = comparison.at(comparison.gpu_hours)[:, :, 0]
+    pairs = all_pairs(losses, comparison.strategies, rope, seed)
+    return Section(
+        anchor=anchor,
+        comparison=comparison,
+        answer=answer,
+        words=in_words(answer) if answer else ["An older version of this benchmark: no recommendation."],
+        board=_board_table(board),
+        notes=board.notes,
+        figures=_figures(comparison, best, single),
+        histories=history_figures(comparison, single.results, begins) if single else [],
+        matrix=_matrix(comparison, pairs, [row.strategy for row in board.rows]),
+        control=_control(comparison, rope, seed),
+        power=power_note(len(comparison.seeds), max(1, len(pairs))),
+        card=_card(comparison),
+        provenance=_provenance(headers),
+    )
+
+
+def _key(comparison: Comparison) -> tuple[str, int, float, int]:
+    return comparison.benchmark, comparison.version, comparison.gpu_hours, comparison.workers
+
+
+def _answer(comparison: Comparison, results: Results, rope: float, seed: int) -> Recommendation | None:
+    if comparison.version != results.runs.loc[results.runs["benchmark"] == comparison.benchmark, "version"].max():
+        return None
+    return recommend(
+        results,
+        comparison.benchmark,
+        comparison.gpu_hours,
+        comparison.reference,
+        workers=comparison.workers,
+        rope=rope,
+        seed=seed,
+    )
+
+
+def _figures(comparison: Comparison, best: Results, single: Measured | None) -> list[Figure]:
+    found: list[Figure | None] = [
+        regret_figure(comparison),
+        rank_figure(comparison),
+        final_figure(comparison),
+        gap_figure(comparison, best),
+    ]
+    if single:
+        trials = single.results.trials
+        random_runs = comparison.runs.index[comparison.runs["strategy"] == RANDOM]
+        count = int((trials["run"].isin(random_runs) & (trials["status"] == "ok")).sum())
+        found += [parallel_figure(comparison, single.results), importance_figure(comparison, single.shares, count)]
+    return [figure for figure in [*found, hours_figure(comparison)] if figure is not None]
+
+
+def _board_table(board: Board) -> Table | None:
+    if not board.rows:
+        return None
+    columns = fitting(board, 10**6)
+    rows = tuple(tuple(column.cell(row) for column in columns) for row in board.rows)
+    return Table(title(board), tuple(column.title for column in columns), rows)
+
+
+def _matrix(
+    comparison: Comparison, pairs: list[Pairwise], order: list[str]
+) -> list[tuple[str, list[tuple[str, str, str] | None]]]:
+    """Rows of cells: verdict, points, and all there is to know; `None` on the diagonal."""
+    both = {(c.one, c.other): c for pair in pairs for c in (pair, mirrored(pair))}
+    return [(one, [_cell(both[one, other]) if one != other else None for other in order]) for one in order]
+
+
+def _cell(comparison: Pairwise) -> tuple[str, str, str]:
+    points = ABSENT if comparison.difference is None else f"{comparison.difference:+.2f}"
+    detail = (
+        f"{comparison.verdict}: 95 % interval {number(comparison.low)} to {number(comparison.high)} points, better on "
+        f"a seed with probability {comparison.improvement:.2f}, Holm's p {comparison.p_holm:.3g}"
+    )
+    return comparison.verdict, points, detail
+
+
+def _control(comparison: Comparison, rope: float, seed: int) -> Table | None:
+    """Every strategy against random search."""
+    if RANDOM not in comparison.strategies or len(comparison.strategies) < 2:
+        return None
+    losses = comparison.at(comparison.gpu_hours)[:, :, 0]
+    speed = {row.strategy: row for row in speed_ups(comparison, seed=seed)}
+    area = dict(zip(comparison.strategies, areas(comparison).mean(axis=0), strict=True))
+    rows = []
+    for c in against(RANDOM, losses, comparison.strategies, rope, seed):
+        s = speed.get(c.one)
+        rows.append(
+            (
+                c.one,
+                f"{number(c.difference)} [{number(c.low)}, {number(c.high)}]",
+                f"{c.improvement:.2f}",
+                f"{c.p:.3g}",
+                f"{c.p_holm:.3g}",
+                str(c.zeros),
+                f"{_SIGNS[c.verdict]} {c.verdict}",
+                ABSENT if s is None else (f"> {comparison.gpu_hours:g}" if s.hours is None else hours_text(s.hours)),
+                ABSENT if s is None or s.hours is None else f"{s.factor:.2f} [{s.low:.2f}, {s.high:.2f}]",
+                number(float(area[c.one])),
+            )
+        )
+    header = ("Strategy", "Points better", "P(better on a seed)", "p", "p (Holm)", "Equal seeds", "Verdict")
+    more = ("GPU-hours to random's end", "Speed-up", "Area under regret" if comparison.scale else "Area under loss")
+    return Table("Against random search, on paired seeds", header + more, tuple(rows))
+
+
+def _card(comparison: Comparison) -> Card | None:
+    try:
+        return card_of(load_benchmark(comparison.benchmark).card())
+    except BenchmarkError:
+        return None
+
+
+def _headers(comparison: Comparison) -> dict[str, Mapping[str, Any]]:
+    """One `run.json` a strategy, where results have them."""
+    if "header" not in comparison.runs:
+        return {}
+    first = comparison.runs.drop_duplicates("strategy")
+    return {str(name): json.loads(text) for name, text in zip(first["strategy"], first["header"], strict=True)}
+
+
+def _provenance(headers: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
+    """What the runs say of themselves, each thing once where all agree."""
+    rows: list[tuple[str, str]] = []
+    for part in ("suite", "horizon", "source", "environment"):
+        values = {name: _said(header.get(part)) for name, header in headers.items()}
+        if len(set(values.values())) == 1:
+            rows.append((part, next(iter(values.values()))))
+        else:
+            rows += [(f"{part} of {name}", value) for name, value in values.items()]
+    settings = {name: header.get("strategy", {}).get("settings") for name, header in headers.items()}
+    return rows + [(f"settings of {name}", _said(value)) for name, value in settings.items() if value]
+
+
+def _said(value: Any) -> str:
+    if isinstance(value, dict):
+        return plain(", ".join(f"{key} {_said(inner)}" for key, inner in sorted(value.items())))
+    return plain(str(value))
+
+
+def _across(found: list[Comparison]) -> str:
+    """Why there is no critical-difference diagram, or what it says."""
+    newest = {
+        comparison.benchmark: comparison
+        for comparison in sorted(found, key=lambda comparison: (comparison.version, comparison.gpu_hours))
+    }
+    names = sorted(set.intersection(*(set(comparison.strategies) for comparison in newest.values()))) if newest else []
+    if len(newest) < 2 or len(names) < 2:
+        return ""
+    table = []
+    for comparison in newest.values():
+        mean = ranks(comparison.at(comparison.gpu_hours)[:, :, 0]).mean(axis=0)
+        table.append([mean[comparison.strategies.index(name)] for name in names])
+    try:
+        result = critical_difference(table)
+    except BenchmarkError as refusal:
+        return f"There is {refusal.problem}."
+    mean_ranks = ", ".join(f"{name} {rank:.2f}" for name, rank in zip(names, result.mean_ranks, strict=True))
+    return (
+        f"Friedman's p over {len(newest)} tasks is {result.friedman_p:.3g}; mean ranks that lie less than "
+        f"{result.critical_difference:.2f} apart are no difference: {mean_ranks}."
+    )
