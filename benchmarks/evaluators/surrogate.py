@@ -17,7 +17,7 @@ from hemobench.benchmarks.evaluators.table import LEAST_SECONDS, epochs_asked, t
 from hemobench.benchmarks.surrogates.scatter import FACTORS, spread
 from hemobench.benchmarks.surrogates.store import load
 from hemobench.benchmarks.surrogates.surrogate import Floats, Prediction, Surrogate
-from hemobench.benchmarks.training.metrics import over_folds
+from hemobench.benchmarks.surrogates.truth import noise_free
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config, Proposal, Status
 
@@ -89,25 +89,14 @@ class SurrogateEvaluator:
         epochs = epochs_asked(proposal, trained, self._surrogate.about.full)
         return together([self._fold(proposal.config, seed, epochs, trained, fold) for fold in self._folds], {})
 
-    def expected(self, config: Config) -> Mapping[str, float]:
-        """Validation metrics at full length before noise, by the mean of all members."""
-        return _put_together(self._at_full_length(config), self._validation)
+    def noise_free(self, config: Config) -> tuple[Mapping[str, float], Mapping[str, float]]:
+        """Validation and test metrics at full length without noise, whatever the seed: the mean of all members."""
+        return noise_free(self._surrogate, config, self._folds)
 
     def truth(self, config: Config) -> Truth:
-        """What training to the full length gives, where it ends well: before noise, by all members.
-
-        Deviations over folds are those of the folds' noise-free metrics.
-        """
-        folds = self._at_full_length(config)
-        sides = [_put_together(folds, side) for side in (self._validation, self._test)]
-        validation, test = ({name: round(x, 6) for name, x in side.items()} for side in sides)
+        """What training to the full length gives on average, where it ends well; see `noise_free`."""
+        validation, test = self.noise_free(config)
         return Truth(self._surrogate.task.objective.loss(validation), validation, test)
-
-    def _at_full_length(self, config: Config) -> list[list[float]]:
-        """All outputs on each fold, as fractions, before noise."""
-        full = self._surrogate.about.full
-        predictions = [self._surrogate.predict(config, full, fold=fold) for fold in self._folds]
-        return [prediction.outputs.tolist() for prediction in predictions]
 
     def _fold(self, config: Config, seed: int, epochs: int, trained: int, fold: int) -> Outcome:
         member = seed % self._surrogate.members if self._member == "seed" else None
@@ -149,12 +138,6 @@ class SurrogateEvaluator:
         mean = np.interp(at, looks, expected.curve)
         added = np.interp(at, looks, s.factors[:, :, -1] @ trial) + epoch * np.interp(at, looks, s.rest[:, -1])
         return tuple(np.clip(mean + added * spread(mean) ** s.power[-1], 0.0, 1.0).round(6).tolist())
-
-
-def _put_together(folds: Sequence[Sequence[float]], side: Sequence[tuple[str, int]]) -> dict[str, float]:
-    """One side's metrics by name, as a trial on those folds reports them; empty where it has none."""
-    named = [{name: outputs[place] for name, place in side} for outputs in folds]
-    return named[0] if len(named) == 1 else over_folds(named)
 
 
 def _checksum(surrogate: Surrogate) -> str:
