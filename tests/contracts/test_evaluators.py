@@ -10,14 +10,14 @@ import pytest
 
 from hemobench.benchmarks.benchmark import BENCHMARKS, load_benchmark
 from hemobench.benchmarks.budget import Budget
-from hemobench.benchmarks.campaign import Source, record
-from hemobench.benchmarks.evaluators.base import NO_RESULT
+from hemobench.benchmarks.evaluator import NO_RESULT
+from hemobench.benchmarks.execution.runner import run
 from hemobench.benchmarks.recorded import artefacts
-from hemobench.benchmarks.runner import run
+from hemobench.benchmarks.recording.design import Design
+from hemobench.benchmarks.recording.recording import Source, record
 from hemobench.benchmarks.surrogates.fit import fit
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.store import save
-from hemobench.benchmarks.tables.design import Design
 from hemobench.benchmarks.tables.io import read_table
 from hemobench.strategies import load_strategy
 from hemobench.strategies.base import Proposal, Status
