@@ -1,7 +1,7 @@
 """Every file that we read, damaged: it loads, or it is refused by one message that names it. Nothing else happens.
 
-Tables, archives and surrogates are fuzzed where they are tested: `tests/benchmarks/tables/test_io.py`,
-`../benchmarks/storage/test_archive_reader.py`, `surrogates/test_surrogate.py`. `FUZZ=5000` looks longer than the normal suite does.
+Tables, archives and surrogates are fuzzed where they are tested, under `tests/benchmarks/`: `tables/test_io.py`,
+`storage/test_archive_reader.py`, `surrogates/test_surrogate.py`. `FUZZ=5000` looks longer than the normal suite does.
 """
 
 from __future__ import annotations

@@ -18,12 +18,12 @@ from hemobench.reports.papers import (
     C_NMC,
     Claim,
     as_json,
+    beside,
     compare_with_papers,
     in_words,
     measured,
     readings,
 )
-from hemobench.reports.papers import render as beside
 from hemobench.reports.papers.bone_marrow import single_effects
 from hemobench.reports.papers.figures import paper_figures, parts
 from hemobench.reports.papers.folds import paired_difference, trainings
