@@ -8,8 +8,6 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from hemobench.errors import BenchmarkError
-
 if TYPE_CHECKING:
     from hemobench.benchmarks.suite import Plan
     from hemobench.reports.gate.baseline import Terms
@@ -60,8 +58,9 @@ def assert_not_worse(
     """
     from hemobench.reports.gate.baseline import Terms
     from hemobench.reports.gate.text import in_words
+    from hemobench.strategies import path_of
 
-    name = strategy if isinstance(strategy, str) else _path_of(strategy)
+    name = strategy if isinstance(strategy, str) else path_of(strategy)
     if _is_file(than):
         judgement = _against_file(name, str(than))
     else:
@@ -78,18 +77,6 @@ def _is_file(than: str | Path) -> bool:
     from hemobench.reports.gate.baseline import SUFFIXES, shipped
 
     return str(than).endswith(SUFFIXES) or str(than) in shipped()
-
-
-def _path_of(strategy: type[Strategy]) -> str:
-    """A class as `module:Class`.
-
-    Raises:
-        BenchmarkError: If it cannot be found by that.
-    """
-    name = strategy.__qualname__
-    if "." in name:
-        raise BenchmarkError(f"{name} is defined inside another thing", "define the class at the top of a module")
-    return f"{strategy.__module__}:{name}"
 
 
 def _against_file(name: str, than: str) -> Judgement:

@@ -168,6 +168,19 @@ def load_strategy(name: str) -> type[Strategy]:
     )
 
 
+def path_of(strategy: type[Strategy]) -> str:
+    """A class as `module:Class`, by which other processes find it.
+
+    Raises:
+        BenchmarkError: If it cannot be found by that.
+    """
+    name = strategy.__qualname__
+    if "." in name:
+        hint = "define the class at the top of a module"
+        raise BenchmarkError(f"{name} is defined inside another thing", hint)
+    return f"{strategy.__module__}:{name}"
+
+
 def _import(path: str) -> type[Strategy]:
     module, _, attribute = path.partition(":")
     try:

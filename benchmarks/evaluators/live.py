@@ -103,6 +103,9 @@ class Live:
             **self._workbench.provenance,
         }
 
+    def truth(self, config: Config) -> None:
+        """Unknown: one training is one draw."""
+
     def evaluate(
         self,
         proposal: Proposal,

@@ -179,17 +179,9 @@ def papers(
 
 def boards_of(results: Results) -> list[Board]:
     """The leaderboard of results."""
-    from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.reports.leaderboard.ranking import leaderboard as boards
-    from hemobench.strategies import STRATEGIES
+    from hemobench.api import leaderboard as boards
 
-    startup = {name: entry.startup for name, entry in STRATEGIES.items()}
-    return boards(
-        results,
-        lambda name: load_benchmark(name).reference(),
-        startup=startup,
-        outside_of=lambda name, configs: load_benchmark(name).outside(configs),
-    )
+    return boards(results)
 
 
 def costs_of(results: Results) -> list[ParallelCost]:
@@ -204,10 +196,9 @@ def costs_of(results: Results) -> list[ParallelCost]:
 
 def _loaded(results: Path | None, parts: Parts | None = None) -> Results:
     """The results that were named, or those that come along: 30 seeds of the suite `full`."""
-    from hemobench.benchmarks.storage.load import load_results
-    from hemobench.reports.shipped import RESULTS
+    from hemobench.api import loaded
 
-    return load_results(results or RESULTS, parts)
+    return loaded(results, parts)
 
 
 def _write(path: Path, text: str) -> None:
