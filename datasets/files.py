@@ -8,16 +8,22 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, NoReturn
 
 from hemobench.errors import BenchmarkError
 
 IMAGE_SUFFIXES = frozenset({".bmp", ".png", ".jpg", ".jpeg", ".tif", ".tiff"})
+UNREAD_SUFFIXES = frozenset(
+    {".webp", ".gif", ".jp2", ".jfif", ".heic", ".avif", ".svs", ".ndpi", ".dcm", ".npy", ".npz"}
+)
+"""Files that hold images which no reader takes."""
+LEFT_BEHIND = frozenset({"thumbs.db", "desktop.ini", "thumbs", "thumbnails", "lost+found"})
 
 
 def hidden(path: Path) -> bool:
-    """Left behind by an operating system or an archiver: `.DS_Store`, `._x.bmp`, `Thumbs.db`, `__MACOSX`."""
-    return path.name.startswith((".", "__")) or path.name.lower() in {"thumbs.db", "desktop.ini"}
+    """Left behind by a program: `.DS_Store`, `._x.bmp`, `.ipynb_checkpoints`, `__MACOSX`, `thumbnails`, `@eaDir`."""
+    name = path.name
+    return name.startswith((".", "__", "@", "$", "#", "~")) or name.strip().lower() in LEFT_BEHIND
 
 
 def is_image(path: Path) -> bool:
@@ -25,16 +31,63 @@ def is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES and not hidden(path)
 
 
+def listing(folder: Path) -> list[Path]:
+    """What lies in a folder, sorted; nothing where it is not a folder.
+
+    Raises:
+        BenchmarkError: If it may not be read.
+    """
+    if not folder.is_dir():
+        return []
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        _unreadable(error)
+
+
 def folders(path: Path) -> list[Path]:
     """The folders in a folder, sorted, without hidden ones; none where it is not a folder."""
-    return sorted(p for p in path.iterdir() if p.is_dir() and not hidden(p)) if path.is_dir() else []
+    return [inner for inner in listing(path) if inner.is_dir() and not hidden(inner)]
 
 
-def walk(path: Path) -> Iterator[Path]:
-    """All files below a folder, hidden ones too, sorted within each folder."""
-    for folder, below, names in os.walk(path):
-        below.sort()
+def loose_images(folder: Path) -> list[Path]:
+    """The images that lie in the folder itself."""
+    return [file for file in listing(folder) if is_image(file) and not file.is_dir()]
+
+
+def walk(path: Path, *, with_hidden: bool = True) -> Iterator[Path]:
+    """All files below a folder, sorted within each folder.
+
+    Links to folders are followed; a folder that can be reached twice is walked once.
+
+    Args:
+        path: Where to begin.
+        with_hidden: Also what lies in hidden folders below it.
+
+    Raises:
+        BenchmarkError: If a folder may not be read.
+    """
+    seen: set[str] = set()
+    for folder, below, names in os.walk(path, onerror=_unreadable, followlinks=True):
+        real = os.path.realpath(folder)
+        if real in seen:
+            below.clear()
+            continue
+        seen.add(real)
+        below[:] = sorted(name for name in below if with_hidden or not hidden(Path(name)))
         yield from (Path(folder, name) for name in sorted(names))
+
+
+def images_below(path: Path) -> Iterator[Path]:
+    """The images below a folder, but for hidden ones and those in hidden folders."""
+    return filter(is_image, walk(path, with_hidden=False))
+
+
+def _unreadable(error: OSError) -> NoReturn:
+    reason = error.strerror or str(error)
+    raise BenchmarkError(
+        f"the folder {error.filename} cannot be read: {reason}", "give yourself the right to read it"
+    ) from error
 
 
 def existing_folder(root: Path) -> Path:
@@ -46,8 +99,10 @@ def existing_folder(root: Path) -> Path:
     if not root.exists():
         raise BenchmarkError(f"the folder {root} does not exist", "check the path given as data folder")
     if not root.is_dir():
-        raise BenchmarkError(f"{root} is a file", "name the folder that the images lie in; unpack an archive first")
-    if not any(root.iterdir()):
+        raise BenchmarkError(
+            f"{root} is a file", "name the folder that the images lie in; unpack an archive first"
+        )
+    if not listing(root):
         raise BenchmarkError(f"the folder {root} is empty", "download or unpack the images into it")
     return root
 

@@ -17,7 +17,7 @@ from PIL import Image, PngImagePlugin
 from hemobench.datasets import reader
 from hemobench.datasets.bone_marrow import BARCELONA
 from hemobench.datasets.c_nmc import FOLDS, HEADER, PRELIM
-from hemobench.datasets.cells import BACKGROUND, Look, Nucleus, draw_cell, draw_red_cells, finished
+from hemobench.datasets.drawing import BACKGROUND, Look, Nucleus, draw_cell, draw_red_cells, finished
 from hemobench.datasets.files import written_whole
 from hemobench.errors import BenchmarkError
 
