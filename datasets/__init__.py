@@ -1,4 +1,4 @@
-"""What an image and a split are: the readers of the two tasks' image sets, by name.
+"""What an image and a split are: the readers of the tasks' image sets, by name.
 
 A data set is added with one file and one line of `READERS`.
 """
@@ -16,6 +16,7 @@ from hemobench.errors import BenchmarkError
 READERS = {
     "c-nmc": "hemobench.datasets.c_nmc",
     "bone-marrow": "hemobench.datasets.bone_marrow",
+    "cells": "hemobench.datasets.cells",
 }
 """Name -> module with `scan(root, **options)` and `read(root, **options)`."""
 
@@ -40,9 +41,10 @@ def open_images(name: str, root: Path, **options: Any) -> ImageSet:
     (`$HEMOBENCH_CACHE`) until a file changes.
 
     Args:
-        name: `c-nmc` or `bone-marrow`.
+        name: `c-nmc`, `bone-marrow` or `cells`.
         root: The folder; see the reader's module for the layouts it knows.
-        **options: The reader's own (`jobs` for both, `prelim` for `c-nmc`, `mapping` for `bone-marrow`).
+        **options: The reader's own (`jobs` for all, `prelim` for `c-nmc`, `mapping` and `table` for `bone-marrow`,
+            `table` for `cells`).
 
     Raises:
         BenchmarkError: On an unknown name, a missing or empty folder, an unknown layout, an unknown or missing

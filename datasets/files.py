@@ -17,13 +17,15 @@ UNREAD_SUFFIXES = frozenset(
     {".webp", ".gif", ".jp2", ".jfif", ".heic", ".avif", ".svs", ".ndpi", ".dcm", ".npy", ".npz"}
 )
 """Files that hold images which no reader takes."""
-LEFT_BEHIND = frozenset({"thumbs.db", "desktop.ini", "thumbs", "thumbnails", "lost+found"})
+LEFT_BEHIND = frozenset(
+    {"__macosx", "__pycache__", "@eadir", "$recycle.bin", "#recycle", "system volume information"}
+    | {"thumbs.db", "desktop.ini", "thumbs", "thumbnails", "lost+found"}
+)
 
 
 def hidden(path: Path) -> bool:
     """Left behind by a program: `.DS_Store`, `._x.bmp`, `.ipynb_checkpoints`, `__MACOSX`, `thumbnails`, `@eaDir`."""
-    name = path.name
-    return name.startswith((".", "__", "@", "$", "#", "~")) or name.strip().lower() in LEFT_BEHIND
+    return path.name.startswith(".") or path.name.strip().lower() in LEFT_BEHIND
 
 
 def is_image(path: Path) -> bool:
@@ -56,7 +58,7 @@ def loose_images(folder: Path) -> list[Path]:
 
 
 def walk(path: Path, *, with_hidden: bool = True) -> Iterator[Path]:
-    """All files below a folder, sorted within each folder.
+    """All files below a folder, sorted within each folder; none where it is not a folder.
 
     Links to folders are followed; a folder that can be reached twice is walked once.
 
@@ -67,6 +69,8 @@ def walk(path: Path, *, with_hidden: bool = True) -> Iterator[Path]:
     Raises:
         BenchmarkError: If a folder may not be read.
     """
+    if not path.is_dir():
+        return
     seen: set[str] = set()
     for folder, below, names in os.walk(path, onerror=_unreadable, followlinks=True):
         real = os.path.realpath(folder)

@@ -39,3 +39,8 @@ def part_name(name: str) -> Part:
     """Which part of a split a folder's name says, as in `Train`, `val`, `test_set`; empty if none."""
     key = normal(name)
     return _PART_NAMES.get(key) or _PART_NAMES.get(_DECORATION.sub("", key), "")
+
+
+def text(name: str) -> str:
+    """A name as it is shown: accents composed, without spaces at the ends."""
+    return unicodedata.normalize("NFC", name).strip()

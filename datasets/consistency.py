@@ -1,0 +1,91 @@
+"""What must hold between the images of a folder: of classes, subjects and the parts of a split that is given."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from hemobench.datasets.names import PARTS, normal
+from hemobench.datasets.scan import Entry, Finding
+
+FOLDS = 6
+"""Of the bone-marrow paper's cross-validation, which is what a folder without a split is trained with."""
+
+
+def without_lone_part(images: Sequence[Entry]) -> list[Entry]:
+    """The images; where all are of the part to train on, as where the others came unlabelled, no split is given."""
+    lone = {entry.part for entry in images} == {"train"}
+    return [replace(entry, part="") if lone else entry for entry in images]
+
+
+def inconsistencies(images: Sequence[Entry], classes: Sequence[str]) -> list[Finding]:
+    """What does not go together, and what is too little."""
+    return [*_spellings(classes), *_subjects(images), *(_split(images, classes) or _few(images))]
+
+
+def _spellings(classes: Sequence[str]) -> Iterator[Finding]:
+    spelt: dict[str, str] = {}
+    for label in classes:
+        first = spelt.setdefault(normal(label), label)
+        if first != label:
+            detail = f"the classes '{first}' and '{label}' differ in spelling only"
+            yield Finding("unknown", Path(), detail, "error", "spell the class in one way")
+
+
+def _subjects(images: Sequence[Entry]) -> Iterator[Finding]:
+    """Subjects spelt in two ways would be two persons, and the split would leak; so it would with one in two parts."""
+    spelt: dict[str, str] = {}
+    parts: dict[str, dict[str, Entry]] = defaultdict(dict)
+    for entry in images:
+        if entry.subject:
+            spelt.setdefault(entry.subject, normal(entry.subject))
+            parts[entry.subject].setdefault(entry.part, entry)
+    first: dict[str, str] = {}
+    for subject, key in spelt.items():
+        if first.setdefault(key, subject) != subject:
+            detail = f"the subjects '{first[key]}' and '{subject}' differ in spelling only"
+            yield Finding("subject", Path(), detail, "error", "spell the subject in one way")
+    for subject, seen in parts.items():
+        if len(seen) > 1:
+            detail = f"the subject {subject} is in the parts {' and '.join(sorted(seen))} of the split"
+            hint = "put all images of a subject into one part, or give no split: ours keep subjects whole"
+            yield Finding("subject", next(iter(seen.values())).path, detail, "error", hint)
+
+
+def _split(images: Sequence[Entry], classes: Sequence[str]) -> list[Finding]:
+    """What is wrong with the split that is given; empty too where none is."""
+    parts = {entry.part for entry in images}
+    if parts <= {""}:
+        return []
+    if "" in parts:
+        stray = next(entry for entry in images if not entry.part)
+        count = sum(not entry.part for entry in images)
+        detail = f"lies in no part of the split that others lie in ({count} of {len(images)} images do so)"
+        return [Finding("split", stray.path, detail, "error", "give every image a part, or none")]
+    if "train" not in parts:
+        detail = f"the split has only {', '.join(sorted(parts))}: nothing to train on"
+        return [Finding("split", Path(), detail, "error", "add the part train, or name one part alone")]
+    present = {(entry.part, entry.label) for entry in images}
+    return [
+        Finding(
+            "missing", Path(), f"no image of class {label} in the part {part}", "error" if part == "train" else "warning"
+        )
+        for part in PARTS
+        if part in parts
+        for label in classes
+        if (part, label) not in present
+    ]
+
+
+def _few(images: Sequence[Entry]) -> Iterator[Finding]:
+    """Classes of which some fold would hold no image, since subjects are kept whole."""
+    kept_together: dict[str, set[str]] = defaultdict(set)
+    for entry in images:
+        kept_together[entry.label].add(entry.person or f"\0{entry.path}")
+    for label, groups in sorted(kept_together.items()):
+        if label and len(groups) < FOLDS and images and not images[0].part:
+            whose = "subjects" if images[0].person else "images"
+            detail = f"class {label} has {len(groups)} {whose}: in {FOLDS} folds, some are without it"
+            yield Finding("few", Path(), detail, "warning", "ask for fewer folds, or leave the class out")
