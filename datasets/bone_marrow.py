@@ -22,9 +22,8 @@ from typing import Literal
 from hemobench.datasets import cells
 from hemobench.datasets.class_folders import ClassFolder, entries, layout, unwrapped
 from hemobench.datasets.files import existing_folder, folders, images_below
-from hemobench.datasets.images import ImageSet
 from hemobench.datasets.names import normal, text
-from hemobench.datasets.scan import Entry, Finding, Scan, image_set
+from hemobench.datasets.scan import Entry, Finding, Scan
 from hemobench.errors import BenchmarkError
 
 Mapping = Literal["folders", "mll", "barcelona"]
@@ -67,22 +66,13 @@ AS_THEY_ARE = "mapping=folders, or the data set cells, reads every folder as a c
 WRAPPERS = ("BM_cytomorphology_data", "PBC_dataset_normal_DIB")
 
 
-def read(
-    root: Path, *, mapping: Mapping | None = None, table: Path | None = None, jobs: int | None = None
-) -> ImageSet:
-    """The labelled images of a folder; see `hemobench.datasets.open_images`.
+def scan(root: Path, *, mapping: Mapping | None = None, table: Path | None = None) -> Scan:
+    """Find the labelled images, and what is wrong or left out.
 
     Args:
         root: The folder, or one that holds it alone.
         mapping: How files become classes; by default told from the names of folders and files.
-        table: A subject table, which only `folders` can have; see `cells.read`.
-        jobs: Threads that decode; all cores by default.
-    """
-    return image_set(scan(root, mapping=mapping, table=table), jobs)
-
-
-def scan(root: Path, *, mapping: Mapping | None = None, table: Path | None = None) -> Scan:
-    """Find the labelled images, and what is wrong or left out.
+        table: A subject table, which only `folders` can have; see `cells.scan`.
 
     Raises:
         BenchmarkError: If the folder is missing, empty, holds no class folders, is laid out like C-NMC, or is split

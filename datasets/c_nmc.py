@@ -22,9 +22,8 @@ from pathlib import Path
 
 from hemobench.datasets.class_folders import unwrapped
 from hemobench.datasets.files import existing_folder, folders, hidden, images_below, loose_images, walk
-from hemobench.datasets.images import ImageSet
 from hemobench.datasets.names import normal
-from hemobench.datasets.scan import Entry, Finding, Scan, image_set
+from hemobench.datasets.scan import Entry, Finding, Scan
 from hemobench.errors import BenchmarkError
 
 CLASSES = ("hem", "all")
@@ -39,8 +38,8 @@ NAME = re.compile(r"UID_(?P<subject>H?\d+)_\d+_\d+_(?P<label>all|hem)", re.IGNOR
 NAMES_LOOK_LIKE = "names look like UID_11_10_1_all.bmp or UID_H3_4_1_hem.bmp"
 
 
-def read(root: Path, *, prelim: bool = True, jobs: int | None = None) -> ImageSet:
-    """The labelled images of a download; see `hemobench.datasets.open_images`.
+def scan(root: Path, *, prelim: bool = True) -> Scan:
+    """Find the labelled images, and what is wrong or left out.
 
     Label 1 is ALL, 0 is hem. Groups join the images of one subject, of the subjects in `MERGED`, and those with
     equal pixels.
@@ -48,13 +47,6 @@ def read(root: Path, *, prelim: bool = True, jobs: int | None = None) -> ImageSe
     Args:
         root: The folder.
         prelim: Read the preliminary test set too, where it is there with its labels.
-        jobs: Threads that decode; all cores by default.
-    """
-    return image_set(scan(root, prelim=prelim), jobs)
-
-
-def scan(root: Path, *, prelim: bool = True) -> Scan:
-    """Find the labelled images, and what is wrong or left out.
 
     Raises:
         BenchmarkError: If the folder is missing, empty, or not laid out like the download.

@@ -14,15 +14,14 @@ from hemobench.datasets import c_nmc
 from hemobench.datasets.class_folders import entries, layout, unwrapped
 from hemobench.datasets.consistency import inconsistencies, without_lone_part
 from hemobench.datasets.files import existing_folder, images_below
-from hemobench.datasets.images import ImageSet
 from hemobench.datasets.names import Part, part_name
-from hemobench.datasets.scan import Entry, Finding, Scan, image_set
+from hemobench.datasets.scan import Entry, Finding, Scan
 from hemobench.datasets.subject_table import SubjectTable, find_table, other_tables, read_table
 from hemobench.datasets.table_join import joined
 
 
-def read(root: Path, *, table: Path | None = None, jobs: int | None = None) -> ImageSet:
-    """The labelled images of a folder; see `hemobench.datasets.open_images`.
+def scan(root: Path, *, table: Path | None = None) -> Scan:
+    """Find the labelled images, and what is wrong or left out.
 
     Groups join the images of one subject, and those with equal pixels.
 
@@ -30,13 +29,6 @@ def read(root: Path, *, table: Path | None = None, jobs: int | None = None) -> I
         root: The folder, or one that holds it alone.
         table: The subject table; by default `subjects.csv` in the folder, where it is there. A relative path is
             looked for from where we are, then in the folder.
-        jobs: Threads that decode; all cores by default.
-    """
-    return image_set(scan(root, table=table), jobs)
-
-
-def scan(root: Path, *, table: Path | None = None) -> Scan:
-    """Find the labelled images, and what is wrong or left out.
 
     Raises:
         BenchmarkError: If the folder is missing, empty, laid out like C-NMC or unlike class folders, or the table
