@@ -149,9 +149,7 @@ def _mapped(root: Path, base: Path, known: Mapping) -> Scan:
         *_dropped(Counter(item for item in items if isinstance(item, str))),
     ]
     kept = tuple(item for item in items if isinstance(item, Entry))
-    return Scan(
-        "bone-marrow", known, root, tuple(sorted(set(classes))), kept, tuple(findings), advice=AS_THEY_ARE
-    )
+    return Scan("bone-marrow", known, root, tuple(sorted(set(classes))), kept, tuple(findings), advice=AS_THEY_ARE)
 
 
 def _refuse_split(root: Path, images: Iterable[Entry]) -> None:

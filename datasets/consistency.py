@@ -67,16 +67,17 @@ def _split(images: Sequence[Entry], classes: Sequence[str]) -> list[Finding]:
     if "train" not in parts:
         detail = f"the split has only {', '.join(sorted(parts))}: nothing to train on"
         return [Finding("split", Path(), detail, "error", "add the part train, or name one part alone")]
+    return list(_missing_from_parts(images, classes))
+
+
+def _missing_from_parts(images: Sequence[Entry], classes: Sequence[str]) -> Iterator[Finding]:
     present = {(entry.part, entry.label) for entry in images}
-    return [
-        Finding(
-            "missing", Path(), f"no image of class {label} in the part {part}", "error" if part == "train" else "warning"
-        )
-        for part in PARTS
-        if part in parts
-        for label in classes
-        if (part, label) not in present
-    ]
+    parts = {part for part, _ in present}
+    for part in PARTS:
+        for label in classes:
+            if part in parts and (part, label) not in present:
+                detail = f"no image of class {label} in the part {part}"
+                yield Finding("missing", Path(), detail, "error" if part == "train" else "warning")
 
 
 def _few(images: Sequence[Entry]) -> Iterator[Finding]:

@@ -103,9 +103,7 @@ def existing_folder(root: Path) -> Path:
     if not root.exists():
         raise BenchmarkError(f"the folder {root} does not exist", "check the path given as data folder")
     if not root.is_dir():
-        raise BenchmarkError(
-            f"{root} is a file", "name the folder that the images lie in; unpack an archive first"
-        )
+        raise BenchmarkError(f"{root} is a file", "name the folder that the images lie in; unpack an archive first")
     if not listing(root):
         raise BenchmarkError(f"the folder {root} is empty", "download or unpack the images into it")
     return root

@@ -75,11 +75,9 @@ def read_table(path: Path) -> SubjectTable:
     _check_columns(path, columns)
     above = 2 if lines.getvalue()[:4].lower() == "sep=" else 1
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
-    rows = []
+    rows: list[Row] = []
     try:
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                rows.append(_row(above + reader.line_num, columns, cells))
+        rows.extend(_row(above + reader.line_num, columns, cells) for cells in reader if any(map(str.strip, cells)))
     except (ValueError, csv.Error) as error:
         line = above + reader.line_num
         raise BenchmarkError(f"{path}, line {line}: {error}", HINT) from error

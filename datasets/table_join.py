@@ -1,4 +1,4 @@
-"""A subject table and the images that it speaks of, put together: every image is listed once, and every line's is there."""
+"""A subject table and the images that it speaks of, put together: every image is listed, and every line has one."""
 
 from __future__ import annotations
 
@@ -13,9 +13,7 @@ from hemobench.datasets.scan import Entry, Finding
 from hemobench.datasets.subject_table import Row, SubjectTable
 
 
-def joined(
-    images: Sequence[Entry], table: SubjectTable, root: Path, base: Path
-) -> tuple[list[Entry], list[Finding]]:
+def joined(images: Sequence[Entry], table: SubjectTable, root: Path, base: Path) -> tuple[list[Entry], list[Finding]]:
     """The images as the table describes them, and where the two contradict each other.
 
     A line names its image by a path from the table's own folder, from the root or from the base, or by its name alone

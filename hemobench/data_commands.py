@@ -25,7 +25,7 @@ def verify(
     manifest: Annotated[Path | None, typer.Option(help="Checksums to hold it against; C-NMC's come along.")] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Decode only so many images, drawn at random.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet, a PNG.")] = None,
-    mapping: Annotated[str | None, typer.Option(help="bone-marrow: folders, mll or barcelona; told by default.")] = None,
+    mapping: Annotated[str | None, typer.Option(help="bone-marrow: folders, mll or barcelona.")] = None,
     table: Annotated[Path | None, typer.Option(help="Subject table; subjects.csv in DIR by default.")] = None,
     as_json: Json = False,
 ) -> None:
