@@ -68,8 +68,8 @@ def _labelled(
 def _unlabelled(root: Path) -> Iterator[Entry]:
     for file in images_below(root):
         path = file.relative_to(root)
-        parts = [part for folder in path.parts[:-1] if (part := part_name(folder))]
-        part: Part = parts[0] if parts else ""
+        named = map(part_name, path.parts[:-1])
+        part: Part = next(filter(None, named), "")
         yield Entry(path, "", part=part)
 
 

@@ -14,7 +14,7 @@ from itertools import combinations
 from pathlib import Path
 
 from hemobench.datasets.files import UNREAD_SUFFIXES, folders, images_below, loose_images, walk
-from hemobench.datasets.names import Part, normal, part_name, text
+from hemobench.datasets.names import Part, composed, normal, part_name, text
 from hemobench.datasets.scan import Entry, Finding
 from hemobench.errors import BenchmarkError
 
@@ -115,7 +115,7 @@ def _holds_images(folder: Path) -> bool:
 
 def _parts(base: Path, tops: Sequence[Path]) -> dict[Path, Part]:
     """The folders that are parts of a split; empty if these are class folders."""
-    parts = {top: part for top in tops if (part := part_name(top.name))}
+    parts: dict[Path, Part] = {top: part for top in tops if (part := part_name(top.name))}
     others = [top.name for top in tops if top not in parts]
     names = listed([top.name for top in parts])
     if parts and others:
@@ -191,7 +191,7 @@ def _same_class(root: Path, class_folders: Sequence[ClassFolder]) -> Iterator[Fi
         if same is not folder:
             detail = f"a link to what {same.path.relative_to(root).as_posix()} is, too"
             yield Finding("unknown", path, detail, "error", "remove the link")
-        if text(folder.path.name) != folder.label and first is folder:
+        if composed(folder.path.name) != folder.label and first is folder:
             yield Finding("unknown", path, f"'{folder.path.name}' is read as class {folder.label}", "note")
 
 

@@ -31,8 +31,7 @@ def normal(name: str) -> str:
 
     `Band-Neutrophil ` and `band_neutrophil` are one. Accented letters are composed (macOS takes them apart).
     """
-    composed = unicodedata.normalize("NFC", name).strip().casefold()
-    return re.sub(r"[\s_-]+", "_", composed)
+    return re.sub(r"[\s_-]+", "_", text(name).casefold())
 
 
 def part_name(name: str) -> Part:
@@ -42,5 +41,15 @@ def part_name(name: str) -> Part:
 
 
 def text(name: str) -> str:
-    """A name as it is shown: accents composed, without spaces at the ends."""
-    return unicodedata.normalize("NFC", name).strip()
+    """A name as it is shown: accents composed, without spaces at the ends, with escapes for what is no text."""
+    return printable(composed(name).strip())
+
+
+def composed(name: str) -> str:
+    """A name with letters and accents as one character: macOS writes them as two."""
+    return unicodedata.normalize("NFC", name)
+
+
+def printable(name: object) -> str:
+    """A path or a name for a screen or a file, with escapes for what is no text in it."""
+    return str(name).encode("utf-8", "backslashreplace").decode()

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from hemobench.datasets.fingerprints import Fingerprint, fingerprints
 from hemobench.datasets.images import ImageSet
-from hemobench.datasets.names import Part
+from hemobench.datasets.names import Part, printable
 from hemobench.errors import BenchmarkError
 
 Severity = Literal["error", "warning", "note"]
@@ -151,9 +151,8 @@ def _unspeakable(entries: Sequence[Entry]) -> Iterator[Finding]:
         try:
             str(entry.path).encode("utf-8")
         except UnicodeEncodeError:
-            shown = str(entry.path).encode("utf-8", "backslashreplace").decode()
             detail = "the file's name is not valid UTF-8"
-            yield Finding("name", Path(shown), detail, "error", "rename it; `convmv` does so for many")
+            yield Finding("name", entry.path, detail, "error", "rename it; `convmv` does so for many")
 
 
 def connected(*columns: Iterable[Hashable]) -> NDArray[np.int64]:
@@ -184,10 +183,10 @@ def _refuse(scan: Scan, faults: Sequence[Finding]) -> None:
         return
     first, rest = faults[0], len(faults) - 1
     more = f" (and {rest} more)" if rest else ""
-    where = scan.root / first.path
+    where = printable(scan.root / first.path)
     named = f"`hemobench data verify {scan.name} {scan.root}` names all faults"
     hint = f"{first.hint}; {named}" if first.hint and rest else first.hint or named
-    raise BenchmarkError(f"{where}: {first.detail}{more}", hint)
+    raise BenchmarkError(f"{where}: {printable(first.detail)}{more}", hint)
 
 
 def _checksum(scan: Scan, entries: Sequence[Entry], prints: Sequence[Fingerprint]) -> str:

@@ -131,7 +131,8 @@ def _a_fifth(labels: NDArray[np.int64], groups: NDArray[np.int64], seed: int) ->
     classes = len(np.unique(labels))
     for fold in range(SUBJECT_FOLDS):
         if len(np.unique(labels[folds != fold])) == classes:
-            return folds == fold
+            chosen: NDArray[np.bool_] = folds == fold
+            return chosen
     raise BenchmarkError(
         "no fifth of the training part can be set apart that leaves images of every class: some have one subject",
         "give a validation part, or more subjects",

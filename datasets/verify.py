@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from hemobench.datasets.contact_sheet import contact_sheet
 from hemobench.datasets.facts import IMAGE_SIZES, expected_counts, load_manifest
 from hemobench.datasets.files import hidden, images_below, is_image, walk
 from hemobench.datasets.fingerprints import Fingerprint, Progress, fingerprints
+from hemobench.datasets.names import printable
 from hemobench.datasets.scan import Entry, Finding, Scan, broken, faults_of_names
 
 __all__ = ["Finding", "Report", "contact_sheet", "verify"]
@@ -110,6 +111,7 @@ def verify(
     ]
     if synthetic:
         findings.append(Finding("synthetic", Path(SYNTHETIC), "these are drawn, not photographed", "note"))
+    findings = [replace(f, path=Path(printable(f.path)), detail=printable(f.detail)) for f in findings]
     order = ("error", "warning", "note")
     findings.sort(key=lambda f: (order.index(f.severity), f.kind, f.path.as_posix()))
     checked = sum(_in_manifest(path, known) is not None for path in paths)
