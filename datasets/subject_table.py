@@ -71,8 +71,8 @@ def read_table(path: Path) -> SubjectTable:
     if first.lower().startswith("sep="):  # spreadsheets' own first line
         first = lines.readline()
     delimiter = max(DELIMITERS, key=first.count)
-    columns = [cell.strip().lower() for cell in next(csv.reader([first], delimiter=delimiter), [])]
-    _check_columns(path, columns)
+    header = [cell.strip() for cell in next(csv.reader([first], delimiter=delimiter), [])]
+    columns = _checked_columns(path, header)
     above = 2 if lines.getvalue()[:4].lower() == "sep=" else 1
     reader = csv.reader(lines, delimiter=delimiter, strict=True)
     rows: list[Row] = []
@@ -130,15 +130,16 @@ def _text(path: Path) -> str:
         raise BenchmarkError(f"the table {path} is not UTF-8 text", "save it as CSV UTF-8") from error
 
 
-def _check_columns(path: Path, columns: list[str]) -> None:
-    unknown = [column for column in columns if column not in COLUMNS]
+def _checked_columns(path: Path, header: list[str]) -> list[str]:
+    columns = [name.lower() for name in header]
+    unknown = [name for name in header if name.lower() not in COLUMNS]
     if unknown:
-        problem = f"there is no column '{unknown[0]}'"
-        raise BenchmarkError(f"{path}, line 1: {problem}", f"{HINT}; rename or remove it")
+        raise BenchmarkError(f"{path}, line 1: there is no column '{unknown[0]}'", f"{HINT}; rename or remove it")
     if len(set(columns)) < len(columns):
         raise BenchmarkError(f"{path}, line 1: a column is there twice", HINT)
     if "file" not in columns or len(columns) < 2:
         raise BenchmarkError(f"{path}, line 1: the header is '{','.join(columns)}'", HINT)
+    return columns
 
 
 def _row(line: int, columns: list[str], cells: list[str]) -> Row:

@@ -59,13 +59,14 @@ class _Lookup:
         self._by_name: Mapping[str, list[Path]] = defaultdict(list)
         for entry in images:
             self._by_name[text(entry.path.name)].append(entry.path)
-        self._starts = tuple(dict.fromkeys(os.path.relpath(start, root) for start in starts))
+        self._starts = tuple(dict.fromkeys(os.path.abspath(start) for start in starts))
+        self._root = os.path.abspath(root)
 
     def images(self, written: str) -> list[Path]:
         """The image that is meant, or all that might be; none if there is no such image."""
         path = written.replace("\\", "/")
         for start in self._starts:
-            key = os.path.normpath(os.path.join(start, path)).replace(os.sep, "/")
+            key = os.path.relpath(os.path.join(start, path), self._root).replace(os.sep, "/")
             if key in self._by_path:
                 return [self._by_path[key]]
         return [] if "/" in path else self._by_name.get(path, [])

@@ -436,5 +436,5 @@ def test_a_misspelt_folder_of_the_barcelona_set_is_named(tmp_path: Path) -> None
 @pytest.mark.parametrize("name", ["bone-marrow", "cells"])
 @pytest.mark.parametrize("part", ["", "training_data", "training_data/fold_0"])
 def test_c_nmc_is_not_read_as_anything_else(c_nmc: Path, name: str, part: str) -> None:
-    with pytest.raises(BenchmarkError, match="holds images of C-NMC.*\n.*as c-nmc"):
+    with pytest.raises(BenchmarkError, match=r"holds images of C-NMC.*\n.*as c-nmc"):
         open_images(name, c_nmc / part)
