@@ -39,28 +39,34 @@ def listing(folder: Path) -> list[Path]:
     Raises:
         BenchmarkError: If it may not be read.
     """
+    return [Path(entry) for entry in _scandir(folder)]
+
+
+def _scandir(folder: Path) -> list[os.DirEntry[str]]:
+    """As `listing`; an entry knows whether it is a folder without another look at the disk."""
     if not folder.is_dir():
         return []
     try:
-        return sorted(folder.iterdir())
+        with os.scandir(folder) as entries:
+            return sorted(entries, key=lambda entry: entry.name)
     except OSError as error:
         _unreadable(error)
 
 
 def folders(path: Path) -> list[Path]:
     """The folders in a folder, sorted, without hidden ones; none where it is not a folder."""
-    return [inner for inner in listing(path) if inner.is_dir() and not hidden(inner)]
+    return [Path(entry) for entry in _scandir(path) if entry.is_dir() and not hidden(Path(entry))]
 
 
 def loose_images(folder: Path) -> list[Path]:
     """The images that lie in the folder itself."""
-    return [file for file in listing(folder) if is_image(file) and not file.is_dir()]
+    return [Path(entry) for entry in _scandir(folder) if is_image(Path(entry)) and not entry.is_dir()]
 
 
 def walk(path: Path, *, with_hidden: bool = True) -> Iterator[Path]:
     """All files below a folder, sorted within each folder; none where it is not a folder.
 
-    Links to folders are followed; a folder that can be reached twice is walked once.
+    Links to folders are followed, but not upwards, and a folder that can be reached twice is walked once.
 
     Args:
         path: Where to begin.
@@ -71,9 +77,10 @@ def walk(path: Path, *, with_hidden: bool = True) -> Iterator[Path]:
     """
     if not path.is_dir():
         return
-    seen: set[str] = set()
+    start = Path(os.path.realpath(path))
+    seen = set(start.parents)
     for folder, below, names in os.walk(path, onerror=_unreadable, followlinks=True):
-        real = os.path.realpath(folder)
+        real = Path(os.path.realpath(folder))
         if real in seen:
             below.clear()
             continue

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -100,6 +101,7 @@ def image_set(scan: Scan, jobs: int | None = None) -> ImageSet:
     prints = fingerprints(scan.root, paths, jobs)
     _refuse(scan, broken(paths, prints))
     contents = np.array([f.pixels for f in prints])
+    notes = [f.detail for f in scan.findings if f.severity != "error" and f.kind != "stray"]
     return ImageSet(
         name=scan.name,
         root=scan.root,
@@ -113,8 +115,17 @@ def image_set(scan: Scan, jobs: int | None = None) -> ImageSet:
         checksum=_checksum(scan, entries, prints),
         contents=contents,
         parts=np.array([e.part for e in entries], dtype=np.str_),
-        notes=tuple(f.detail for f in scan.findings if f.severity != "error" and f.kind != "stray"),
+        notes=(*notes, *_in_two_classes(entries, prints)),
     )
+
+
+def _in_two_classes(entries: Sequence[Entry], prints: Sequence[Fingerprint]) -> Iterator[str]:
+    labels: dict[str, set[str]] = defaultdict(set)
+    for entry, content in zip(entries, prints, strict=True):
+        labels[content.pixels].add(entry.label)
+    count = sum(len(labels[content.pixels]) > 1 for content in prints)
+    if count:
+        yield f"{count} images have the same pixels as one of another class"
 
 
 def faults_of_names(scan: Scan) -> list[Finding]:

@@ -19,7 +19,7 @@ from hemobench.datasets.contact_sheet import contact_sheet
 from hemobench.datasets.facts import IMAGE_SIZES, expected_counts, load_manifest
 from hemobench.datasets.files import hidden, images_below, is_image, walk
 from hemobench.datasets.fingerprints import Fingerprint, Progress, fingerprints
-from hemobench.datasets.names import printable
+from hemobench.datasets.names import PARTS, printable
 from hemobench.datasets.scan import Entry, Finding, Scan, broken, faults_of_names
 
 __all__ = ["Finding", "Report", "contact_sheet", "verify"]
@@ -141,7 +141,8 @@ def _counts(entries: Sequence[Entry]) -> dict[str, dict[str, int]]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for entry in entries:
         counts[part_of(entry)][entry.label] += 1
-    return {part: dict(sorted(counts[part].items())) for part in sorted(counts)}
+    in_order = sorted(counts, key=lambda part: (PARTS.index(part) if part in PARTS else 0, part))
+    return {part: dict(sorted(counts[part].items())) for part in in_order}
 
 
 def _duplicates(labelled: Sequence[tuple[Entry, Fingerprint]]) -> Iterator[Finding]:

@@ -37,7 +37,7 @@ def verify(
     from hemobench.datasets.verify import verify as check
 
     given = {"mapping": mapping, "table": table}
-    options = {option: value for option, value in given.items() if value is not None}
+    options: dict[str, Any] = {option: value for option, value in given.items() if value is not None}
     with Progress(console=console(stderr=True), transient=True) as bar:
         task = bar.add_task("images", total=None)
         report = check(
@@ -108,12 +108,13 @@ def render_report(report: Report) -> None:
     from rich.text import Text
 
     classes = sorted({name for part in report.counts.values() for name in part})
-    counts = Table(box=box.SIMPLE_HEAD, title=f"{report.images} images, layout {report.layout}", title_justify="left")
+    counts = Table(box=box.SIMPLE_HEAD)
     for title in ("class", *(part or "images" for part in report.counts)):
         counts.add_column(title, justify="left" if title == "class" else "right")
     for name in classes:
         counts.add_row(Text(name), *(str(found.get(name, 0)) for found in report.counts.values()))
     screen = console()
+    screen.print(Text(f"{report.images} images, layout {report.layout}"))
     screen.print(counts)
     sizes = ", ".join(f"{w} x {h}: {count}" for (w, h), count in sorted(report.sizes.items()))
     screen.print(Text(f"sizes: {sizes}; checksums compared: {report.checked}"))
