@@ -1,14 +1,15 @@
-"""Ten classes of bone-marrow cells: a folder of class folders, or one of two public sets mapped to ten classes.
+"""Ten classes of bone-marrow cells: class folders, or a public set mapped to ten classes.
 
 The set of the bone-marrow paper is not public. Read instead are:
 
 - `folders`: any folder of class folders, as `cells` reads it; the classes are their names, sorted.
-- `mll`: the Munich set (TCIA, 10.7937/TCIA.AXH3-T579), `BM_cytomorphology_data/<CODE>/[0001-1000/]<CODE>_00001.jpg`.
+- `mll`: the Munich set (TCIA, 10.7937/TCIA.AXH3-T579),
+    `BM_cytomorphology_data/<CODE>/[0001-1000/]<CODE>_00001.jpg`.
 - `barcelona`: the peripheral-blood set (Mendeley, 10.17632/snkd93bnjr.1),
   `PBC_dataset_normal_DIB/<folder>/<PREFIX>_<id>.jpg`.
 
-The two mappings are ours, not the paper's. The sets are never mixed: the camera gives the class away.
-Neither has patient ids, so groups join equal pixels only; a subject table joins subjects.
+The two mappings are ours, not the paper's. The sets are never mixed: the camera gives the class
+away. Neither has patient ids, so groups join equal pixels only; a subject table joins subjects.
 """
 
 from __future__ import annotations
@@ -59,7 +60,16 @@ BARCELONA = {
 }
 BARCELONA_DROPPED = frozenset({"IG", "NEUTROPHIL", "PLATELET"})
 BARCELONA_FOLDERS = frozenset(
-    {"basophil", "eosinophil", "erythroblast", "ig", "lymphocyte", "monocyte", "neutrophil", "platelet"}
+    {
+        "basophil",
+        "eosinophil",
+        "erythroblast",
+        "ig",
+        "lymphocyte",
+        "monocyte",
+        "neutrophil",
+        "platelet",
+    }
 )
 PUBLIC_SETS = {"mll": "MLL", "barcelona": "Barcelona"}
 AS_THEY_ARE = "mapping=folders, or the data set cells, reads every folder as a class"
@@ -75,8 +85,8 @@ def scan(root: Path, *, mapping: Mapping | None = None, table: Path | None = Non
         table: A subject table, which only `folders` can have; see `cells.scan`.
 
     Raises:
-        BenchmarkError: If the folder is missing, empty, holds no class folders, is laid out like C-NMC, or is split
-            in advance: the six folds are dealt here.
+        BenchmarkError: If the folder is missing, empty, holds no class folders, is laid out like
+            C-NMC, or is split in advance: the six folds are dealt here.
     """
     base = _base(existing_folder(root))
     known = mapping or recognise(base)
@@ -140,16 +150,25 @@ def _mapped(root: Path, base: Path, known: Mapping) -> Scan:
     _refuse_split(root, images)
     name = PUBLIC_SETS[known]
     label, classes = (_mll, MLL.values()) if known == "mll" else (_barcelona, BARCELONA.values())
-    foreign = {folder.label for folder in found.class_folders if not _belongs(folder.path, known)}
+    strangers = [folder for folder in found.class_folders if not _belongs(folder.path, known)]
+    foreign = {folder.label for folder in strangers}
     items = [label(image) for image in images if image.label not in foreign]
     findings = [
         *found.findings,
-        *(_foreign(root, folder, name) for folder in found.class_folders if folder.label in foreign),
+        *(_foreign(root, folder, name) for folder in strangers),
         *(item for item in items if isinstance(item, Finding)),
         *_dropped(Counter(item for item in items if isinstance(item, str))),
     ]
     kept = tuple(item for item in items if isinstance(item, Entry))
-    return Scan("bone-marrow", known, root, tuple(sorted(set(classes))), kept, tuple(findings), advice=AS_THEY_ARE)
+    return Scan(
+        "bone-marrow",
+        known,
+        root,
+        tuple(sorted(set(classes))),
+        kept,
+        tuple(findings),
+        advice=AS_THEY_ARE,
+    )
 
 
 def _refuse_split(root: Path, images: Iterable[Entry]) -> None:

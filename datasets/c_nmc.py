@@ -8,9 +8,9 @@ Layout of the public download (TCIA, 10.7937/tcia.2019.dc64i46r, and its copy on
         validation_data/C-NMC_test_prelim_phase_data_labels.csv         Patient_ID,new_names,labels
         testing_data/C-NMC_test_final_phase_data/<n>.bmp                unlabelled, not read
 
-The root may be `C-NMC_Leukemia`, a folder that holds it (once or twice nested) or nothing but it, or `training_data`
-itself; any of the folds may be absent, and images may have been converted to PNG or JPEG. Case and spaces at the ends
-of folders' names do not count.
+The root may be `C-NMC_Leukemia`, a folder that holds it (once or twice nested) or nothing but it,
+or `training_data` itself; any of the folds may be absent, and images may have been converted to PNG
+or JPEG. Case and spaces at the ends of folders' names do not count.
 """
 
 from __future__ import annotations
@@ -21,7 +21,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from hemobench.datasets.class_folders import unwrapped
-from hemobench.datasets.files import existing_folder, folders, hidden, images_below, loose_images, walk
+from hemobench.datasets.files import (
+    existing_folder,
+    folders,
+    hidden,
+    images_below,
+    loose_images,
+    walk,
+)
 from hemobench.datasets.names import normal
 from hemobench.datasets.scan import Entry, Finding, Scan
 from hemobench.errors import BenchmarkError
@@ -41,8 +48,8 @@ NAMES_LOOK_LIKE = "names look like UID_11_10_1_all.bmp or UID_H3_4_1_hem.bmp"
 def scan(root: Path, *, prelim: bool = True) -> Scan:
     """Find the labelled images, and what is wrong or left out.
 
-    Label 1 is ALL, 0 is hem. Groups join the images of one subject, of the subjects in `MERGED`, and those with
-    equal pixels.
+    Label 1 is ALL, 0 is hem. Groups join the images of one subject, of the subjects in `MERGED`,
+    and those with equal pixels.
 
     Args:
         root: The folder.
@@ -74,7 +81,8 @@ def refuse_as_other(root: Path) -> None:
     """Refuse to read C-NMC as anything else: its folds would be classes, or its subjects unknown.
 
     Raises:
-        BenchmarkError: If its folds hold the classes all and hem, or the first image is named as in C-NMC.
+        BenchmarkError: If its folds hold the classes all and hem, or the first image is named as in
+        C-NMC.
     """
     first = next(images_below(root), None)
     located = _located(root)
@@ -88,7 +96,7 @@ def refuse_as_other(root: Path) -> None:
 
 
 def _located(root: Path) -> tuple[Path, Path] | None:
-    """The folder that holds the parts of the download, and the one that holds its folds; none if it is no such."""
+    """The folder that holds the download's parts, and the one that holds its folds, if any."""
     inner = "C-NMC_Leukemia"
     outer = [root, root / inner, root / inner / inner]
     inside = unwrapped(root)
@@ -129,7 +137,13 @@ def _fold(root: Path, folder: Path, fold: int) -> Iterator[Entry | Finding]:
 def _beside(root: Path, folder: Path) -> Iterator[Finding]:
     """Images that lie where only folders should."""
     for file in loose_images(folder):
-        yield Finding("unlabelled", file.relative_to(root), "lies beside the class folders", "error", "move it away")
+        yield Finding(
+            "unlabelled",
+            file.relative_to(root),
+            "lies beside the class folders",
+            "error",
+            "move it away",
+        )
 
 
 def _unknown(root: Path, folder: Path, detail: str) -> Finding:
@@ -143,7 +157,12 @@ def _training_image(root: Path, file: Path, label: str, fold: int) -> Entry | Fi
     except ValueError as error:
         return Finding("mislabelled", path, str(error), "error")
     if named != label:
-        return Finding("mislabelled", path, f"lies in the class folder '{label}' and is named '{named}'", "error")
+        return Finding(
+            "mislabelled",
+            path,
+            f"lies in the class folder '{label}' and is named '{named}'",
+            "error",
+        )
     return Entry(path, label, subject, fold, person=person(subject))
 
 
@@ -191,17 +210,19 @@ def _prelim(root: Path, base: Path) -> Iterator[Entry | Finding]:
 
 
 def _labels_table(folder: Path) -> Path | None:
-    """The table of the preliminary test set, by its name; else by its header. Other CSVs may lie beside it.
+    """The preliminary test set's table, by its name, or else its header; others may lie beside it.
 
     Raises:
         BenchmarkError: If there are several that differ.
     """
-    tables = [file for file in walk(folder, with_hidden=False) if file.suffix.lower() == ".csv" and not hidden(file)]
+    files = [file for file in walk(folder, with_hidden=False) if not hidden(file)]
+    tables = [file for file in files if file.suffix.lower() == ".csv"]
     named = [file for file in tables if normal(file.stem) == normal(f"{PRELIM}_labels")]
     chosen = named or [file for file in tables if _has_header(file)]
     if len({file.read_bytes() for file in chosen}) > 1:
         names = ", ".join(map(str, chosen))
-        raise BenchmarkError(f"several tables give labels, and they differ: {names}", "keep the one of the download")
+        problem = f"several tables give labels, and they differ: {names}"
+        raise BenchmarkError(problem, "keep the one of the download")
     return chosen[0] if chosen else None
 
 

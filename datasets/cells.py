@@ -1,8 +1,8 @@
-"""Any cells: a folder of class folders with two classes or more, or images and a table that names their classes.
+"""Any cells: class folders, two or more, or images and a table that names their classes.
 
-A table, `subjects.csv` in the folder (`subject_table`), may give each image's subject, so that splits keep subjects
-whole; its class; and its part of a split. A folder may also be split in advance (`class_folders`). Where a split is
-given, `splits.given_split` returns it.
+A table, `subjects.csv` in the folder (`subject_table`), may give each image's subject, so that
+splits keep subjects whole; its class; and its part of a split. A folder may also be split in
+advance (`class_folders`). Where a split is given, `splits.given_split` returns it.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ def scan(root: Path, *, table: Path | None = None) -> Scan:
 
     Args:
         root: The folder, or one that holds it alone.
-        table: The subject table; by default `subjects.csv` in the folder, where it is there. A relative path is
-            looked for from where we are, then in the folder.
+        table: The subject table; by default `subjects.csv` in the folder, where it is there. A
+            relative path is looked for from where we are, then in the folder.
 
     Raises:
-        BenchmarkError: If the folder is missing, empty, laid out like C-NMC or unlike class folders, or the table
-            is malformed.
+        BenchmarkError: If the folder is missing, empty, laid out like C-NMC or unlike class
+            folders, or the table is malformed.
     """
     return scan_below(root, unwrapped(existing_folder(root)), table)
 
@@ -48,7 +48,11 @@ def scan_below(root: Path, base: Path, table: Path | None) -> Scan:
         images, more = joined(images, subjects, root, base)
         findings += more
     images = without_lone_part(images)
-    findings += [*_nested(root, base), *inconsistencies(images, classes), *other_tables(root, base, path)]
+    findings += [
+        *_nested(root, base),
+        *inconsistencies(images, classes),
+        *other_tables(root, base, path),
+    ]
     split = ", split as given" if any(entry.part for entry in images) else ""
     source = f"class folders and {path.name}" if path else "class folders"
     return Scan("cells", source + split, root, classes, tuple(images), tuple(findings), path)
@@ -57,7 +61,7 @@ def scan_below(root: Path, base: Path, table: Path | None) -> Scan:
 def _labelled(
     root: Path, base: Path, subjects: SubjectTable | None
 ) -> tuple[tuple[str, ...], list[Entry], list[Finding]]:
-    """Classes, images and what does not fit; where the table gives labels, the images have none yet."""
+    """Classes, images and what does not fit; the images lack labels that the table gives."""
     if subjects and "label" in subjects.columns:
         classes = tuple(sorted({row.label for row in subjects.rows}))
         return classes, list(_unlabelled(root)), []
@@ -75,4 +79,9 @@ def _unlabelled(root: Path) -> Iterator[Entry]:
 
 def _nested(root: Path, base: Path) -> Iterator[Finding]:
     if base != root:
-        yield Finding("layout", base.relative_to(root), f"read is what lies in {base.relative_to(root)}", "note")
+        yield Finding(
+            "layout",
+            base.relative_to(root),
+            f"read is what lies in {base.relative_to(root)}",
+            "note",
+        )

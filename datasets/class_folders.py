@@ -1,7 +1,8 @@
-"""A folder of class folders, as people have them: nested, split in advance, with things lying about.
+"""Class folders as people have them: nested, split in advance, with things lying about.
 
-Understood are `<class>/…`, `<part>/<class>/…` and `<class>/<part>/…`, where a part is `train`, `validation` or `test`
-in any usual spelling (`names.part_name`), each below any number of folders that hold nothing else.
+Understood are `<class>/…`, `<part>/<class>/…` and `<class>/<part>/…`, where a part is `train`,
+`validation` or `test` in any usual spelling (`names.part_name`), each below any number of folders
+that hold nothing else.
 """
 
 from __future__ import annotations
@@ -65,22 +66,29 @@ def layout(root: Path, base: Path) -> Layout:
 
     Args:
         root: The folder that was given.
-        base: The folder in it that holds the class folders, or the parts of a split; see `unwrapped`.
+        base: The folder in it that holds the class folders, or the parts of a split; see
+            `unwrapped`.
 
     Raises:
-        BenchmarkError: If there are none, if some folders are parts of a split and others are not, or if classes
-            seem to lie one level below.
+        BenchmarkError: If there are none, if some folders are parts of a split and others are not,
+            or if classes seem to lie one level below.
     """
     tops = folders(base)
     parts = _parts(base, tops)
-    holders: list[tuple[Path, Part]] = [(unwrapped(top), part) for top, part in parts.items()] or [(base, "")]
+    holders: list[tuple[Path, Part]] = [(unwrapped(top), part) for top, part in parts.items()]
+    if not holders:
+        holders = [(base, "")]
     placed = [(inner, part) for holder, part in holders for inner in folders(holder)]
     for holder, _ in holders:
         _refuse_classes_below(holder)
     if not any(_holds_images(folder) for folder, _ in placed):
         raise BenchmarkError(f"{base} is not a folder of class folders with images", _advice(base))
     class_folders = _labelled(placed)
-    findings = [*_loose(root, base, holders), *_same_class(root, class_folders), *_unread(root, base)]
+    findings = [
+        *_loose(root, base, holders),
+        *_same_class(root, class_folders),
+        *_unread(root, base),
+    ]
     return Layout(root, tuple(class_folders), tuple(findings))
 
 
@@ -94,10 +102,10 @@ def entries(found: Layout) -> Iterator[Entry]:
 
 
 def unwrapped(folder: Path) -> Path:
-    """The folder, or what lies in it where it holds one folder of folders and no image, and so on."""
+    """The folder; or, where it holds one folder of folders and no image, that one, and so on."""
     for _ in range(DEPTH):
         inner = folders(folder)
-        if len(inner) != 1 or loose_images(folder) or loose_images(inner[0]) or not folders(inner[0]):
+        if len(inner) != 1 or loose_images(folder) or not _holds_folders_only(inner[0]):
             break
         folder = inner[0]
     return folder
@@ -107,6 +115,10 @@ def listed(names: Sequence[str]) -> str:
     """Some names for a message, and how many more there are."""
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
     return ", ".join(names[:SHOWN]) + more
+
+
+def _holds_folders_only(folder: Path) -> bool:
+    return bool(folders(folder)) and not loose_images(folder)
 
 
 def _holds_images(folder: Path) -> bool:
@@ -132,18 +144,19 @@ def _parts(base: Path, tops: Sequence[Path]) -> dict[Path, Part]:
 
 
 def _refuse_classes_below(holder: Path) -> None:
-    """Refuse to take folds, sites or masks for classes: two folders that hold several folders of the same names.
+    """Refuse to take folds, sites or masks for classes: folders that hold the same folders.
 
     Names with digits do not count: they are slides, patients or parts of a large class.
     """
     below = {top: _class_like(top) for top in folders(holder) if not loose_images(top)}
     for (one, its), (other, others) in combinations(below.items(), 2):
-        if len(its & others) > 1:
+        shared = sorted(its & others)
+        if len(shared) > 1:
             raise BenchmarkError(
-                f"{holder}: {one.name} and {other.name} hold the same folders ({listed(sorted(its & others))}), "
+                f"{holder}: {one.name} and {other.name} hold the same folders ({listed(shared)}), "
                 "so that the classes seem to lie one level below",
-                f"name one of them, such as {one}, or merge them; a split is read where its parts are called "
-                "train, validation and test",
+                f"name one of them, such as {one}, or merge them; a split is read where its parts "
+                "are called train, validation and test",
             )
 
 
@@ -161,15 +174,20 @@ def _advice(base: Path) -> str:
 def _labelled(placed: Sequence[tuple[Path, Part]]) -> list[ClassFolder]:
     """Class folders with the classes' names: as a name is spelt first, so it is in every part."""
     spelt: dict[str, str] = {}
-    return [ClassFolder(path, spelt.setdefault(normal(path.name), text(path.name)), part) for path, part in placed]
+    labelled = []
+    for path, part in placed:
+        label = spelt.setdefault(normal(path.name), text(path.name))
+        labelled.append(ClassFolder(path, label, part))
+    return labelled
 
 
 def _loose(root: Path, base: Path, holders: Sequence[tuple[Path, Part]]) -> Iterator[Finding]:
-    """Images beside class folders: of no class; a part without any class folder is unlabelled as a whole."""
+    """Images beside class folders are of no class; a part without any is unlabelled as a whole."""
     for folder in dict.fromkeys([base, *(holder for holder, _ in holders)]):
         images = loose_images(folder)
         if images and (folders(folder) or folder == base):
-            detail = f"{len(images)} images lie beside the class folders, {images[0].name} among them"
+            first = images[0].name
+            detail = f"{len(images)} images lie beside the class folders, {first} among them"
             hint = "put each into the folder of its class, or move them away"
             yield Finding("unlabelled", folder.relative_to(root), detail, "error", hint)
         elif images:
@@ -186,13 +204,20 @@ def _same_class(root: Path, class_folders: Sequence[ClassFolder]) -> Iterator[Fi
         first = spelt.setdefault((folder.path.parent, normal(folder.path.name)), folder)
         if first is not folder:
             detail = f"the same class as '{first.path.name}', spelt differently"
-            yield Finding("unknown", path, detail, "error", "merge the two, or give the classes different names")
+            yield Finding(
+                "unknown",
+                path,
+                detail,
+                "error",
+                "merge the two, or give the classes different names",
+            )
         same = real.setdefault(os.path.realpath(folder.path), folder)
         if same is not folder:
             detail = f"a link to what {same.path.relative_to(root).as_posix()} is, too"
             yield Finding("unknown", path, detail, "error", "remove the link")
         if composed(folder.path.name) != folder.label and first is folder:
-            yield Finding("unknown", path, f"'{folder.path.name}' is read as class {folder.label}", "note")
+            detail = f"'{folder.path.name}' is read as class {folder.label}"
+            yield Finding("unknown", path, detail, "note")
 
 
 def _unread(root: Path, base: Path) -> Iterator[Finding]:

@@ -1,4 +1,4 @@
-"""What must hold between the images of a folder: of classes, subjects and the parts of a split that is given."""
+"""What must hold between images: their classes, subjects, and parts of a split that is given."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from hemobench.datasets.names import PARTS, normal
 from hemobench.datasets.scan import Entry, Finding
 
 FOLDS = 6
-"""Of the bone-marrow paper's cross-validation, which is what a folder without a split is trained with."""
+"""Of the bone-marrow paper's cross-validation, which folders without a split are trained with."""
 
 
 def without_lone_part(images: Sequence[Entry]) -> list[Entry]:
-    """The images; where all are of the part to train on, as where the others came unlabelled, no split is given."""
+    """The images; no split is given where all are to be trained on, as where others are unlabelled."""
     lone = {entry.part for entry in images} == {"train"}
     return [replace(entry, part="") if lone else entry for entry in images]
 
@@ -35,7 +35,7 @@ def _spellings(classes: Sequence[str]) -> Iterator[Finding]:
 
 
 def _subjects(images: Sequence[Entry]) -> Iterator[Finding]:
-    """Subjects spelt in two ways would be two persons, and the split would leak; so it would with one in two parts."""
+    """Splits leak where one person is spelt in two ways, or is in two parts."""
     spelt: dict[str, str] = {}
     parts: dict[str, dict[str, Entry]] = defaultdict(dict)
     for entry in images:
@@ -49,9 +49,11 @@ def _subjects(images: Sequence[Entry]) -> Iterator[Finding]:
             yield Finding("subject", Path(), detail, "error", "spell the subject in one way")
     for subject, seen in parts.items():
         if len(seen) > 1:
-            detail = f"the subject {subject} is in the parts {' and '.join(sorted(seen))} of the split"
-            hint = "put all images of a subject into one part, or give no split: ours keep subjects whole"
-            yield Finding("subject", next(iter(seen.values())).path, detail, "error", hint)
+            parts_of = " and ".join(sorted(seen))
+            detail = f"the subject {subject} is in the parts {parts_of} of the split"
+            hint = "put a subject's images into one part, or give no split: ours keep subjects whole"
+            first_image = next(iter(seen.values()))
+            yield Finding("subject", first_image.path, detail, "error", hint)
 
 
 def _split(images: Sequence[Entry], classes: Sequence[str]) -> list[Finding]:
@@ -62,11 +64,13 @@ def _split(images: Sequence[Entry], classes: Sequence[str]) -> list[Finding]:
     if "" in parts:
         stray = next(entry for entry in images if not entry.part)
         count = sum(not entry.part for entry in images)
-        detail = f"lies in no part of the split that others lie in ({count} of {len(images)} images do so)"
+        share = f"{count} of {len(images)} images do so"
+        detail = f"lies in no part of the split that others lie in ({share})"
         return [Finding("split", stray.path, detail, "error", "give every image a part, or none")]
     if "train" not in parts:
         detail = f"the split has only {', '.join(sorted(parts))}: nothing to train on"
-        return [Finding("split", Path(), detail, "error", "add the part train, or name one part alone")]
+        hint = "add the part train, or name one part alone"
+        return [Finding("split", Path(), detail, "error", hint)]
     return list(_missing_from_parts(images, classes))
 
 
@@ -88,5 +92,7 @@ def _few(images: Sequence[Entry]) -> Iterator[Finding]:
     for label, groups in sorted(kept_together.items()):
         if label and len(groups) < FOLDS and images and not images[0].part:
             whose = "subjects" if images[0].person else "images"
-            detail = f"class {label} has {len(groups)} {whose}: in {FOLDS} folds, some are without it"
-            yield Finding("few", Path(), detail, "warning", "ask for fewer folds, or leave the class out")
+            size = f"class {label} has {len(groups)} {whose}"
+            detail = f"{size}: in {FOLDS} folds, some are without it"
+            hint = "ask for fewer folds, or leave the class out"
+            yield Finding("few", Path(), detail, "warning", hint)

@@ -24,7 +24,7 @@ LEFT_BEHIND = frozenset(
 
 
 def hidden(path: Path) -> bool:
-    """Left behind by a program: `.DS_Store`, `._x.bmp`, `.ipynb_checkpoints`, `__MACOSX`, `thumbnails`, `@eaDir`."""
+    """Left behind by a program: `.DS_Store`, `._x.bmp`, `.ipynb_checkpoints`, `__MACOSX`, `thumbnails`."""
     return path.name.startswith(".") or path.name.strip().lower() in LEFT_BEHIND
 
 
@@ -60,13 +60,15 @@ def folders(path: Path) -> list[Path]:
 
 def loose_images(folder: Path) -> list[Path]:
     """The images that lie in the folder itself."""
-    return [Path(entry) for entry in _scandir(folder) if is_image(Path(entry)) and not entry.is_dir()]
+    files = [entry for entry in _scandir(folder) if not entry.is_dir()]
+    return [Path(file) for file in files if is_image(Path(file))]
 
 
 def walk(path: Path, *, with_hidden: bool = True) -> Iterator[Path]:
     """All files below a folder, sorted within each folder; none where it is not a folder.
 
-    Links to folders are followed, but not upwards, and a folder that can be reached twice is walked once.
+    Links to folders are followed, but not upwards, and a folder that can be reached twice is walked
+    once.
 
     Args:
         path: Where to begin.
@@ -97,7 +99,8 @@ def images_below(path: Path) -> Iterator[Path]:
 def _unreadable(error: OSError) -> NoReturn:
     reason = error.strerror or str(error)
     raise BenchmarkError(
-        f"the folder {error.filename} cannot be read: {reason}", "give yourself the right to read it"
+        f"the folder {error.filename} cannot be read: {reason}",
+        "give yourself the right to read it",
     ) from error
 
 

@@ -27,21 +27,22 @@ _DECORATION = re.compile(r"^(data|dataset|images|imgs|split)_|_?(data|dataset|im
 
 
 def normal(name: str) -> str:
-    """A name without what people vary: case, spaces at the ends, spaces and hyphens for underscores.
+    """A name without what people vary: case, spaces at the ends, spaces or hyphens for underscores.
 
-    `Band-Neutrophil ` and `band_neutrophil` are one. Accented letters are composed (macOS takes them apart).
+    `Band-Neutrophil ` and `band_neutrophil` are one. Accented letters are composed (macOS takes
+    them apart).
     """
     return re.sub(r"[\s_-]+", "_", text(name).casefold())
 
 
 def part_name(name: str) -> Part:
-    """Which part of a split a folder's name says, as in `Train`, `val`, `test_set`; empty if none."""
+    """Which part of a split a folder's name says: `Train`, `val`, `test_set`; empty if none."""
     key = normal(name)
     return _PART_NAMES.get(key) or _PART_NAMES.get(_DECORATION.sub("", key), "")
 
 
 def text(name: str) -> str:
-    """A name as it is shown: accents composed, without spaces at the ends, with escapes for what is no text."""
+    """A name as it is shown: accents composed, no spaces at the ends, escapes for what is no text."""
     return printable(composed(name).strip())
 
 

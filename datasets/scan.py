@@ -25,12 +25,13 @@ class Finding:
     """Something to know about a folder.
 
     Attributes:
-        kind: `broken`, `missing`, `duplicate`, `two labels`, `mislabelled`, `unknown`, `count`, `size`, `stray`,
-            `altered`, `unlabelled`, `dropped`, `synthetic`, `name`, `table`, `split`, `subject`, `layout`, `few`,
-            `unread table`.
+        kind: `broken`, `missing`, `duplicate`, `two labels`, `mislabelled`, `unknown`, `count`,
+            `size`, `stray`, `altered`, `unlabelled`, `dropped`, `synthetic`, `name`, `table`,
+            `split`, `subject`, `layout`, `few`, `unread table`.
         path: The file or folder, relative to the root.
         detail: For people.
-        severity: `error`: a reader refuses the folder; `warning`: results may suffer; `note`: all is well.
+        severity: `error`: a reader refuses the folder; `warning`: results may suffer; `note`: all
+            is well.
         hint: What can be done about it; empty where that is plain.
     """
 
@@ -52,7 +53,8 @@ class Entry:
         fold: Official fold; -1 where there is none.
         test: Of an official held-out test set.
         person: What the subject is merged into, where several ids are one person.
-        part: Of the split that the folder or its table gives: `train`, `validation`, `test`; empty for none.
+        part: Of the split that the folder or its table gives: `train`, `validation`, `test`; empty
+            for none.
     """
 
     path: Path
@@ -129,7 +131,7 @@ def _in_two_classes(entries: Sequence[Entry], prints: Sequence[Fingerprint]) -> 
 
 
 def faults_of_names(scan: Scan) -> list[Finding]:
-    """Why a reader refuses the folder, as far as names tell: for `image_set` and for `verify`, which thus agree."""
+    """Why the folder is refused, as far as names tell: `image_set` and `verify` both ask here."""
     return [
         *(finding for finding in scan.findings if finding.severity == "error"),
         *_missing_classes(scan),
@@ -157,13 +159,14 @@ def _missing_classes(scan: Scan) -> Iterator[Finding]:
 
 
 def _unspeakable(entries: Sequence[Entry]) -> Iterator[Finding]:
-    """Names that are no text, as old archives leave them: they can be neither written down nor hashed."""
+    """Names that are no text, as old archives leave them: they cannot be written down."""
     for entry in entries:
         try:
             str(entry.path).encode("utf-8")
         except UnicodeEncodeError:
             detail = "the file's name is not valid UTF-8"
-            yield Finding("name", entry.path, detail, "error", "rename it; `convmv` does so for many")
+            hint = "rename it; `convmv` does so for many"
+            yield Finding("name", entry.path, detail, "error", hint)
 
 
 def connected(*columns: Iterable[Hashable]) -> NDArray[np.int64]:

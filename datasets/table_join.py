@@ -1,4 +1,4 @@
-"""A subject table and the images that it speaks of, put together: every image is listed, and every line has one."""
+"""A subject table and its images put together: every image is listed, every line has one."""
 
 from __future__ import annotations
 
@@ -13,11 +13,16 @@ from hemobench.datasets.scan import Entry, Finding
 from hemobench.datasets.subject_table import Row, SubjectTable
 
 
-def joined(images: Sequence[Entry], table: SubjectTable, root: Path, base: Path) -> tuple[list[Entry], list[Finding]]:
+def joined(
+    images: Sequence[Entry],
+    table: SubjectTable,
+    root: Path,
+    base: Path,
+) -> tuple[list[Entry], list[Finding]]:
     """The images as the table describes them, and where the two contradict each other.
 
-    A line names its image by a path from the table's own folder, from the root or from the base, or by its name alone
-    where only one image has that name.
+    A line names its image by a path from the table's own folder, from the root or from the base, or
+    by its name alone where only one image has that name.
 
     Args:
         images: All images, with the class and the part that their folders say, if any.
@@ -36,7 +41,8 @@ def joined(images: Sequence[Entry], table: SubjectTable, root: Path, base: Path)
             continue
         first = row_of.setdefault(candidates[0], row)
         if replace(first, line=0, file="") != replace(row, line=0, file=""):
-            detail = f"lines {first.line} and {row.line} contradict each other on {row.file}: {_differ(first, row)}"
+            lines = f"lines {first.line} and {row.line} contradict each other on {row.file}"
+            detail = f"{lines}: {_differ(first, row)}"
             findings.append(Finding("table", where, detail, "error", "keep the line that is right"))
     labels = {normal(row.label) for row in table.rows if row.label}
     described = []
@@ -47,7 +53,8 @@ def joined(images: Sequence[Entry], table: SubjectTable, root: Path, base: Path)
             described.append(_described(entry, row))
         else:
             detail = f"not listed in {table.path.name}"
-            findings.append(Finding("unlabelled", entry.path, detail, "error", "list it, or move it away"))
+            hint = "list it, or move it away"
+            findings.append(Finding("unlabelled", entry.path, detail, "error", hint))
     return described, findings
 
 
@@ -74,7 +81,8 @@ class _Lookup:
 
 def _not_one(where: Path, row: Row, candidates: Sequence[Path]) -> Finding:
     if candidates:
-        detail = f"line {row.line}: {len(candidates)} images are called {row.file}, {candidates[0]} among them"
+        several = f"{len(candidates)} images are called {row.file}, {candidates[0]} among them"
+        detail = f"line {row.line}: {several}"
         return Finding("table", where, detail, "error", "write the path from the table's folder")
     detail = f"line {row.line}: there is no image {row.file}"
     hint = "write the path from the table's folder, or remove the line"
@@ -93,10 +101,12 @@ def _contradictions(entry: Entry, row: Row, labels: set[str]) -> Iterator[Findin
     """What folders say against what the table says."""
     named = {normal(folder) for folder in entry.path.parts[:-1]} & labels
     if row.label and named and normal(row.label) not in named:
-        detail = f"lies in a folder of another class than the table says in line {row.line}: {row.label}"
+        said = f"in line {row.line}: {row.label}"
+        detail = f"lies in a folder of another class than the table says {said}"
         yield Finding("mislabelled", entry.path, detail, "error", "move it, or mend the table")
     if row.part and entry.part and row.part != entry.part:
-        detail = f"lies in the part {entry.part}, and is of the part {row.part} in the table's line {row.line}"
+        said = f"in the table's line {row.line}"
+        detail = f"lies in the part {entry.part}, and is of the part {row.part} {said}"
         yield Finding("split", entry.path, detail, "error", "move it, or mend the table")
 
 

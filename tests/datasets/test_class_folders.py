@@ -99,7 +99,9 @@ def upper_case_suffixes(root: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "make", [plain, nested, leftovers, subfolders, upper_case_suffixes], ids=lambda make: make.__name__
+    "make",
+    [plain, nested, leftovers, subfolders, upper_case_suffixes],
+    ids=lambda make: make.__name__,
 )
 @pytest.mark.parametrize("name", ["cells", "bone-marrow"])
 def test_what_is_read(tmp_path: Path, make: Callable[[Path], None], name: str) -> None:
@@ -319,7 +321,10 @@ REFUSED = [
     (two_spellings, "the same class as 'Blast', spelt differently"),
     (one_folder_twice, "a link to what blast is, too"),
     (part_and_classes, r"parts of a split \(train\) beside other folders \(blast, lymphocyte\)"),
-    (part_of_another_name, r"parts of a split \(TEST, TRAIN\) beside other folders \(TEST_SIMPLE\)"),
+    (
+        part_of_another_name,
+        r"parts of a split \(TEST, TRAIN\) beside other folders \(TEST_SIMPLE\)",
+    ),
     (part_twice, "two folders for one part of a split"),
     (nothing_to_train_on, "nothing to train on"),
     (class_that_is_not_trained, "no image of class unknown in the part train"),
@@ -432,7 +437,13 @@ def test_everybodys_names_are_not_the_barcelona_set(tmp_path: Path) -> None:
 
 
 def test_a_misspelt_folder_of_the_barcelona_set_is_named(tmp_path: Path) -> None:
-    prefixes = {"ig": "PMY", "Neutrophils": "SNE", "eosinophil": "EO", "Basophil": "BA", "platelet": "PLATELET"}
+    prefixes = {
+        "ig": "PMY",
+        "Neutrophils": "SNE",
+        "eosinophil": "EO",
+        "Basophil": "BA",
+        "platelet": "PLATELET",
+    }
     for folder, prefix in prefixes.items():
         pictures(tmp_path / folder, 1, f"{prefix}_{{}}.png")
     with pytest.raises(BenchmarkError, match="Neutrophils: not a class folder of the Barcelona set"):

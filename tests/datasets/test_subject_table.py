@@ -267,7 +267,12 @@ def test_a_split_that_contradicts_the_folders(cells: Path) -> None:
 
 
 @settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(st.one_of(st.binary(max_size=300), st.text(max_size=200).map(lambda text: f"file,label\n{text}".encode())))
+@given(
+    st.one_of(
+        st.binary(max_size=300),
+        st.text(max_size=200).map(lambda text: f"file,label\n{text}".encode()),
+    )
+)
 def test_bytes_of_any_kind_are_read_or_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "subjects.csv").write_bytes(content)
     try:
