@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from hemobench.datasets.verify import Report
 
 app = typer.Typer(name="data", help="Check, draw or download folders of cell images.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(metavar="TASK", help="c-nmc or bone-marrow.")]
+Name = Annotated[str, typer.Argument(metavar="TASK", help="c-nmc, bone-marrow or cells.")]
 SHOWN = 40
 
 
@@ -25,6 +25,8 @@ def verify(
     manifest: Annotated[Path | None, typer.Option(help="Checksums to hold it against; C-NMC's come along.")] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Decode only so many images, drawn at random.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet, a PNG.")] = None,
+    mapping: Annotated[str | None, typer.Option(help="bone-marrow: folders, mll or barcelona.")] = None,
+    table: Annotated[Path | None, typer.Option(help="Subject table; subjects.csv in DIR by default.")] = None,
     as_json: Json = False,
 ) -> None:
     """Hold a folder against what is known of the public data set; exit code 1 if a reader would refuse it."""
@@ -34,6 +36,8 @@ def verify(
     from hemobench.datasets.contact_sheet import contact_sheet
     from hemobench.datasets.verify import verify as check
 
+    given = {"mapping": mapping, "table": table}
+    options: dict[str, Any] = {option: value for option, value in given.items() if value is not None}
     with Progress(console=console(stderr=True), transient=True) as bar:
         task = bar.add_task("images", total=None)
         report = check(
@@ -42,6 +46,7 @@ def verify(
             manifest,
             sample=sample,
             progress=lambda done, total: bar.update(task, completed=done, total=total),
+            **options,
         )
     if as_json:
         print_json(report_as_json(report))
@@ -50,7 +55,7 @@ def verify(
     if not report.ok:
         raise typer.Exit(1)
     if sheet is not None:
-        contact_sheet(open_images(name, folder), sheet)
+        contact_sheet(open_images(name, folder, **options), sheet)
         sys.stderr.write(f"contact sheet: {sheet}\n")
 
 
@@ -90,7 +95,7 @@ def report_as_json(report: Report) -> dict[str, Any]:
         "sizes": {f"{width}x{height}": count for (width, height), count in report.sizes.items()},
         "checked": report.checked,
         "findings": [
-            {"severity": f.severity, "kind": f.kind, "path": f.path.as_posix(), "detail": f.detail}
+            {"severity": f.severity, "kind": f.kind, "path": f.path.as_posix(), "detail": f.detail, "hint": f.hint}
             for f in report.findings
         ],
     }
@@ -103,18 +108,29 @@ def render_report(report: Report) -> None:
     from rich.text import Text
 
     classes = sorted({name for part in report.counts.values() for name in part})
-    counts = Table(box=box.SIMPLE_HEAD, title=f"{report.images} images, layout {report.layout}", title_justify="left")
+    counts = Table(box=box.SIMPLE_HEAD)
     for title in ("class", *(part or "images" for part in report.counts)):
         counts.add_column(title, justify="left" if title == "class" else "right")
     for name in classes:
         counts.add_row(Text(name), *(str(found.get(name, 0)) for found in report.counts.values()))
     screen = console()
+    screen.print(Text(f"{report.images} images, layout {report.layout}"))
     screen.print(counts)
     sizes = ", ".join(f"{w} x {h}: {count}" for (w, h), count in sorted(report.sizes.items()))
     screen.print(Text(f"sizes: {sizes}; checksums compared: {report.checked}"))
     for finding in report.findings[:SHOWN]:
         where = f" {finding.path.as_posix()}" if finding.path.as_posix() != "." else ""
-        screen.print(Text(f"{finding.severity}: {finding.kind}:{where}: {finding.detail}"), soft_wrap=True)
+        hint = f" -> {finding.hint}" if finding.hint else ""
+        screen.print(Text(f"{finding.severity}: {finding.kind}:{where}: {finding.detail}{hint}"), soft_wrap=True)
     if len(report.findings) > SHOWN:
         screen.print(Text(f"… and {len(report.findings) - SHOWN} more findings; --json has all"))
-    screen.print(Text("a reader takes this folder" if report.ok else "a reader would refuse this folder"))
+    screen.print(Text(verdict(report)))
+
+
+def verdict(report: Report) -> str:
+    """What a reader will do with the folder, which is all that is promised; only the images seen can be known."""
+    seen = sum(report.sizes.values())
+    if not report.ok:
+        return f"{report.name} refuses this folder, for the errors above"
+    unseen = "" if seen == report.images else f", as far as the {seen} images that were decoded tell"
+    return f"{report.name} reads this folder{unseen}"
