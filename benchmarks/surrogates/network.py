@@ -30,7 +30,8 @@ class Training:
         decay: Decoupled weight decay.
         emphasis: How many times as much the objective's metrics at full length count as any other output.
         failure: How much the failure probability counts.
-        bootstrap: Whether every member sees configurations drawn with replacement, or each of them once.
+        share: Share of the configurations that a member sees; each sees others, so that they differ where little is
+            known.
     """
 
     members: int = 5
@@ -41,7 +42,7 @@ class Training:
     decay: float = 0.6
     emphasis: float = 60.0
     failure: float = 0.3
-    bootstrap: bool = True
+    share: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,7 @@ def activate(x: NDArray[Real]) -> NDArray[Real]:
 def train(problem: Problem, how: Training, seed: int) -> Arrays:
     """Train an ensemble; equal arguments give equal weights.
 
-    Every member starts elsewhere and sees other configurations, drawn with replacement, in another order.
+    Every member starts elsewhere and sees another share of the configurations, in another order.
 
     Returns:
         Weights and biases of the three layers, shapes (members, in, out) and (members, 1, out).
@@ -84,7 +85,7 @@ def train(problem: Problem, how: Training, seed: int) -> Arrays:
     parameters = _start(problem, how, np.random.default_rng(starts))
     moments = [(np.zeros_like(p), np.zeros_like(p)) for p in parameters]
     rng = np.random.default_rng(orders)
-    batches = _batches(_bootstrapped(problem.groups, how, rng), how, rng)
+    batches = _batches(_shared_out(problem.groups, how, rng), how, rng)
     for step in range(how.steps):
         rate = how.rate * 0.5 * (1 + math.cos(math.pi * step / how.steps))
         gradients = _gradients(problem, next(batches), parameters, how)
@@ -110,16 +111,17 @@ def _start(problem: Problem, how: Training, rng: np.random.Generator) -> Arrays:
     return parameters
 
 
-def _bootstrapped(groups: NDArray[np.int64], how: Training, rng: np.random.Generator) -> NDArray[np.int64]:
-    """Row numbers for each member, shape (members, n): all rows of configurations drawn with replacement.
+def _shared_out(groups: NDArray[np.int64], how: Training, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Row numbers for each member, shape (members, n): all rows of its share of the configurations.
 
-    Configurations have different numbers of rows: draws are cut, or begin anew, where n rows are together.
+    Configurations have different numbers of rows: shares begin anew where n rows are not yet together.
     """
     numbers, place = np.unique(groups, return_inverse=True)
     rows_of = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))[:-1])
+    count = math.ceil(how.share * len(numbers))
     drawn = []
     for _ in range(how.members):
-        chosen = rng.integers(len(numbers), size=len(numbers)) if how.bootstrap else rng.permutation(len(numbers))
+        chosen = rng.permutation(len(numbers))[:count]
         rows = np.concatenate([rows_of[number] for number in chosen.tolist()])
         drawn.append(np.resize(rows, len(groups)))
     return np.stack(drawn)

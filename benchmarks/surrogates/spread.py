@@ -29,8 +29,11 @@ def widening(table: Table, t: Targets, held: HeldOut, found: Repeats) -> float:
 
 
 def held_out_errors(table: Table, t: Targets, held: HeldOut, found: Repeats) -> tuple[Floats, Floats, Floats]:
-    """Of every configuration with trainings at full length: what the mean of its trainings' losses lies above the
-    held-out prediction, the members' variance about that prediction, and the variance of the mean by noise.
+    """Held-out errors of configurations, and what allows for them; each of shape (configurations,).
+
+    Returns:
+        By how much the mean of a configuration's trainings' losses lies above the held-out prediction, the members'
+        variance about that prediction, and the variance of the mean by noise.
     """
     rows = np.flatnonzero(t.reached[:, -1])
     _, place, counts = np.unique(t.groups[rows], return_inverse=True, return_counts=True)
