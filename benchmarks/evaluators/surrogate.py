@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from hemobench.benchmarks.benchmark import Benchmark
-from hemobench.benchmarks.evaluators.base import Cost, Outcome
+from hemobench.benchmarks.evaluator import Cost, Outcome
 from hemobench.benchmarks.evaluators.table import LEAST_SECONDS, epochs_asked
 from hemobench.benchmarks.surrogates.store import load
 from hemobench.benchmarks.surrogates.surrogate import Floats, Surrogate

@@ -18,7 +18,6 @@ from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.recorded import Artefacts, artefacts
 from hemobench.benchmarks.surrogates.alternatives import forest
-from hemobench.benchmarks.surrogates.reference import optimum, reference
 from hemobench.benchmarks.surrogates.store import save
 from hemobench.benchmarks.surrogates.trust import card as trust_card
 from hemobench.benchmarks.surrogates.trust import fitted

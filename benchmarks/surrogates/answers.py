@@ -13,7 +13,8 @@ from hemobench.benchmarks.surrogates.margins import smoothed
 from hemobench.benchmarks.surrogates.repeats import Repeats
 from hemobench.benchmarks.surrogates.targets import Targets, fraction
 from hemobench.benchmarks.tables.schema import Table
-from hemobench.benchmarks.task import Task, load_task
+from hemobench.benchmarks.tasks import load_task
+from hemobench.benchmarks.tasks.base import Task
 from hemobench.strategies.base import Config
 
 Floats = NDArray[np.float64]

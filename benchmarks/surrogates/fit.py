@@ -14,7 +14,7 @@ from hemobench.benchmarks.surrogates.spread import widening
 from hemobench.benchmarks.surrogates.surrogate import COPULA, NETWORK, About, Surrogate
 from hemobench.benchmarks.surrogates.targets import Targets, fraction, targets
 from hemobench.benchmarks.tables.schema import ALL_FOLDS, Table
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 
 FEWEST = 20

@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from hemobench.benchmarks.surrogates.targets import Targets
 from hemobench.benchmarks.tables.schema import Table
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.tasks import load_task
 
 Floats = NDArray[np.float64]
 

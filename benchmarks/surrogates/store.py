@@ -21,7 +21,7 @@ from hemobench.benchmarks.surrogates.copula import EPOCH_FACTORS, KNOTS, SCORES,
 from hemobench.benchmarks.surrogates.encode import Encoder
 from hemobench.benchmarks.surrogates.gaussian import FACTORS
 from hemobench.benchmarks.surrogates.surrogate import COPULA, GAUSSIAN, NETWORK, About, Surrogate
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 
 ARRAYS = {1: (*NETWORK, *GAUSSIAN), 2: (*NETWORK, *COPULA)}

@@ -27,7 +27,7 @@ from hemobench.benchmarks.surrogates.tails import with_error
 from hemobench.benchmarks.surrogates.targets import Targets, fraction, targets
 from hemobench.benchmarks.tables.check import describe_table
 from hemobench.benchmarks.tables.schema import Table
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.tasks import load_task
 from hemobench.strategies.base import Proposal, Status
 from hemobench.strategies.space import random_stream
 
