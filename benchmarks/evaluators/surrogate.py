@@ -10,20 +10,16 @@ from typing import Literal
 
 import numpy as np
 
-from hemobench.benchmarks import noise
 from hemobench.benchmarks.benchmark import Benchmark
 from hemobench.benchmarks.evaluator import Cost, Outcome, Truth
-from hemobench.benchmarks.evaluators.table import LEAST_SECONDS, epochs_asked, together
-from hemobench.benchmarks.surrogates.scatter import FACTORS, spread
+from hemobench.benchmarks.evaluators.table import LEAST_SECONDS, epochs_asked
 from hemobench.benchmarks.surrogates.store import load
-from hemobench.benchmarks.surrogates.surrogate import Floats, Prediction, Surrogate
+from hemobench.benchmarks.surrogates.surrogate import Floats, Surrogate
 from hemobench.benchmarks.surrogates.truth import noise_free
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config, Proposal, Status
 
 Member = Literal["seed", "mean"]
-FAILURE = 15
-"""Which of a trial's numbers decides whether it fails; the first `FACTORS` are the noise."""
 
 
 class SurrogateEvaluator:
@@ -65,8 +61,7 @@ class SurrogateEvaluator:
         sides = [name.partition(".") for name in about.outputs]
         self._validation = [(name, i) for i, (side, _, name) in enumerate(sides) if side == "validation"]
         self._test = [(name, i) for i, (side, _, name) in enumerate(sides) if side == "test"]
-        self._log_epochs = np.log(np.arange(1, about.full + 1))
-        self._looks = np.log(about.epochs)
+        self._names = [benchmark] if len(self._folds) == 1 else [f"{benchmark}/{fold}" for fold in self._folds]
         self._checksum = _checksum(surrogate)
 
     @property
@@ -86,8 +81,22 @@ class SurrogateEvaluator:
 
     def evaluate(self, proposal: Proposal, seed: int, *, trained: int = 0, limit: float = math.inf) -> Outcome:
         """Predict one proposal; see `Evaluator`. The whole curve is given, the epochs already trained too."""
-        epochs = epochs_asked(proposal, trained, self._surrogate.about.full)
-        return together([self._fold(proposal.config, seed, epochs, trained, fold) for fold in self._folds], {})
+        surrogate, config = self._surrogate, proposal.config
+        epochs = epochs_asked(proposal, trained, surrogate.about.full)
+        member = seed % surrogate.members if self._member == "seed" else None
+        expected = surrogate.predict_folds(config, epochs, self._folds, member=member)
+        drawn = surrogate.noise.draw(self._names, self._version, seed, config, epochs)
+        died = [self._death(*pair, epochs) for pair in zip(expected.failure, drawn.failure, strict=True)]
+        ends = [epochs if epoch is None else epoch for epoch in died]
+        cost = self._cost(expected.seconds, trained, ends)
+        first = next((epoch for epoch in died if epoch is not None), None)
+        if first is not None:
+            return Outcome(Status.DIVERGED, {}, {}, (), cost, f"failed by epoch {first}, as recorded trainings did")
+        figures, curves = surrogate.answer(expected, epochs, drawn)
+        validation, test = self._named(figures.round(6))
+        curve = curves.round(6)
+        along = curve[0] if len(curve) == 1 else curve.mean(axis=0)
+        return Outcome(Status.OK, validation, test, tuple(along.tolist()), cost)
 
     def noise_free(self, config: Config) -> tuple[Mapping[str, float], Mapping[str, float]]:
         """Validation and test metrics at full length without noise, whatever the seed: the mean of all members."""
@@ -98,46 +107,38 @@ class SurrogateEvaluator:
         validation, test = self.noise_free(config)
         return Truth(self._surrogate.task.objective.loss(validation), validation, test)
 
-    def _fold(self, config: Config, seed: int, epochs: int, trained: int, fold: int) -> Outcome:
-        member = seed % self._surrogate.members if self._member == "seed" else None
-        expected = self._surrogate.predict(config, epochs, fold=fold, member=member)
-        name = self._benchmark if len(self._folds) == 1 else f"{self._benchmark}/{fold}"
-        drawn = noise.draw(name, self._version, seed, config, epochs)
-        died = self._death(expected, drawn.trial[FAILURE], epochs)
-        cost = self._cost(expected, trained, epochs if died is None else died)
-        if died is not None:
-            return Outcome(Status.DIVERGED, {}, {}, (), cost, f"failed by epoch {died}, as recorded trainings did")
-        trial = np.array(drawn.trial[:FACTORS])
-        figures = self._surrogate.noise(expected.outputs, epochs, trial, float(drawn.epoch[-1])).round(6).tolist()
-        return Outcome(
-            status=Status.OK,
-            validation={name: figures[i] for name, i in self._validation},
-            test={name: figures[i] for name, i in self._test},
-            curve=self._curve(expected, trial, drawn.epoch),
-            cost=cost,
-        )
+    def _named(self, figures: Floats) -> tuple[dict[str, float], dict[str, float]]:
+        """Validation and test metrics of folds' figures, shape (F, M): of one as it is, of several as `over_folds`."""
+        if len(figures) == 1:
+            values = figures[0].tolist()
+            return {name: values[i] for name, i in self._validation}, {name: values[i] for name, i in self._test}
+        mean, deviation = figures.mean(axis=0).tolist(), figures.std(axis=0).tolist()
+        sides = []
+        for side in (self._validation, self._test):
+            means = {name: mean[i] for name, i in side}
+            sides.append(means | {f"{name}_std": deviation[i] for name, i in side})
+        return sides[0], sides[1]
 
-    def _death(self, expected: Prediction, z: float, epochs: int) -> int | None:
+    def _death(self, failure: Floats, z: float, epochs: int) -> int | None:
         """The recorded length by which a training has failed, if that is not after the length asked for."""
         about = self._surrogate.about
         if not about.failures:
             return None
         chance = 0.5 * (1 + math.erf(z / math.sqrt(2)))
-        place = int(np.searchsorted(expected.failure, chance, side="right"))
+        place = int(np.searchsorted(failure, chance, side="right"))
         return about.epochs[place] if place < len(about.epochs) and about.epochs[place] <= epochs else None
 
-    def _cost(self, expected: Prediction, trained: int, end: int) -> Cost:
-        at, about = self._surrogate.seconds_at, self._surrogate.about
-        before = round(float(at(expected.seconds, trained)), 6) if trained else 0.0
-        seconds = max(round(round(float(at(expected.seconds, end)), 6) - before, 6), LEAST_SECONDS)
-        return Cost(seconds, "predicted", about.device, min(round(about.evaluation_share * seconds, 6), seconds))
-
-    def _curve(self, expected: Prediction, trial: Floats, epoch: Floats) -> tuple[float, ...]:
-        """The headline after every epoch, with noise: linear in the epochs' logarithm between recorded lengths."""
-        at, looks, s = self._log_epochs[: len(epoch)], self._looks, self._surrogate.scatter
-        mean = np.interp(at, looks, expected.curve)
-        added = np.interp(at, looks, s.factors[:, :, -1] @ trial) + epoch * np.interp(at, looks, s.rest[:, -1])
-        return tuple(np.clip(mean + added * spread(mean) ** s.power[-1], 0.0, 1.0).round(6).tolist())
+    def _cost(self, seconds: Floats, trained: int, ends: Sequence[int]) -> Cost:
+        """The folds' costs from what was trained before to their ends, put together."""
+        at, share = self._surrogate.seconds_at, self._surrogate.about.evaluation_share
+        spent, evaluation = 0.0, 0.0
+        for path, end in zip(seconds, ends, strict=True):
+            before = round(float(at(path, trained)), 6) if trained else 0.0
+            own = max(round(round(float(at(path, end)), 6) - before, 6), LEAST_SECONDS)
+            spent += own
+            evaluation += min(round(share * own, 6), own)
+        spent = round(spent, 6)
+        return Cost(spent, "predicted", self._surrogate.about.device, min(round(evaluation, 6), spent))
 
 
 def _checksum(surrogate: Surrogate) -> str:

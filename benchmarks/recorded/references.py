@@ -1,90 +1,193 @@
-"""What regret on a surrogate is normalised by: what its optimum may show, and what random search is expected to."""
+"""What regret on a surrogate is normalised by: what real trainings reach, and what random search is expected to."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import islice
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.published import Reference
+from hemobench.benchmarks.surrogates.answers import Answers
+from hemobench.benchmarks.surrogates.support import support, support_limit
+from hemobench.benchmarks.surrogates.surrogate import Surrogate
+from hemobench.benchmarks.surrogates.trust import Fitted
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.strategies.base import Config, Proposal, Status
 from hemobench.strategies.space import active, default, random_stream
 
 Floats = NDArray[np.float64]
-CONFIGS, ROUNDS, POOL, RUNS = 5_000, 3_000, 1_000, 400
-BLOCKS = 10
+CONFIGS, ROUNDS, POOL, RUNS = 3_000, 2_000, 1_000, 400
 TRIALS = 400
 """Longest random search that is foreseen; beyond its budget the expected loss is flat."""
+NEAREST = 5
 
 
-def reference(evaluator: SurrogateEvaluator, task: Task, *, seed: int = 0) -> Reference:
+def reference(evaluator: SurrogateEvaluator, task: Task, recorded: Answers, *, seed: int = 0) -> Reference:
     """The reference of a surrogate's evaluator; equal arguments give equal references.
+
+    Regret 0 is the best recorded configuration's loss: not what its luckiest training showed, and not what an
+    extrapolating model promises, but the mean of its trainings, drawn towards the held-out prediction where that is
+    worse.
 
     Args:
         evaluator: With the benchmark's own name and version, which decide its noise.
         task: Its task.
-        seed: Of the search for the optimum and of the simulated random searches.
+        recorded: What the benchmark would answer from the recorded trainings.
+        seed: Of the simulated random searches.
     """
-    best_config = _optimum(evaluator, task, seed)
-    losses, hours = _pool(evaluator, task, seed)
-    budgets = np.geomspace(hours.mean(), TRIALS * hours.mean(), 25)
-    expected = _random_search(losses, hours, budgets, seed)
+    best = best_recorded(recorded)
+    trials = _pool(evaluator, task, seed)
+    budgets = np.geomspace(trials.hours.mean(), TRIALS * trials.hours.mean(), 25)
+    expected = _random_search(trials, budgets, seed)
     return Reference(
-        best_loss=round(_lowest_shown(evaluator, task, best_config), 6),
-        best_config=best_config,
-        trial_gpu_hours=round(float(hours.mean()), 6),
+        best_loss=round(float(reached(recorded)[best]), 6),
+        best_config=recorded.configs[best],
+        trial_gpu_hours=round(float(trials.hours.mean()), 6),
         random=tuple((round(float(b), 6), round(float(e), 6)) for b, e in zip(budgets, expected, strict=True)),
     )
 
 
-def _optimum(evaluator: SurrogateEvaluator, task: Task, seed: int) -> Config:
-    """The best of many random configurations, then of what changing one or two of its values at random gives."""
-    space, rng = task.space(), np.random.default_rng(np.random.SeedSequence([seed, 1]))
-    stream, names, complete = random_stream(space, seed), list(space), default(space)
+def reached(recorded: Answers) -> Floats:
+    """The loss that trainings of every configuration reach, shape (c,): never better than the mean of the real ones."""
+    return np.maximum(recorded.believed, recorded.mean)
+
+
+def best_recorded(recorded: Answers) -> int:
+    """Which configuration is best for sure: its loss is the lowest with its doubt on top."""
+    return int(np.argmin(reached(recorded) + recorded.doubt))
+
+
+def optimum(evaluator: SurrogateEvaluator, known: Fitted, *, seed: int = 0) -> dict[str, Any]:
+    """The surrogate's own optimum, for its card: where it is sure enough, and what was really trained near by.
+
+    The search adds the members' spread to the noise-free loss, and stays within what was recorded: an ensemble
+    promises most where it knows least.
+
+    Returns:
+        Plain data: the configuration, its noise-free `loss` and the members' `spread`; `distance` to the nearest
+        recorded configuration; `nearest`: of the nearest ones, distance, number of trainings, their mean loss, and
+        the surrogate's noise-free loss.
+    """
+    task, space = known.surrogate.task, known.surrogate.task.space()
+    limit = support_limit(known.table)
+    near = _within(known, limit)
 
     def loss(config: Config) -> float:
-        return task.objective.loss(evaluator.noise_free(config)[0])
+        if not near(config):
+            return float("inf")
+        mean, deviation = _loss_and_spread(evaluator, known.surrogate, known.folds, task, config)
+        return mean + deviation
 
-    found = [(loss(config), config) for config in islice(stream, CONFIGS)]
-    best_loss, best = min(found, key=lambda pair: pair[0])
+    best = _search(loss, space, seed)
+    mean, deviation = _loss_and_spread(evaluator, known.surrogate, known.folds, task, best)
+    return {
+        "config": dict(best),
+        "loss": round(mean, 6),
+        "spread": round(deviation, 6),
+        "distance": round(float(support(known.table, [best])[0]), 6),
+        "nearest": _nearest(evaluator, known, task, best),
+    }
+
+
+def _within(known: Fitted, limit: float) -> Callable[[Config], bool]:
+    from scipy.spatial import cKDTree
+
+    encoder = known.surrogate.encoder
+    places = encoder.many(list(known.table.configs().values())) * encoder.weights
+    tree = cKDTree(places)
+
+    def near(config: Config) -> bool:
+        return bool(tree.query(np.array(encoder.one(config)) * encoder.weights)[0] <= limit)
+
+    return near
+
+
+def _loss_and_spread(
+    evaluator: SurrogateEvaluator, surrogate: Surrogate, folds: tuple[int, ...], task: Task, config: Config
+) -> tuple[float, float]:
+    """The noise-free loss, and the deviation of the members' about their mean; without deviations over folds."""
+    full, names = surrogate.about.full, surrogate.about.outputs
+    weights = np.array([task.objective.weights.get(name.removeprefix("validation."), 0.0) for name in names])
+    each = []
+    for member in range(surrogate.members):
+        outputs = surrogate.predict_folds(config, full, folds, member=member).outputs
+        each.append(float(outputs.mean(axis=0) @ weights))
+    return float(task.objective.loss(evaluator.noise_free(config)[0])), float(np.std(each))
+
+
+def _search(loss: Callable[[Config], float], space: Any, seed: int) -> Config:
+    """The best of many random configurations, then of what changing one or two of its values at random gives."""
+    rng = np.random.default_rng(np.random.SeedSequence([seed, 1]))
+    stream, names, complete = random_stream(space, seed), list(space), default(space)
+    tried = [(loss(config), config) for config in islice(stream, CONFIGS)]
+    best_loss, best = min(tried, key=lambda pair: pair[0])
     for other in islice(stream, ROUNDS):
         taken = {name: other[name] for name in rng.choice(names, 2).tolist() if name in other}
         config = active(space, {**complete, **best, **taken})
-        if (reached := loss(config)) < best_loss:
-            best_loss, best = reached, config
+        reached_now = loss(config)
+        if reached_now < best_loss:
+            best_loss, best = reached_now, config
     return best
 
 
-def _lowest_shown(evaluator: SurrogateEvaluator, task: Task, best: Config) -> float:
-    """The lowest loss that `TRIALS` trainings of the optimum are expected to show.
+def _nearest(evaluator: SurrogateEvaluator, known: Fitted, task: Task, config: Config) -> list[dict[str, Any]]:
+    """The recorded answers of the configurations nearest to one."""
+    recorded, encoder = known.answers, known.surrogate.encoder
+    if recorded is None:
+        return []
+    places = encoder.many(recorded.configs) * encoder.weights
+    distances = np.sqrt(((places - np.array(encoder.one(config)) * encoder.weights) ** 2).sum(axis=1))
+    return [
+        {
+            "distance": round(float(distances[place]), 6),
+            "trainings": int(recorded.counts[place]),
+            "mean_loss": round(float(recorded.mean[place]), 6),
+            "surrogate": round(task.objective.loss(evaluator.noise_free(recorded.configs[place])[0]), 6),
+        }
+        for place in np.argsort(distances)[:NEAREST].tolist()
+    ]
 
-    Where seeds differ as much as configurations do, the lucky trial of a long search lies below the optimum's mean;
-    regret 0 must lie below both.
+
+@dataclass(frozen=True, slots=True)
+class _Trials:
+    """Random trials: losses as observed (infinite where a training failed) and without noise, and GPU-hours."""
+
+    observed: Floats
+    truth: Floats
+    hours: Floats
+
+
+def _pool(evaluator: SurrogateEvaluator, task: Task, seed: int) -> _Trials:
+    """Random trials, each with its own noise."""
+    configs = list(islice(random_stream(task.space(), seed + 1), POOL))
+    outcomes = [evaluator.evaluate(Proposal(config), run) for run, config in enumerate(configs)]
+    observed = [task.objective.loss(o.validation) if o.status is Status.OK else np.inf for o in outcomes]
+    truth = [task.objective.loss(evaluator.noise_free(config)[0]) for config in configs]
+    hours = [outcome.cost.gpu_seconds / 3600 for outcome in outcomes]
+    return _Trials(np.array(observed), np.array(truth), np.array(hours))
+
+
+def _random_search(trials: _Trials, budgets: Floats, seed: int) -> Floats:
+    """Mean noise-free loss of the incumbent at each budget, over searches drawn from the pool.
+
+    The incumbent is the trial with the lowest observed loss. Before a first trial it is the worst loss.
     """
-    outcomes = [evaluator.evaluate(Proposal(best), seed) for seed in range(BLOCKS * TRIALS)]
-    losses = [task.objective.loss(o.validation) if o.status is Status.OK else np.inf for o in outcomes]
-    return float(np.reshape(losses, (BLOCKS, TRIALS)).min(axis=1).mean())
-
-
-def _pool(evaluator: SurrogateEvaluator, task: Task, seed: int) -> tuple[Floats, Floats]:
-    """Observed losses (infinite where a training failed) and GPU-hours of random trials, each with its own noise."""
-    stream = islice(random_stream(task.space(), seed + 1), POOL)
-    outcomes = [evaluator.evaluate(Proposal(config), run) for run, config in enumerate(stream)]
-    losses = [task.objective.loss(o.validation) if o.status is Status.OK else np.inf for o in outcomes]
-    return np.array(losses), np.array([o.cost.gpu_seconds / 3600 for o in outcomes])
-
-
-def _random_search(losses: Floats, hours: Floats, budgets: Floats, seed: int) -> Floats:
-    """Mean incumbent's loss at each budget, over searches drawn from the pool; before a first trial, the worst loss."""
     rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
-    worst = losses[np.isfinite(losses)].max()
-    reached = []
+    count = len(trials.observed)
+    worst = trials.truth.max()
+    curves = []
     for _ in range(RUNS):
-        order = rng.integers(len(losses), size=2 * TRIALS)
-        best = np.minimum(np.minimum.accumulate(losses[order]), worst)
-        ended = np.searchsorted(np.cumsum(hours[order]), budgets, side="right")
-        reached.append(np.where(ended > 0, best[np.maximum(ended, 1) - 1], worst))
-    return np.asarray(np.mean(reached, axis=0))
+        order = rng.integers(count, size=2 * TRIALS)
+        lowest = np.minimum.accumulate(trials.observed[order])
+        # The incumbent is the trial at which the running minimum last fell.
+        fell = np.concatenate([[True], lowest[1:] < lowest[:-1]])
+        incumbent = np.maximum.accumulate(np.where(fell, np.arange(len(order)), 0))
+        truth = np.where(np.isfinite(lowest), trials.truth[order][incumbent], worst)
+        ended = np.searchsorted(np.cumsum(trials.hours[order]), budgets, side="right")
+        curves.append(np.where(ended > 0, truth[np.maximum(ended, 1) - 1], worst))
+    return np.asarray(np.mean(curves, axis=0))

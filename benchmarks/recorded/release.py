@@ -15,14 +15,15 @@ from pathlib import Path
 from typing import Any
 
 from hemobench.benchmarks.benchmark import load_benchmark
+from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.recorded import Artefacts, artefacts
-from hemobench.benchmarks.recorded.references import reference
 from hemobench.benchmarks.surrogates.alternatives import forest
-from hemobench.benchmarks.surrogates.fit import fit
 from hemobench.benchmarks.surrogates.store import save
-from hemobench.benchmarks.surrogates.trust import trust
+from hemobench.benchmarks.surrogates.trust import card as trust_card
+from hemobench.benchmarks.surrogates.trust import fitted
 from hemobench.benchmarks.tables.io import read_table, write_table
 from hemobench.benchmarks.tables.schema import Header
+from hemobench.errors import BenchmarkError
 
 SCHEMA = 1
 NOTES = {
@@ -63,22 +64,23 @@ def release(task: str, table: Path, parity: Path | None = None, *, to: Artefacts
     """
     files, read = to or artefacts(task), read_table(table)
     benchmark = load_benchmark(f"{task}@recorded")
-    surrogate = fit(read)
+    known = fitted(read, folds=benchmark.defaults.get("folds"))
+    if known.answers is None:
+        raise BenchmarkError(f"{table}: no configuration was recorded on all of the folds {known.folds}", "record more")
     if files.table.resolve() != table.resolve():
         write_table(read, files.table)
-    save(surrogate, files.surrogate)
+    save(known.surrogate, files.surrogate)
     kept = json.loads(files.card.read_bytes()).get("card", {}).get("parity") if files.card.exists() else None
+    answers = SurrogateEvaluator(known.surrogate, benchmark.name, benchmark.version, folds=known.folds)
     card = {
         "recorded": facts(read.header),
-        "trust": trust(read),
-        "alternatives": {"random forest": forest(read)},
+        "trust": {**trust_card(known), "optimum": optimum(answers, known)},
+        "alternatives": {"random forest": forest(read, known.folds)},
         "parity": json.loads(parity.read_bytes()) if parity else kept,
         "notes": list(NOTES.get(task, ())),
     }
-    from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
-
-    answers = SurrogateEvaluator(surrogate, benchmark.name, benchmark.version, **benchmark.defaults)
-    content = {"schema": SCHEMA, "reference": asdict(reference(answers, benchmark.task)), "card": card}
+    normal = reference(answers, benchmark.task, known.answers)
+    content = {"schema": SCHEMA, "reference": asdict(normal), "card": card}
     files.card.write_text(json.dumps(content, indent=1) + "\n")
     return card
 

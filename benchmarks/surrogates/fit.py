@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
+from hemobench.benchmarks.surrogates.held_out import PARTS, HeldOut, by_member, parts, predicted
+from hemobench.benchmarks.surrogates.margins import Residuals, copula, silent
 from hemobench.benchmarks.surrogates.network import Arrays, Training, problem_of, train
-from hemobench.benchmarks.surrogates.scatter import FACTORS, Scatter, deviations, scatter
-from hemobench.benchmarks.surrogates.surrogate import ARRAYS, About, Surrogate
-from hemobench.benchmarks.surrogates.targets import Floats, Targets, fraction, targets
+from hemobench.benchmarks.surrogates.repeats import Repeats, repeats
+from hemobench.benchmarks.surrogates.spread import widening
+from hemobench.benchmarks.surrogates.surrogate import COPULA, NETWORK, About, Surrogate
+from hemobench.benchmarks.surrogates.targets import Targets, fraction, targets
 from hemobench.benchmarks.tables.schema import ALL_FOLDS, Table
 from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
@@ -21,13 +23,14 @@ ENOUGH_REPEATS = 10
 """Repeated trainings below which noise is taken from held-out errors instead."""
 
 
-def fit(table: Table, *, seed: int = 0, how: Training | None = None) -> Surrogate:
+def fit(table: Table, *, seed: int = 0, how: Training | None = None, held: HeldOut | None = None) -> Surrogate:
     """Fit a surrogate to a table; equal arguments give equal surrogates.
 
     Args:
         table: What was recorded.
         seed: Of starts and orders of the training.
         how: Its settings; by default `chosen`.
+        held: What `cross_validated` gave for the same table, seed and settings; by default it is done here.
 
     Raises:
         BenchmarkError: If too little was recorded.
@@ -36,22 +39,77 @@ def fit(table: Table, *, seed: int = 0, how: Training | None = None) -> Surrogat
     if int(t.reached[:, -1].sum()) < FEWEST:
         raise BenchmarkError(f"fewer than {FEWEST} trainings in the table went on to the end", "record more")
     how = how or chosen(t, table, seed)
-    noise, source = _scatter(t, table, how, seed)
-    return _surrogate(t, table, how, seed, noise, source)
+    held = held or cross_validated(t, table, how, seed=seed)
+    fitted, repeated = network_surrogate(t, table, how, seed), repeats(t)
+    measured = len(repeated) >= ENOUGH_REPEATS
+    residuals = _between_seeds(t, fitted, repeated) if measured else _of_held_out(t, held)
+    noise = copula(residuals, _emphasised(table, t))
+    arrays = {name: np.asarray(getattr(noise, name), dtype=np.float32) for name in COPULA}
+    about = replace(
+        fitted.about,
+        noise="repeats" if measured else "residuals",
+        widening=widening(table, t, held, repeated) if measured else 1.0,
+    )
+    return Surrogate(about, {**fitted.arrays, **arrays})
 
 
 def network_surrogate(t: Targets, table: Table, how: Training, seed: int) -> Surrogate:
     """A surrogate of some of a table's rows, without noise: what cross-validation needs."""
-    looks, outputs = t.values.shape[1:]
-    silent = Scatter(np.zeros((looks, FACTORS, outputs)), np.zeros((looks, outputs)), np.zeros(outputs))
-    return _surrogate(t, table, how, seed, silent, "none")
-
-
-def _surrogate(t: Targets, table: Table, how: Training, seed: int, noise: Scatter, source: str) -> Surrogate:
-    parameters = network(t, table, how, seed)
-    arrays = dict(zip(ARRAYS, [*parameters, noise.factors, noise.rest, noise.power], strict=True))
-    about = _about(table, t, source, {"seed": seed, **asdict(how)})
+    silence = silent(*t.values.shape[1:])
+    arrays = dict(zip(NETWORK, network(t, table, how, seed), strict=True))
+    arrays |= {name: np.asarray(getattr(silence, name), dtype=np.float32) for name in COPULA}
+    about = _about(table, t, "none", {"seed": seed, **asdict(how)})
     return Surrogate(about, {name: np.asarray(array, dtype=np.float32) for name, array in arrays.items()})
+
+
+def cross_validated(t: Targets, table: Table, how: Training, *, count: int = PARTS, seed: int = 0) -> HeldOut:
+    """What is predicted of every configuration by a surrogate that was fitted to the other parts' alone."""
+    n, _, outputs = t.values.shape
+    held = HeldOut(np.zeros_like(t.values), np.zeros((how.members, n, outputs)), np.zeros(n), np.zeros(n))
+    for left_out in parts(t.groups, count, seed):
+        fitted, rest = network_surrogate(t.part(~left_out), table, how, seed), t.part(left_out)
+        held.outputs[left_out] = predicted(fitted, rest)
+        held.members[:, left_out] = by_member(fitted, rest)
+        _, held.seconds[left_out], held.failure[left_out] = fitted.predict_many(rest.inputs, int(t.epochs[-1]))
+    return held
+
+
+def _between_seeds(t: Targets, fitted: Surrogate, repeated: Repeats) -> Residuals:
+    """Residuals of repeated trainings: their size by seeds alone, their shape about what is expected of them.
+
+    A mean of few seeds follows their own luck, which bends the shape: each is drawn towards the prediction, as far as
+    predictions are the nearer to the truth (an empirical Bayes estimate).
+    """
+    rows, n = repeated.rows, repeated.counts[:, None, None]
+    expected = predicted(fitted, t)
+    variance = (repeated.differences**2).mean(axis=0)
+    misses = repeated.means - expected[rows]
+    wrong = np.maximum((misses**2).mean(axis=0) - (variance / n).mean(axis=0), 0.0)
+    share = wrong / np.maximum(wrong + variance / n, 1e-18)
+    centre = expected[rows] + share * misses
+    whole = t.reached.all(axis=1)
+    values = fraction(t.values)
+    return Residuals(
+        predicted=expected[rows],
+        shapes=values[rows] - centre,
+        squares=repeated.differences**2,
+        offsets=values[whole] - expected[whole],
+        offsets_at=expected[whole],
+    )
+
+
+def _of_held_out(t: Targets, held: HeldOut) -> Residuals:
+    """Errors on configurations that were not fitted to, in place of noise that nobody measured."""
+    whole = t.reached.all(axis=1)
+    errors, expected = fraction(t.values[whole]) - held.outputs[whole], held.outputs[whole]
+    return Residuals(expected, errors, errors**2, np.zeros_like(errors), expected)
+
+
+def _emphasised(table: Table, t: Targets) -> list[int]:
+    """Numbers of the outputs whose noise must go together as recorded: the objective's, the headline's, the curve."""
+    names = important(table)
+    wanted = {f"{side}.{name}" for side in ("validation", "test") for name in names}
+    return [i for i, output in enumerate(t.outputs) if output in wanted or i == len(t.outputs) - 1]
 
 
 def chosen(t: Targets, table: Table, seed: int) -> Training:
@@ -98,32 +156,6 @@ def network(t: Targets, table: Table, how: Training, seed: int) -> Arrays:
     weights[..., :known] *= deviation.astype(np.float32)
     biases[..., :known] = biases[..., :known] * deviation.astype(np.float32) + mean.astype(np.float32)
     return [*others, weights, biases]
-
-
-def _scatter(t: Targets, table: Table, how: Training, seed: int) -> tuple[Scatter, str]:
-    differences, means = deviations(t)
-    if len(differences) >= ENOUGH_REPEATS:
-        return scatter(differences, means), "repeats"
-    return scatter(*_held_out(t, table, how, seed)), "residuals"
-
-
-def _held_out(t: Targets, table: Table, how: Training, seed: int) -> tuple[Floats, Floats]:
-    """Errors on configurations that were not fitted to, and what was predicted; three parts, each left out once."""
-    errors, means = [], []
-    for left_out in parts(t.groups, 3, seed):
-        fitted = network_surrogate(t.part(~left_out), table, how, seed)
-        rest = t.part(left_out & t.reached.all(axis=1))
-        predicted = np.stack([fitted.predict_many(rest.inputs, epoch)[0] for epoch in t.epochs.tolist()], axis=1)
-        errors.append(fraction(rest.values) - predicted)
-        means.append(predicted)
-    return np.concatenate(errors), np.concatenate(means)
-
-
-def parts(groups: NDArray[np.int64], count: int, seed: int) -> list[NDArray[np.bool_]]:
-    """Rows shared out at random, all rows of a configuration to the same part; each as a mask, shape (n,)."""
-    numbers = np.unique(groups)
-    dealt = np.random.default_rng(np.random.SeedSequence([seed, count])).permutation(len(numbers)) % count
-    return [dealt[np.searchsorted(numbers, groups)] == part for part in range(count)]
 
 
 def _about(table: Table, t: Targets, noise: str, how: dict[str, object]) -> About:

@@ -30,6 +30,8 @@ class Training:
         decay: Decoupled weight decay.
         emphasis: How many times as much the objective's metrics at full length count as any other output.
         failure: How much the failure probability counts.
+        share: Share of the configurations that a member sees; each sees others, so that they differ where little is
+            known.
     """
 
     members: int = 5
@@ -40,6 +42,7 @@ class Training:
     decay: float = 0.6
     emphasis: float = 60.0
     failure: float = 0.3
+    share: float = 0.8
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,14 @@ class Problem:
         values: Standardised outputs, shape (n, o).
         weights: How much each counts, shape (n, o); 0 where it is unknown.
         failed: Shape (n, t).
+        groups: Number of the row's configuration, shape (n,).
     """
 
     inputs: Single
     values: Single
     weights: Single
     failed: Single
+    groups: NDArray[np.int64]
 
 
 Real = TypeVar("Real", bound=np.floating)
@@ -71,7 +76,7 @@ def activate(x: NDArray[Real]) -> NDArray[Real]:
 def train(problem: Problem, how: Training, seed: int) -> Arrays:
     """Train an ensemble; equal arguments give equal weights.
 
-    Every member starts elsewhere and sees the rows in another order.
+    Every member starts elsewhere and sees another share of the configurations, in another order.
 
     Returns:
         Weights and biases of the three layers, shapes (members, in, out) and (members, 1, out).
@@ -80,7 +85,7 @@ def train(problem: Problem, how: Training, seed: int) -> Arrays:
     parameters = _start(problem, how, np.random.default_rng(starts))
     moments = [(np.zeros_like(p), np.zeros_like(p)) for p in parameters]
     rng = np.random.default_rng(orders)
-    batches = _batches(len(problem.inputs), how, rng)
+    batches = _batches(_shared_out(problem.groups, how, rng), how, rng)
     for step in range(how.steps):
         rate = how.rate * 0.5 * (1 + math.cos(math.pi * step / how.steps))
         gradients = _gradients(problem, next(batches), parameters, how)
@@ -106,12 +111,29 @@ def _start(problem: Problem, how: Training, rng: np.random.Generator) -> Arrays:
     return parameters
 
 
-def _batches(rows: int, how: Training, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
-    """Endless batches of row numbers, shape (members, batch): each member goes through all rows in its own order."""
-    size = min(how.batch, rows)
+def _shared_out(groups: NDArray[np.int64], how: Training, rng: np.random.Generator) -> NDArray[np.int64]:
+    """Row numbers for each member, shape (members, n): all rows of its share of the configurations.
+
+    Configurations have different numbers of rows: shares begin anew where n rows are not yet together.
+    """
+    numbers, place = np.unique(groups, return_inverse=True)
+    rows_of = np.split(np.argsort(place, kind="stable"), np.cumsum(np.bincount(place))[:-1])
+    count = math.ceil(how.share * len(numbers))
+    drawn = []
+    for _ in range(how.members):
+        chosen = rng.permutation(len(numbers))[:count]
+        rows = np.concatenate([rows_of[number] for number in chosen.tolist()])
+        drawn.append(np.resize(rows, len(groups)))
+    return np.stack(drawn)
+
+
+def _batches(rows: NDArray[np.int64], how: Training, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """Endless batches of row numbers, shape (members, batch): each member goes through its rows in its own order."""
+    count = rows.shape[1]
+    size = min(how.batch, count)
     while True:
-        order = np.stack([rng.permutation(rows) for _ in range(how.members)])
-        for start in range(0, rows - size + 1, size):
+        order = rng.permuted(rows, axis=1)
+        for start in range(0, count - size + 1, size):
             yield order[:, start : start + size]
 
 
@@ -156,5 +178,6 @@ def problem_of(
         values=(((values - mean) / deviation) * known).astype(np.float32),
         weights=(flat * known).astype(np.float32),
         failed=t.failed.astype(np.float32) if t.failed.any() else np.zeros((n, 0), np.float32),
+        groups=t.groups,
     )
     return problem, (mean, deviation)

@@ -17,13 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
+from hemobench.benchmarks.surrogates.copula import EPOCH_FACTORS, KNOTS, SCORES, TRIAL_FACTORS
 from hemobench.benchmarks.surrogates.encode import Encoder
-from hemobench.benchmarks.surrogates.scatter import FACTORS
-from hemobench.benchmarks.surrogates.surrogate import ARRAYS, About, Surrogate
+from hemobench.benchmarks.surrogates.gaussian import FACTORS
+from hemobench.benchmarks.surrogates.surrogate import COPULA, GAUSSIAN, NETWORK, About, Surrogate
 from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 
-SCHEMA = 1
+ARRAYS = {1: (*NETWORK, *GAUSSIAN), 2: (*NETWORK, *COPULA)}
+"""The arrays of each format that is read; the last is written. Those of the first have Gaussian noise."""
+WIDEST, LARGEST_NOISE = 100.0, 2.0
 MAX_FILE_BYTES, MAX_ARRAY_BYTES, MAX_ABOUT_BYTES = 32 << 20, 32 << 20, 1 << 20
 MAX_MEMBERS, MAX_WIDTH = 100, 1024
 ABOUT = "about"
@@ -34,15 +37,25 @@ _about = TypeAdapter(About)
 
 def save(surrogate: Surrogate, path: Path) -> None:
     """Write a surrogate such that the file is there whole or not at all; equal ones give equal bytes."""
-    text = json.dumps({"schema": SCHEMA, **asdict(surrogate.about)}, sort_keys=True, allow_nan=False).encode()
+    schema = 1 if "power" in surrogate.arrays else 2
+    text = json.dumps(
+        {"schema": schema, **_described(surrogate.about, schema)}, sort_keys=True, allow_nan=False
+    ).encode()
     content = io.BytesIO()
-    members: dict[str, Any] = {name: surrogate.arrays[name] for name in ARRAYS}
+    members: dict[str, Any] = {name: surrogate.arrays[name] for name in ARRAYS[schema]}
     members[ABOUT] = np.frombuffer(text, np.uint8)
     np.savez_compressed(content, allow_pickle=False, **members)
     path.parent.mkdir(parents=True, exist_ok=True)
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     partial.write_bytes(content.getvalue())
     os.replace(partial, path)
+
+
+def _described(about: About, schema: int) -> dict[str, Any]:
+    described = asdict(about)
+    if schema == 1:
+        del described["widening"]
+    return described
 
 
 def load(path: Path) -> Surrogate:
@@ -55,9 +68,9 @@ def load(path: Path) -> Surrogate:
         if path.stat().st_size > MAX_FILE_BYTES:
             raise BenchmarkError(f"{path}: a surrogate has at most {MAX_FILE_BYTES:,} bytes", MEND)
         with zipfile.ZipFile(path) as file:
-            _check_members(file, path)
-            about = _read_about(_read(file, ABOUT, path, MAX_ABOUT_BYTES, np.dtype(np.uint8)).tobytes(), path)
-            arrays = {name: _read(file, name, path, MAX_ARRAY_BYTES, np.dtype(np.float32)) for name in ARRAYS}
+            schema = _format(file, path)
+            about = _read_about(_read(file, ABOUT, path, MAX_ABOUT_BYTES, np.dtype(np.uint8)).tobytes(), schema, path)
+            arrays = {name: _read(file, name, path, MAX_ARRAY_BYTES, np.dtype(np.float32)) for name in ARRAYS[schema]}
     except OSError as problem:
         raise BenchmarkError(f"{path}: {problem.strerror or problem}", "name a surrogate, an .npz file") from None
     except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, ValueError, SyntaxError) as wrong:
@@ -66,14 +79,16 @@ def load(path: Path) -> Surrogate:
     return Surrogate(about, arrays)
 
 
-def _check_members(file: zipfile.ZipFile, path: Path) -> None:
-    """Exactly our members, each within its size."""
-    wanted = {f"{name}.npy" for name in (*ARRAYS, ABOUT)}
+def _format(file: zipfile.ZipFile, path: Path) -> int:
+    """The format whose members these are, exactly, and within their size."""
     found = file.infolist()
-    if len(found) != len(wanted) or {info.filename for info in found} != wanted:
+    names = sorted(info.filename for info in found)
+    schemas = [s for s, arrays in ARRAYS.items() if names == sorted(f"{name}.npy" for name in (*arrays, ABOUT))]
+    if not schemas:
         raise BenchmarkError(f"{path}: not the arrays of a surrogate", MEND)
     if sum(info.file_size for info in found) > MAX_ARRAY_BYTES:
         raise BenchmarkError(f"{path}: decompressed, more than {MAX_ARRAY_BYTES:,} bytes", MEND)
+    return schemas[0]
 
 
 def _read(file: zipfile.ZipFile, name: str, path: Path, most: int, kind: np.dtype) -> NDArray:  # type: ignore[type-arg]
@@ -89,12 +104,15 @@ def _read(file: zipfile.ZipFile, name: str, path: Path, most: int, kind: np.dtyp
     return np.frombuffer(content.getvalue(), dtype=kind, offset=content.tell()).reshape(shape)
 
 
-def _read_about(text: bytes, path: Path) -> About:
+def _read_about(text: bytes, schema: int, path: Path) -> About:
+    """What is said about the arrays of a format."""
     try:
         document = json.loads(text)
-        schema = document.pop("schema", None)
-        if schema != SCHEMA:
-            raise BenchmarkError(f"{path}: schema {schema!r}; this hemobench reads {SCHEMA}", "upgrade hemobench")
+        said = document.pop("schema", None)
+        if said not in ARRAYS:
+            raise BenchmarkError(f"{path}: schema {said!r}; this hemobench reads {max(ARRAYS)}", "upgrade hemobench")
+        if said != schema:
+            raise BenchmarkError(f"{path}: schema {said} with the arrays of {schema}", MEND)
         about = _about.validate_python(document)
     except (ValueError, AttributeError, RecursionError, ValidationError) as problem:
         raise BenchmarkError(f"{path}: {str(problem).splitlines()[0][:200]}", MEND) from None
@@ -107,6 +125,7 @@ def _read_about(text: bytes, path: Path) -> About:
         and about.folds
         and 0 < about.seconds[0] <= about.seconds[1] < math.inf
         and 0 <= about.evaluation_share <= 1
+        and 0 < about.widening <= (WIDEST if schema > 1 else 1.0)
         and about.outputs[-1:] == ("curve",)
         and len(set(about.outputs)) == len(about.outputs)
         and all(name.partition(".")[0] in ("validation", "test") for name in about.outputs[:-1])
@@ -132,11 +151,29 @@ def _check_shapes(about: About, arrays: dict[str, NDArray[np.float32]], path: Pa
         "factors": (looks, FACTORS, outputs),
         "rest": (looks, outputs),
         "power": (outputs,),
+        "knots": (looks, outputs, KNOTS),
+        "margins": (looks, outputs, KNOTS, SCORES),
+        "trial": (looks, TRIAL_FACTORS, outputs),
+        "epoch": (looks, EPOCH_FACTORS, outputs),
     }
     if not (1 <= members <= MAX_MEMBERS and 1 <= width <= MAX_WIDTH):
         raise BenchmarkError(f"{path}: {members} members of width {width}", MEND)
-    for name, shape in expected.items():
-        if arrays[name].shape != shape:
-            raise BenchmarkError(f"{path}: array '{name}' of shape {arrays[name].shape}, not {shape}", MEND)
-        if not np.isfinite(arrays[name]).all():
+    for name, array in arrays.items():
+        if array.shape != expected[name]:
+            raise BenchmarkError(f"{path}: array '{name}' of shape {array.shape}, not {expected[name]}", MEND)
+        if not np.isfinite(array).all():
             raise BenchmarkError(f"{path}: array '{name}' holds what is no number", MEND)
+    _check_noise(arrays, path)
+
+
+def _check_noise(arrays: dict[str, NDArray[np.float32]], path: Path) -> None:
+    """Knots rise, margins are differences of fractions, and the scores' variances are 1."""
+    if "knots" not in arrays:
+        return
+    if not (np.diff(arrays["knots"], axis=2) > 0).all():
+        raise BenchmarkError(f"{path}: array 'knots' does not rise", MEND)
+    if np.abs(arrays["margins"]).max() > LARGEST_NOISE:
+        raise BenchmarkError(f"{path}: array 'margins' holds noise of more than {LARGEST_NOISE:g}", MEND)
+    size = (arrays["trial"] ** 2).sum(axis=1) + (arrays["epoch"] ** 2).sum(axis=1)
+    if np.abs(size - 1).max() > 1e-3:
+        raise BenchmarkError(f"{path}: arrays 'trial' and 'epoch' do not go together", MEND)

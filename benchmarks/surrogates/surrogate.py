@@ -2,23 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from hemobench.benchmarks.surrogates.copula import Copula, Drawn
 from hemobench.benchmarks.surrogates.encode import Encoder
+from hemobench.benchmarks.surrogates.gaussian import Gaussian
 from hemobench.benchmarks.surrogates.network import activate
-from hemobench.benchmarks.surrogates.scatter import Scatter, spread
 from hemobench.benchmarks.surrogates.targets import fraction
 from hemobench.benchmarks.tasks import load_task
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.strategies.base import Config
 
 Floats = NDArray[np.float64]
-ARRAYS = ("w1", "b1", "w2", "b2", "w3", "b3", "factors", "rest", "power")
+NETWORK = ("w1", "b1", "w2", "b2", "w3", "b3")
+COPULA = ("knots", "margins", "trial", "epoch")
+GAUSSIAN = ("factors", "rest", "power")
+"""Arrays of the ensemble, of the noise, and of the noise in files of the first format."""
 BATCH = 512
 STEP = 1e-6
 """Least relative growth of the cost from one length of training to the next."""
@@ -44,6 +48,8 @@ class About:
         failures: Whether trainings failed, so that the surrogate's may.
         noise: `repeats`: measured on repeated seeds; `residuals`: held-out errors, which it cannot exceed.
         fitted: Rows, configurations, seed and settings of the fit.
+        widening: Factor on the members' deviations from their mean that makes them as large as held-out errors, net
+            of noise; 1 in files of the first format.
     """
 
     task: str
@@ -61,11 +67,14 @@ class About:
     failures: bool
     noise: str
     fitted: Mapping[str, Any]
+    widening: float = 1.0
 
 
 @dataclass(frozen=True, slots=True)
 class Prediction:
     """What a training is expected to give, before noise; T lengths of training, M outputs.
+
+    Of several folds at once, every array has the folds in front.
 
     Attributes:
         outputs: Fractions at the length asked for, shape (M,).
@@ -85,8 +94,12 @@ class Surrogate:
 
     Args:
         about: What it was fitted to.
-        arrays: Weights and biases `w1, b1, w2, b2, w3, b3`, members first, outputs in logits; `factors`, `rest` and
-            `power` of the noise.
+        arrays: Weights and biases `w1, b1, w2, b2, w3, b3`, members first, outputs in logits; and those of the noise,
+            `knots`, `margins`, `trial`, `epoch` (or `factors`, `rest` and `power` of the first format).
+
+    Attributes:
+        members: How many members the ensemble has.
+        between: For every epoch from 0, between which recorded lengths it lies, and its share of the second.
     """
 
     def __init__(self, about: About, arrays: Mapping[str, NDArray[np.float32]]) -> None:
@@ -95,12 +108,19 @@ class Surrogate:
         self.task: Task = load_task(about.task)
         self.encoder = Encoder(self.task.space())
         wide = {name: array.astype(np.float64) for name, array in arrays.items()}
-        self.scatter = Scatter(wide["factors"], wide["rest"], wide["power"])
+        self.noise: Copula | Gaussian = (
+            Gaussian(*(wide[name] for name in GAUSSIAN))
+            if "power" in wide
+            else Copula(*(wide[name] for name in COPULA))
+        )
         self.members = len(wide["w2"])
         self._first, self._second = (wide["w1"], wide["b1"]), (wide["w2"], wide["b2"])
+        self._shares = _shares(self.members, about.widening), _shares(self.members, 1.0)
         self._last = self._split(wide["w3"], wide["b3"])
         self._epochs = np.array(about.epochs, float)
-        self._between = [_between(self._epochs, epoch) for epoch in range(about.full + 1)]
+        self.between = [_between(self._epochs, epoch) for epoch in range(about.full + 1)]
+        self._along = self._curve_places()
+        self._plans: dict[int, Any] = {}
         self._ramp = STEP * np.arange(len(about.epochs))
         self._bounds = np.log(about.seconds[0] / 2), np.log(about.seconds[1] * 2)
         self._fold_inputs = {
@@ -109,22 +129,31 @@ class Surrogate:
         }
 
     def _split(self, weights: Floats, biases: Floats) -> tuple[Floats, Floats, Floats, Floats]:
-        """The last layer by length of training, and what is wanted at all lengths: curve, seconds, failures.
+        """The last layer by length of training, the curve at all lengths beside, and seconds and failures at all.
 
         Biases are of each member, and of the mean of all in the last place.
         """
         looks, outputs = len(self.about.epochs), len(self.about.outputs)
-        curve = np.arange(looks) * outputs + outputs - 1
-        paths = np.concatenate([curve, np.arange(looks * outputs, weights.shape[2])])
+        known = looks * outputs
         scaled = weights / self.members
-        own = np.concatenate([biases.reshape(self.members, -1), biases.mean(axis=0).reshape(1, -1)])
-        by_look = scaled[..., : looks * outputs].reshape(*weights.shape[:2], looks, outputs)
+        by_look = np.moveaxis(scaled[..., :known].reshape(*weights.shape[:2], looks, outputs), 2, 0)
+        curve = np.moveaxis(by_look[..., -1], 0, -1)
+        figures = [np.concatenate([one, curve], axis=-1) for one in by_look]
+        own = biases.reshape(self.members, -1)
+        widened, plain = ((shares @ own) / self.members for shares in self._shares)
+        at_look = widened[:, :known].reshape(-1, looks, outputs)
+        along = np.broadcast_to(at_look[:, None, :, -1], (len(widened), looks, looks))
         return (
-            np.ascontiguousarray(np.moveaxis(by_look, 2, 0)),
-            own[:, : looks * outputs].reshape(-1, looks, outputs),
-            np.ascontiguousarray(scaled[..., paths]),
-            own[:, paths],
+            np.stack(figures),
+            np.concatenate([at_look, along], axis=2),
+            np.ascontiguousarray(scaled[..., known:]),
+            plain[:, known:],
         )
+
+    def _curve_places(self) -> tuple[NDArray[np.int64], NDArray[np.int64], Floats]:
+        """Between which recorded lengths every epoch lies, and its share of the second."""
+        low, high, share = (np.array(part) for part in zip(*self.between[1:], strict=True))
+        return low, high, share
 
     def encode(self, config: Config, fold: int) -> Floats:
         """A configuration on a fold as the network reads it, shape (d,)."""
@@ -137,15 +166,22 @@ class Surrogate:
             config: The configuration.
             epochs: Length of training.
             fold: Which fold; by default the first.
-            member: Which member of the ensemble; by default the mean of all (in logits).
+            member: Which member of the ensemble, its deviation from the mean widened; by default the mean of all (in
+                logits).
         """
-        vector = self.encode(config, self.about.folds[0] if fold is None else fold)
-        hidden = self._hidden(vector[None], member)
-        looks = len(self._epochs)
-        paths = _mix(hidden, self._last[2])[0] + self._last[3][_place(member)]
-        seconds, failure = self._monotone(paths[looks : 2 * looks], paths[2 * looks :])
-        outputs = fraction(self._outputs(hidden, epochs, member))[0]
-        return Prediction(outputs, fraction(paths[:looks]), seconds, failure)
+        one = self.predict_folds(config, epochs, (self.about.folds[0] if fold is None else fold,), member=member)
+        return Prediction(one.outputs[0], one.curve[0], one.seconds[0], one.failure[0])
+
+    def predict_folds(
+        self, config: Config, epochs: int, folds: Sequence[int], *, member: int | None = None
+    ) -> Prediction:
+        """What trainings on several folds are expected to give; every array has the folds in front."""
+        vector = self.encoder.one(config)
+        hidden = self._hidden(np.array([vector + self._fold_inputs[fold] for fold in folds]))
+        figures = fraction(self._figures(hidden, epochs, member))
+        seconds, failure = self._paths(hidden, member)
+        outputs = len(self.about.outputs)
+        return Prediction(figures[:, :outputs], figures[:, outputs:], seconds, failure)
 
     def predict_many(self, inputs: Floats, epochs: int, *, member: int | None = None) -> tuple[Floats, Floats, Floats]:
         """What many trainings are expected to give.
@@ -163,42 +199,64 @@ class Surrogate:
         return np.concatenate(outputs), np.concatenate(seconds), np.concatenate(failure)
 
     def _part(self, inputs: Floats, epochs: int, member: int | None) -> tuple[Floats, Floats, Floats]:
-        hidden, looks = self._hidden(inputs, member), len(self._epochs)
-        paths = _mix(hidden, self._last[2][..., looks:]) + self._last[3][_place(member), looks:]
-        seconds, failure = self._monotone(paths[:, :looks], paths[:, looks:])
-        at = self.seconds_at(seconds, epochs)
-        low, high, share = self.between(epochs)
+        hidden = self._hidden(inputs)
+        seconds, failure = self._paths(hidden, member)
+        low, high, share = self.between[epochs]
         chance = failure[:, low] * (1 - share) + failure[:, high] * share
-        return fraction(self._outputs(hidden, epochs, member)), at, chance
+        figures = self._figures(hidden, epochs, member)[:, : len(self.about.outputs)]
+        return fraction(figures), self.seconds_at(seconds, epochs), chance
 
-    def _hidden(self, inputs: Floats, member: int | None) -> Floats:
-        """The second layer's units, shape (members, n, width); where one member is chosen, all others are 0."""
+    def _hidden(self, inputs: Floats) -> Floats:
+        """The second layer's units, shape (members, n, width)."""
         (w1, b1), (w2, b2) = self._first, self._second
-        if member is None:
-            return np.asarray(activate(activate(inputs @ w1 + b1) @ w2 + b2))
-        only = slice(member, member + 1)
-        hidden = np.zeros((self.members, len(inputs), w2.shape[2]))
-        hidden[only] = self.members * activate(activate(inputs @ w1[only] + b1[only]) @ w2[only] + b2[only])
-        return hidden
+        return np.asarray(activate(activate(inputs @ w1 + b1) @ w2 + b2))
 
-    def _outputs(self, hidden: Floats, epochs: int, member: int | None) -> Floats:
-        """Logits at a length of training, linear in its logarithm between the recorded ones."""
-        low, high, share = self.between(epochs)
+    def _figures(self, hidden: Floats, epochs: int, member: int | None) -> Floats:
+        """Logits of the outputs at a length of training, linear in its logarithm between the recorded ones.
+
+        Behind them, the curve's at all recorded lengths.
+        """
+        if member is not None:
+            hidden = hidden * self._shares[0][member][:, None, None]
+        low, high, share = self.between[epochs]
         weights, biases = self._last[0], self._last[1][_place(member)]
-        outputs = _mix(hidden, weights[low]) + biases[low]
+        figures = _mix(hidden, weights[low]) + biases[low]
         if share:
-            outputs = (1 - share) * outputs + share * (_mix(hidden, weights[high]) + biases[high])
-        return np.asarray(outputs)
+            figures = (1 - share) * figures + share * (_mix(hidden, weights[high]) + biases[high])
+        return np.asarray(figures)
 
-    def between(self, epochs: int) -> tuple[int, int, float]:
-        """The recorded lengths around one, and how far it lies from the first to the second."""
-        return self._between[epochs]
+    def _paths(self, hidden: Floats, member: int | None) -> tuple[Floats, Floats]:
+        """Device-seconds and probability of failure at all recorded lengths, shape (n, T)."""
+        if member is not None:
+            hidden = hidden * self._shares[1][member][:, None, None]
+        looks = len(self._epochs)
+        paths = _mix(hidden, self._last[2]) + self._last[3][_place(member)]
+        return self._monotone(paths[:, :looks], paths[:, looks:])
+
+    def curve(self, curve: Floats, epochs: int) -> Floats:
+        """A curve at the recorded lengths, shape (..., T), at every epoch: linear in the epochs' logarithm."""
+        low, high, share = (part[:epochs] for part in self._along)
+        if not share.any():
+            return np.asarray(curve[..., low])
+        return np.asarray((1 - share) * curve[..., low] + share * curve[..., high])
+
+    def answer(self, expected: Prediction, epochs: int, drawn: Drawn) -> tuple[Floats, Floats]:
+        """Outputs and curve of trainings on F folds with the noise of one seed, of shapes (F, M) and (F, epochs).
+
+        Args:
+            expected: As from `predict_folds`.
+            epochs: Length of training.
+            drawn: As from `noise.draw`.
+        """
+        if epochs not in self._plans:
+            self._plans[epochs] = self.noise.plan(self.between, epochs)
+        return self.noise.answer(expected.outputs, self.curve(expected.curve, epochs), self._plans[epochs], drawn)
 
     def seconds_at(self, seconds: Floats, epochs: int) -> Floats:
         """Device-seconds from the start to a length of training: a power of it between the recorded ones."""
         if epochs < self._epochs[0]:
             return np.asarray(seconds[..., 0] * (epochs / self._epochs[0]))
-        low, high, share = self.between(epochs)
+        low, high, share = self.between[epochs]
         if not share:
             return np.asarray(seconds[..., low])
         return np.asarray(seconds[..., low] ** (1 - share) * seconds[..., high] ** share)
@@ -212,30 +270,14 @@ class Surrogate:
         chance = 1 / (1 + np.exp(np.minimum(-failure, 30.0)))
         return np.exp(rising), np.maximum.accumulate(chance, axis=-1)
 
-    def noise(self, outputs: Floats, epochs: int, trial: Floats, epoch: float) -> Floats:
-        """Outputs with the noise of one seed, within [0, 1], shape (M,).
 
-        Args:
-            outputs: Before noise.
-            epochs: Length of training.
-            trial: Standard normal numbers that all lengths share, shape (FACTORS,).
-            epoch: One more that belongs to this length.
-        """
-        low, high, share = self.between(epochs)
-        s = self.scatter
-        added = trial @ s.factors[low] + epoch * s.rest[low]
-        if share:
-            added = (1 - share) * added + share * (trial @ s.factors[high] + epoch * s.rest[high])
-        return np.asarray(np.minimum(np.maximum(outputs + added * spread(outputs) ** s.power, 0.0), 1.0))
+def _shares(members: int, widening: float) -> Floats:
+    """How much the members count, beside 1 for the mean, in each one's answer; in the last place, in the mean.
 
-    def noise_variance(self, outputs: Floats, epochs: int) -> Floats:
-        """Variance of the noise at some outputs, of their shape (..., M)."""
-        low, high, share = self.between(epochs)
-        s = self.scatter
-        factors = (1 - share) * s.factors[low] + share * s.factors[high]
-        rest = (1 - share) * s.rest[low] + share * s.rest[high]
-        size = (factors**2).sum(axis=0) + rest**2
-        return np.asarray(size * spread(outputs) ** (2 * s.power))
+    A member's answer is the mean and its own deviation from it, so many times as large. Shape (members + 1, members).
+    """
+    own = (1 - widening) + widening * members * np.eye(members)
+    return np.concatenate([own, np.ones((1, members))])
 
 
 def _place(member: int | None) -> int:

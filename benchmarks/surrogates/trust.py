@@ -2,94 +2,255 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import kendalltau, spearmanr
 
-from hemobench.benchmarks.surrogates.fit import chosen, network_surrogate, parts
+from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
+from hemobench.benchmarks.evaluators.table import folds_needed
+from hemobench.benchmarks.surrogates.answers import Answers, answers
+from hemobench.benchmarks.surrogates.constant import constant_answer
+from hemobench.benchmarks.surrogates.fit import chosen, cross_validated, fit
+from hemobench.benchmarks.surrogates.held_out import PARTS, HeldOut
+from hemobench.benchmarks.surrogates.losses import losses
 from hemobench.benchmarks.surrogates.network import Training
-from hemobench.benchmarks.surrogates.scatter import FACTORS, deviations, scatter, spread
+from hemobench.benchmarks.surrogates.noise_check import noise_table
+from hemobench.benchmarks.surrogates.repeats import Repeats, repeats
 from hemobench.benchmarks.surrogates.support import QUANTILE, support_limit
+from hemobench.benchmarks.surrogates.surrogate import Surrogate
+from hemobench.benchmarks.surrogates.tails import with_error
 from hemobench.benchmarks.surrogates.targets import Targets, fraction, targets
 from hemobench.benchmarks.tables.check import describe_table
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.benchmarks.tasks import load_task
+from hemobench.strategies.base import Proposal, Status
+from hemobench.strategies.space import random_stream
 
 Floats = NDArray[np.float64]
 TOP = 0.1
-DRAWS = 200
+DRAWS = 100
+POOL = 2000
+"""Random configurations whose answers stand for what random search draws from."""
+BEST_OF = (20, 100)
+SENSIBLE_DECADES = 1.5
+"""A learning rate within this of the best configuration's is sensible."""
+NORMAL_95 = 1.96
 
 
-def trust(table: Table, *, folds: int = 5, seed: int = 0, how: Training | None = None) -> dict[str, Any]:
-    """Cross-validate the surrogate of a table and put down what came of it.
+@dataclass(frozen=True, slots=True)
+class Fitted:
+    """A table with its surrogate and all that both are judged by.
 
-    Configurations are dealt to parts, all trainings of one to the same; each part is predicted by a surrogate that
-    was fitted to the others. Figures are of trainings at full length, means of the ensemble, and single recorded
-    trainings, whose own noise limits them: `ceiling` says how well the truth itself would do.
+    Attributes:
+        table: What was recorded.
+        targets: The same as arrays.
+        held: Cross-validated predictions.
+        repeated: The repeated trainings.
+        surrogate: Fitted to the whole table.
+        folds: What the benchmark puts together.
+        answers: Answers that were recorded; None where no configuration was on all of these folds.
+    """
+
+    table: Table
+    targets: Targets
+    held: HeldOut
+    repeated: Repeats
+    surrogate: Surrogate
+    folds: tuple[int, ...]
+    answers: Answers | None
+
+
+def fitted(
+    table: Table, *, folds: Sequence[int] | None = None, seed: int = 0, how: Training | None = None, parts: int = PARTS
+) -> Fitted:
+    """Fit a table's surrogate and cross-validate it by configuration.
 
     Args:
         table: What was recorded.
-        folds: Parts.
+        folds: What the benchmark puts together; by default as `folds_needed` says.
         seed: Of parts and fits.
-        how: Settings of the fits; by default chosen once, as `fit` does.
-
-    Returns:
-        Plain data. `loss`, `cost` and each metric under `metrics`: `r2`, `mae`, `spearman`, `kendall`, and under
-        `top` the same for the trainings with the lowest tenth of the recorded losses; costs are compared as logarithms,
-        so that their `mae` is nearly a relative error. `averaged`: the loss again, of means over the trainings of one
-        configuration: over seeds on one fold, and over folds with one seed. They hold less noise; answers that put
-        folds together come to the latter. `failures`, `noise`, `ceiling`, `support`, `table`: see there.
+        how: Settings of the fits; by default chosen once.
+        parts: In how many the configurations are dealt, all trainings of one to the same.
     """
     t = targets(table)
     how = how or chosen(t, table, seed)
-    full = t.epochs[-1]
-    outputs, seconds, chance = (
-        np.zeros((len(t.inputs), len(t.outputs))),
-        np.zeros(len(t.inputs)),
-        np.zeros(len(t.inputs)),
-    )
-    for left_out in parts(t.groups, folds, seed):
-        fitted = network_surrogate(t.part(~left_out), table, how, seed)
-        outputs[left_out], seconds[left_out], chance[left_out] = fitted.predict_many(t.inputs[left_out], int(full))
-    well = t.reached[:, -1]
-    names = [name for name in t.outputs if name != "curve"]
-    recorded = fraction(t.values[:, -1])
-    wanted, predicted = losses(table, t, recorded)[well], losses(table, t, outputs)[well]
-    noise, first = seed_noise(table, t), t.seeds[well] == 0
-    timed = t.timed[:, -1]
+    held, repeated = cross_validated(t, table, how, count=parts, seed=seed), repeats(t)
+    surrogate = fit(table, seed=seed, how=how, held=held)
+    answering = tuple(folds or folds_needed(load_task(table.header.task).objective.weights, table.metrics[0], table))
+    recorded = answers(table, t, held, repeated, answering, surrogate.about.widening)
+    return Fitted(table, t, held, repeated, surrogate, answering, recorded)
+
+
+def trust(table: Table, *, folds: int = PARTS, seed: int = 0, how: Training | None = None) -> dict[str, Any]:
+    """Cross-validate the surrogate of a table and put down what came of it; see `card`."""
+    return card(fitted(table, seed=seed, how=how, parts=folds), parts=folds, seed=seed)
+
+
+def card(known: Fitted, *, parts: int = PARTS, seed: int = 0) -> dict[str, Any]:
+    """What a surrogate's answers are worth.
+
+    Configurations were dealt to parts, all trainings of one to the same; each part was predicted by a surrogate that
+    was fitted to the others. All figures are of full length and of the folds that answer.
+
+    Returns:
+        Plain data. `loss`, `cost` and each metric under `metrics`, of single trainings: `r2`, `mae`, `spearman`,
+        `kendall`, and under `top` the same for the trainings with the lowest tenth of the recorded losses; costs are
+        compared as logarithms, so that their `mae` is nearly a relative error. `answers`: the same of what a trial
+        answers, with its noise and what limits it; see `_answered`. `noise`: measured and drawn, by epoch and quality.
+        `failures`, `support`, `table`: see there.
+    """
+    t, held, table = known.targets, known.held, known.table
+    here = np.isin(t.folds, known.folds)
+    well, timed = here & t.reached[:, -1], here & t.timed[:, -1]
+    recorded, predicted = fraction(t.values[well, -1]), held.outputs[well, -1]
+    wanted = losses(table, t, recorded)
     return {
-        "protocol": f"{folds} parts by configuration, seed {seed}, {int(full)} epochs",
-        "loss": agreement(wanted, predicted),
-        "averaged": {
-            "over seeds": averaged(t.groups[well] * len(t.folds) + t.folds[well], wanted, predicted),
-            "over folds": averaged(t.groups[well & (t.seeds == 0)], wanted[first], predicted[first]),
-        },
-        "cost": agreement(t.seconds[timed, -1], np.log(seconds[timed])),
+        "protocol": f"{parts} parts by configuration, seed {seed}, {int(t.epochs[-1])} epochs",
+        "folds": list(known.folds),
+        "loss": agreement(wanted, losses(table, t, predicted)),
+        "cost": agreement(t.seconds[timed, -1], np.log(held.seconds[timed])),
         "metrics": {
-            name: agreement(recorded[well, i], outputs[well, i], wanted)
+            name: agreement(recorded[:, i], predicted[:, i], wanted)
             for i, name in enumerate(t.outputs)
-            if name in names
+            if name != "curve"
         },
-        "failures": failures(t.failed[:, -1], chance),
-        "noise": noise,
-        "ceiling": ceiling(predicted, wanted, noise["measured"]),
+        "answers": _answered(known) if known.answers is not None else None,
+        "noise": {**noise_table(known.surrogate, t, known.repeated), "widening": known.surrogate.about.widening}
+        if len(known.repeated)
+        else None,
+        "failures": failures(t.failed[here, -1], held.failure[here]),
         "support": {"quantile": QUANTILE, "limit": support_limit(table)},
         "table": {k: v for k, v in describe_table(table).items() if k not in ("validation", "test", "header")},
     }
 
 
-def losses(table: Table, t: Targets, outputs: Floats) -> Floats:
-    """The task's loss of outputs, shape (n,).
+def _answered(known: Fitted) -> dict[str, Any]:
+    """What is known of a trial's answer.
 
-    Where a deviation over folds is known of no single fold, it is left out: the loss is then of the folds' own.
+    Returns:
+        `held_out`: agreement of one answer of each configuration with its held-out prediction; `ceiling`: the
+        Spearman correlation that the truth itself would reach; `covered`: how many of the held-out errors lie within
+        the 90 % that spread and noise allow; `intraclass`: the share of the variance that is no noise, among
+        configurations that fill the space; `like_the_best`: how many of these two trials cannot tell from the best;
+        `constant`, `tails`: see there.
     """
-    weights = load_task(table.header.task).objective.weights
-    known = {name.removeprefix("validation."): i for i, name in enumerate(t.outputs) if name.startswith("validation.")}
-    score = sum(weight * outputs[:, known[name]] for name, weight in weights.items() if name in known)
-    return np.asarray(1.0 - score)
+    a = known.answers
+    assert a is not None
+    filling = a.filling if a.filling.sum() >= FEWEST_FILLING else np.ones(len(a.filling), bool)
+    return {
+        "configurations": len(a.configs),
+        "filling": int(a.filling.sum()),
+        "held_out": agreement(a.first, a.predicted),
+        "ceiling": ceiling(a.predicted, a.first, a.noise),
+        "covered": round(_covered(a), 4),
+        "noise": {
+            "measured": _rounded(a.measured),
+            "repeated": a.repeated,
+            "drawn": _rounded(_drawn(known, a)),
+            "typical": round(float(np.sqrt((a.noise**2).mean())), 6),
+        },
+        "intraclass": _rounded(intraclass(a.first[filling], a.noise[filling])),
+        "like_the_best": _like_the_best(a),
+        "constant": _constant(known, a),
+        "tails": tails(known, a),
+    }
+
+
+FEWEST_FILLING = 20
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None else round(value, 6)
+
+
+def _covered(a: Answers) -> float:
+    """The share of configurations whose trainings' mean lies within 90 % of what spread and noise allow."""
+    allowed = 1.645 * np.sqrt(a.spread**2 + a.noise**2 / a.counts)
+    return float((np.abs(a.mean - a.predicted) <= allowed).mean())
+
+
+def _evaluator(known: Fitted, member: Any = "seed") -> SurrogateEvaluator:
+    name = known.surrogate.task.name
+    return SurrogateEvaluator(known.surrogate, f"{name}@card", 1, member=member, folds=known.folds)
+
+
+def _loss(evaluator: SurrogateEvaluator, objective: Any, config: Any, seed: int) -> float:
+    outcome = evaluator.evaluate(Proposal(config), seed)
+    return float(objective.loss(outcome.validation)) if outcome.status is Status.OK else float("nan")
+
+
+def _drawn(known: Fitted, a: Answers) -> float:
+    """Deviation between seeds of an answer of the surrogate's mean, over configurations at equal steps of rank."""
+    evaluator, objective = _evaluator(known, "mean"), known.surrogate.task.objective
+    order = np.argsort(a.predicted)[np.linspace(0, len(a.predicted) - 1, min(40, len(a.predicted))).astype(int)]
+    variances = []
+    for place in order.tolist():
+        drawn = [_loss(evaluator, objective, a.configs[place], seed) for seed in range(25)]
+        variances.append(np.nanvar(drawn, ddof=1))
+    return float(np.sqrt(np.nanmean(variances)))
+
+
+def intraclass(answered: Floats, noise: Floats) -> float | None:
+    """The share of single answers' variance that lies between configurations, of given deviations by noise."""
+    variance = float(np.var(answered, ddof=1)) if len(answered) > 1 else 0.0
+    return max(1 - float((noise**2).mean()) / variance, 0.0) if variance > 0 else None
+
+
+def _like_the_best(a: Answers) -> dict[str, Any]:
+    """How many of the configurations that fill the space one trial of each cannot tell from the best recorded one."""
+    best = int(np.argmin(a.believed))
+    limit = NORMAL_95 * np.sqrt(a.noise**2 + a.noise[best] ** 2)
+    alike = (a.believed - a.believed[best] <= limit) & a.filling
+    return {"count": int(alike.sum()), "of": int(a.filling.sum()), "noise_of_the_best": round(float(a.noise[best]), 6)}
+
+
+def _constant(known: Fitted, a: Answers) -> dict[str, Any] | None:
+    """The constant answer's headline metric, and the share of configurations that fill the space and beat it.
+
+    `share_sensible`: of those with a learning rate within `SENSIBLE_DECADES` of the best configuration's.
+    """
+    task = known.surrogate.task
+    constant = constant_answer(known.table, task.headline)
+    if constant is None or not a.filling.any():
+        return None
+    beaten = a.headline > constant
+    found = {"headline": constant, "share": round(float(beaten[a.filling].mean()), 4)}
+    rates = np.array([config.get("learning_rate", np.nan) for config in a.configs], dtype=float)
+    best = rates[int(np.argmin(a.believed))]
+    sensible = a.filling & (np.abs(np.log10(rates / best)) <= SENSIBLE_DECADES)
+    if sensible.any():
+        share = round(float(beaten[sensible].mean()), 4)
+        found |= {"share_sensible": share, "sensible": int(sensible.sum()), "best_rate": float(best)}
+    return found
+
+
+def tails(known: Fitted, a: Answers) -> dict[str, Any]:
+    """Expected lowest loss of the best of a few uniformly random trials, by the table and by the surrogate.
+
+    Returns:
+        By the number of trials: `table` and `surrogate`, each with its standard error, and `apart`: their difference
+        in standard errors of both together.
+    """
+    evaluator, task = _evaluator(known), known.surrogate.task
+    stream = islice(random_stream(task.space(), 1), POOL)
+    drawn = np.array([_loss(evaluator, task.objective, config, seed) for seed, config in enumerate(stream)])
+    drawn = np.where(np.isnan(drawn), np.nanmax(drawn), drawn)
+    recorded = a.first[a.filling]
+    found = {}
+    for count in BEST_OF:
+        if len(recorded) > count:
+            there, here = with_error(recorded, count), with_error(drawn, count)
+            found[str(count)] = {
+                "table": [round(x, 6) for x in there],
+                "surrogate": [round(x, 6) for x in here],
+                "apart": round((here[0] - there[0]) / float(np.hypot(there[1], here[1])), 2),
+            }
+    return found
 
 
 def agreement(recorded: Floats, predicted: Floats, order: Floats | None = None) -> dict[str, Any]:
@@ -103,27 +264,6 @@ def agreement(recorded: Floats, predicted: Floats, order: Floats | None = None) 
     rank = recorded if order is None else order
     top = rank <= np.quantile(rank, TOP)
     return {**_figures(recorded, predicted), "top": _figures(recorded[top], predicted[top])}
-
-
-SEVERAL = 3
-
-
-def averaged(groups: NDArray[np.int64], recorded: Floats, predicted: Floats) -> dict[str, Any]:
-    """Agreement of the means over groups of at least `SEVERAL` trainings.
-
-    Args:
-        groups: Number of each training's group, shape (n,).
-        recorded: Shape (n,).
-        predicted: Shape (n,).
-    """
-    _, place, counts = np.unique(groups, return_inverse=True, return_counts=True)
-    means = [np.bincount(place, values) / counts for values in (recorded, predicted)]
-    return agreement(*(mean[counts >= SEVERAL] for mean in means)) if (counts >= SEVERAL).any() else _none()
-
-
-def _none() -> dict[str, Any]:
-    empty = {"n": 0, "r2": None, "mae": None, "spearman": None, "kendall": None}
-    return {**empty, "top": dict(empty)}
 
 
 def _figures(recorded: Floats, predicted: Floats) -> dict[str, float | None]:
@@ -151,65 +291,35 @@ def failures(failed: NDArray[np.bool_], chance: Floats) -> dict[str, float | Non
     }
 
 
-def seed_noise(table: Table, t: Targets) -> dict[str, Any]:
-    """Deviation of the loss between seeds: as measured on repeated configurations, and as a surrogate draws it.
+def ceiling(predicted: Floats, recorded: Floats, noise: Floats) -> Mapping[str, float | None]:
+    """How well the truth itself would rank single noisy answers: what limits any surrogate.
 
-    `measured` is None where fewer than two seeds of any configuration were recorded; `folds` is the deviation between
-    the folds of a configuration with seed effects in it, None where there is one fold.
+    The predictions stand for the truth, spread about their mean until they and the noise have the recorded variance.
+
+    Args:
+        predicted: Shape (n,).
+        recorded: Single answers, shape (n,).
+        noise: Deviation of each by noise, shape (n,).
+
+    Returns:
+        `r2`: the share of the recorded variance that is no noise; `spearman` and `top_spearman`: between truth and
+        answers, overall and in the tenth that then is the best. None without noise.
     """
-    differences, means = deviations(t)
-    result: dict[str, Any] = {"repeated": len(differences), "measured": None, "drawn": None, "ratio": None}
-    if len(differences):
-        weights = _weights(table, t)
-        measured = float(np.sqrt(((differences[:, -1] @ weights) ** 2).mean()))
-        drawn = _drawn(table, t, means[:, -1], weights)
-        result |= {"measured": round(measured, 6), "drawn": round(drawn, 6), "ratio": round(drawn / measured, 3)}
-    return {**result, "folds": _between_folds(table, t)}
-
-
-def _weights(table: Table, t: Targets) -> Floats:
-    """What turns deviations of outputs into those of the loss, shape (M,)."""
-    identity = np.eye(len(t.outputs))
-    return losses(table, t, identity) - losses(table, t, np.zeros_like(identity))
-
-
-def _drawn(table: Table, t: Targets, means: Floats, weights: Floats) -> float:
-    """Deviation of the loss over seeds that noise like the surrogate's has, at the repeated configurations' means."""
-    s = scatter(*deviations(t))
-    rng = np.random.default_rng(np.random.SeedSequence(0))
-    drawn = rng.standard_normal((DRAWS, FACTORS)) @ s.factors[-1] + rng.standard_normal((DRAWS, 1)) * s.rest[-1]
-    scaled = drawn * spread(means)[:, None] ** s.power
-    return float(np.sqrt(((scaled @ weights) ** 2).mean()))
-
-
-def _between_folds(table: Table, t: Targets) -> float | None:
-    loss = losses(table, t, fraction(t.values[:, -1]))
-    well = t.reached[:, -1]
-    variances = []
-    for group in np.unique(t.groups[well]):
-        rows = well & (t.groups == group)
-        means = [loss[rows & (t.folds == fold)].mean() for fold in np.unique(t.folds[rows])]
-        variances += [np.var(means, ddof=1)] if len(means) > 1 else []
-    return round(float(np.sqrt(np.mean(variances))), 6) if variances else None
-
-
-def ceiling(predicted: Floats, recorded: Floats, noise: float | None) -> Mapping[str, float | None]:
-    """How well the truth itself would agree with single noisy trainings.
-
-    `r2`: the share of the recorded losses' variance that is no noise. `spearman` and `top_spearman`: between the
-    predictions, taken for the truth, and the same with drawn noise, overall and in the tenth that then is the best.
-    """
-    if noise is None:
+    variance = float(np.var(recorded))
+    if not noise.any() or not variance or not float(np.var(predicted)):
         return {"r2": None, "spearman": None, "top_spearman": None}
+    share = max(1 - float((noise**2).mean()) / variance, 0.0)
+    scale = np.sqrt(share * variance / np.var(predicted))
+    truth = predicted.mean() + scale * (predicted - predicted.mean())
     rng = np.random.default_rng(np.random.SeedSequence(1))
     overall, best = [], []
-    for _ in range(DRAWS // 4):
-        noisy = predicted + noise * rng.standard_normal(len(predicted))
+    for _ in range(DRAWS):
+        noisy = truth + noise * rng.standard_normal(len(truth))
         top = noisy <= np.quantile(noisy, TOP)
-        overall.append(spearmanr(predicted, noisy)[0])
-        best.append(spearmanr(predicted[top], noisy[top])[0])
+        overall.append(spearmanr(truth, noisy)[0])
+        best.append(spearmanr(truth[top], noisy[top])[0])
     return {
-        "r2": round(1 - noise**2 / float(np.var(recorded)), 4),
-        "spearman": round(float(np.mean(overall)), 4),
-        "top_spearman": round(float(np.mean(best)), 4),
+        "r2": round(share, 4),
+        "spearman": round(float(np.nanmean(overall)), 4),
+        "top_spearman": round(float(np.nanmean(best)), 4),
     }

@@ -29,9 +29,11 @@ def noise_free(surrogate: Surrogate, config: Config, folds: Sequence[int]) -> tu
         Validation and test metrics by name, fractions.
     """
     full = surrogate.about.full
-    outputs = np.array([surrogate.predict(config, full, fold=fold).outputs for fold in folds])
+    predicted = surrogate.predict_folds(config, full, folds).outputs
+    offset, noise = surrogate.noise.moments(predicted, surrogate.between[full])
+    outputs = np.clip(predicted + offset, 0.0, 1.0)
     mean = outputs.mean(axis=0).round(6).tolist()
-    deviation = _shown_deviation(outputs, surrogate.noise_variance(outputs, full)).round(6).tolist()
+    deviation = _shown_deviation(outputs, noise).round(6).tolist()
     sides: dict[str, Metrics] = {"validation": {}, "test": {}}
     for i, output in enumerate(surrogate.about.outputs[:-1]):
         side, _, name = output.partition(".")
@@ -41,10 +43,10 @@ def noise_free(surrogate: Surrogate, config: Config, folds: Sequence[int]) -> tu
     return sides["validation"], sides["test"]
 
 
-def _shown_deviation(outputs: Floats, variance: Floats) -> Floats:
+def _shown_deviation(outputs: Floats, noise: Floats) -> Floats:
     """The deviation over folds that noisy trainings show on average, shape (M,); both arguments of shape (folds, M).
 
-    Independent noise of variance v adds (k - 1) / k of it to the (population's) variance of k values.
+    Independent noise of deviation s adds (k - 1) / k of s * s to the (population's) variance of k values.
     """
     share = (len(outputs) - 1) / len(outputs)
-    return np.asarray(np.sqrt(outputs.var(axis=0) + share * variance.mean(axis=0)))
+    return np.asarray(np.sqrt(outputs.var(axis=0) + share * (noise**2).mean(axis=0)))
