@@ -65,7 +65,7 @@ def recommend(
     """Answer the question: which strategy, at this budget?"""
     from hemobench.benchmarks.benchmark import load_benchmark
     from hemobench.reports import needs
-    from hemobench.reports.pairwise import ROPE
+    from hemobench.reports.statistics.pairwise import ROPE
     from hemobench.reports.recommend import as_json as plain
     from hemobench.reports.recommend import recommend as answer_of
     from hemobench.reports.wording import in_words

@@ -18,8 +18,7 @@ from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.results import Results
 from hemobench.benchmarks.task import Task, load_task
 from hemobench.reports.curves import hours_to_targets, incumbents
-from hemobench.reports.inference import censored_median
-from hemobench.reports.statistics import (
+from hemobench.reports.statistics.bootstrap import (
     Array,
     Estimate,
     bootstrap,
@@ -28,6 +27,7 @@ from hemobench.reports.statistics import (
     interval,
     ranks,
 )
+from hemobench.reports.statistics.hypothesis_tests import censored_median
 
 RANDOM = "random"
 

@@ -14,7 +14,7 @@ from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.budget import ACCOUNTS
 from hemobench.benchmarks.results import Results
 from hemobench.reports.curves import final_incumbent, incumbents
-from hemobench.reports.statistics import Array
+from hemobench.reports.statistics.bootstrap import Array
 
 ASKED_AT_ONCE = 50_000
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hemobench.reports.statistics import Array
+from hemobench.reports.statistics.bootstrap import Array
 
 TREES = 32
 

@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from hemobench.benchmarks.results import Results
 from hemobench.reports.anytime import Race, rank_curves, regret_curves
 from hemobench.reports.curves import final_incumbent
-from hemobench.reports.statistics import Array, Estimate, interquartile_mean
+from hemobench.reports.statistics.bootstrap import Array, Estimate, interquartile_mean
 from hemobench.reports.tables import plain
 from hemobench.reports.wording import hours_text
 

@@ -21,15 +21,15 @@ from hemobench.reports.boards import Board
 from hemobench.reports.cards import Card, card_of
 from hemobench.reports.curves import only_incumbents, with_trials
 from hemobench.reports.figures import Figure, Table, final_figure, gap_figure, number, rank_figure, regret_figure
-from hemobench.reports.inference import critical_difference
 from hemobench.reports.leaderboard import leaderboard
-from hemobench.reports.pairwise import ROPE, Comparison, Verdict, against, all_pairs, mirrored, power_note
 from hemobench.reports.paper_figures import parts
 from hemobench.reports.papers import Measured, claims_of, of_races
 from hemobench.reports.parallel_section import parallel_section
 from hemobench.reports.phases import startup_trials
 from hemobench.reports.recommend import Recommendation, recommend
-from hemobench.reports.statistics import ranks
+from hemobench.reports.statistics.bootstrap import ranks
+from hemobench.reports.statistics.hypothesis_tests import critical_difference
+from hemobench.reports.statistics.pairwise import ROPE, Comparison, Verdict, against, all_pairs, mirrored, power_note
 from hemobench.reports.tables import ABSENT, COLUMNS, fitting, plain, title
 from hemobench.reports.trial_figures import history_figures, hours_figure, importance_figure, parallel_figure
 from hemobench.reports.validation import Validation

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from hemobench.benchmarks.results import Results
 from hemobench.reports.anytime import RANDOM, Race
 from hemobench.reports.fanova import main_effects
-from hemobench.reports.statistics import Array, interval
+from hemobench.reports.statistics.bootstrap import Array, interval
 from hemobench.strategies.space import Numeric, choices, numeric
 
 DRAWS = 12

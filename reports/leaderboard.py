@@ -21,7 +21,7 @@ from hemobench.benchmarks.task import load_task
 from hemobench.reports.boards import OVERALL, Board, HoursToRandom, Row, Spread
 from hemobench.reports.contests import Contest, Outside, contests_of, in_all, mean_of
 from hemobench.reports.curves import hours_to_targets
-from hemobench.reports.statistics import Array, Estimate, mean_over_groups, mean_ranks, ranks
+from hemobench.reports.statistics.bootstrap import Array, Estimate, mean_over_groups, mean_ranks, ranks
 
 RANDOM = "random"
 FEW_SEEDS = 5

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from hemobench.reports.anytime import RANDOM
 from hemobench.reports.columns import counted, plain
-from hemobench.reports.inference import holm, seeds_needed
 from hemobench.reports.leaderboard import few_seeds
 from hemobench.reports.parallel import Change, ParallelCost
+from hemobench.reports.statistics.hypothesis_tests import holm, seeds_needed
 
 LEVEL = 0.05
 

@@ -14,7 +14,7 @@ from hemobench.benchmarks.subject import MEMBER
 from hemobench.errors import BenchmarkError
 from hemobench.reports.agreement import DRAWS, Agreement, Members, Span, agreement, firsts, members, repeatability, span
 from hemobench.reports.calibration import Retraining
-from hemobench.reports.statistics import Array, bootstrap_means
+from hemobench.reports.statistics.bootstrap import Array, bootstrap_means
 
 SCHEMA = 1
 DIGITS = 6

@@ -14,9 +14,9 @@ from hemobench.errors import BenchmarkError
 from hemobench.reports.anytime import RANDOM, Race, races
 from hemobench.reports.boards import plain
 from hemobench.reports.curves import hours_to_targets, incumbents_at
-from hemobench.reports.inference import censored_median
-from hemobench.reports.pairwise import ROPE, Comparison, against, power_note
-from hemobench.reports.statistics import Array, paired_bootstrap, probability_of_best
+from hemobench.reports.statistics.bootstrap import Array, paired_bootstrap, probability_of_best
+from hemobench.reports.statistics.hypothesis_tests import censored_median
+from hemobench.reports.statistics.pairwise import ROPE, Comparison, against, power_note
 
 SCHEMA = 1
 

@@ -16,7 +16,7 @@ from hemobench.benchmarks.task import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.reports.anytime import Race, races
 from hemobench.reports.gate.asks import answer_digests, ask_digests, coverage
-from hemobench.reports.statistics import Array
+from hemobench.reports.statistics.bootstrap import Array
 
 DIGITS = 9
 """Decimals to which figures are rounded, so that equal runs have equal ones in whatever order sums were taken."""

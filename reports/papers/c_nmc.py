@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from hemobench.reports.anytime import RANDOM
-from hemobench.reports.pairwise import against
 from hemobench.reports.papers.claims import C_NMC, Claim, Printed, unprinted
 from hemobench.reports.papers.measured import Measured
 from hemobench.reports.papers.printed import (
@@ -20,6 +19,7 @@ from hemobench.reports.papers.printed import (
     THREE_RUNS_CV,
     TOP_FIVE,
 )
+from hemobench.reports.statistics.pairwise import against
 
 TASK, TPE = "c-nmc", "optuna-tpe"
 ALTERNATIVES = ("hyperopt-tpe", "smac", "skopt-gp", RANDOM)

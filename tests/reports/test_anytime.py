@@ -11,7 +11,7 @@ from scipy import stats
 
 from hemobench.benchmarks.results import Results
 from hemobench.reports.anytime import areas, hours_to_random, races, rank_curves, regret_curves, speed_ups
-from hemobench.reports.statistics import ranks
+from hemobench.reports.statistics.bootstrap import ranks
 
 Run = Callable[..., Any]
 Collect = Callable[..., Results]

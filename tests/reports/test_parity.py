@@ -17,7 +17,7 @@ from hemobench.reports.agreement import agreement, kendall, members, repeatabili
 from hemobench.reports.calibration import calibration, unlike
 from hemobench.reports.parity import Parity, as_data, completed, contest
 from hemobench.reports.parity_words import in_words
-from hemobench.reports.statistics import Array
+from hemobench.reports.statistics.bootstrap import Array
 from hemobench.strategies.base import Status
 
 NAMES = ("a", "b", "c", "d", "e")

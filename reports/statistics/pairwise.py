@@ -13,8 +13,14 @@ from typing import Literal
 
 import numpy as np
 
-from hemobench.reports.inference import holm, paired_differences, seeds_needed, signed_rank_sum, signed_rank_test
-from hemobench.reports.statistics import Array, paired_bootstrap, probability_of_improvement
+from hemobench.reports.statistics.bootstrap import Array, paired_bootstrap, probability_of_improvement
+from hemobench.reports.statistics.hypothesis_tests import (
+    holm,
+    paired_differences,
+    seeds_needed,
+    signed_rank_sum,
+    signed_rank_test,
+)
 
 ALPHA = 0.05
 ROPE = 0.5

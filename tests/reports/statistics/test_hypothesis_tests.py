@@ -11,7 +11,8 @@ from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from hemobench.errors import BenchmarkError
-from hemobench.reports.inference import (
+from hemobench.reports.statistics.bootstrap import bootstrap, bootstrap_means, probability_of_best
+from hemobench.reports.statistics.hypothesis_tests import (
     EXACT_UP_TO,
     censored_median,
     critical_difference,
@@ -21,8 +22,7 @@ from hemobench.reports.inference import (
     signed_rank_sum,
     signed_rank_test,
 )
-from hemobench.reports.pairwise import ALPHA, Comparison, against, all_pairs, mirrored, power_note
-from hemobench.reports.statistics import bootstrap, bootstrap_means, probability_of_best
+from hemobench.reports.statistics.pairwise import ALPHA, Comparison, against, all_pairs, mirrored, power_note
 
 
 @settings(max_examples=60, deadline=None)
@@ -47,7 +47,7 @@ def test_with_ties_they_are_scipys_permutation_test(values: np.ndarray) -> None:
 def test_many_seeds_go_over_to_the_normal_approximation_smoothly(monkeypatch, shift: float) -> None:
     values = np.round(np.random.default_rng(1).normal(shift, 1, EXACT_UP_TO + 20), 1)  # with ties and zeros
     approximate = signed_rank_test(values)
-    monkeypatch.setattr("hemobench.reports.inference.EXACT_UP_TO", 1000)
+    monkeypatch.setattr("hemobench.reports.statistics.hypothesis_tests.EXACT_UP_TO", 1000)
     assert approximate == pytest.approx(signed_rank_test(values), rel=0.1, abs=1e-5)
     assert approximate != signed_rank_test(values)
 
