@@ -1,4 +1,4 @@
-"""Which strategies differ, which are equivalent, and which cannot be told apart yet: within one race.
+"""Which strategies differ, which are equivalent, and which cannot be told apart yet: within one comparison.
 
 The unit is the point: a hundredth of the task's score, `100 * (1 - loss)`, which on C-NMC is a percentage point of
 accuracy, and on bone marrow one of the paper's criterion.
@@ -13,14 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from hemobench.reports.statistics.bootstrap import Array, paired_bootstrap, probability_of_improvement
-from hemobench.reports.statistics.hypothesis_tests import (
-    holm,
-    paired_differences,
-    seeds_needed,
-    signed_rank_sum,
-    signed_rank_test,
-)
+from hemobench.reports.statistics.bootstrap import Array, improvements
+from hemobench.reports.statistics.hypothesis_tests import holm
+from hemobench.reports.statistics.student import equivalence_p, mean_interval, two_sided_p
 
 ALPHA = 0.05
 ROPE = 0.5
@@ -29,8 +24,10 @@ ROPE = 0.5
 It is the deviation over the folds of the bone-marrow paper's best set (Table 1: micro F1 83.4 ± 0.5): what a change
 of the split alone does to a configuration is no reason to prefer a strategy.
 """
+LEAST_SEEDS = 5
+"""Seeds below which nothing is called different or equivalent: a t-test of fewer rests on normal noise alone."""
 
-Verdict = Literal["better", "worse", "equivalent", "undecided"]
+Relation = Literal["better", "worse", "equivalent", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,15 +38,16 @@ class Comparison:
         one: Label.
         other: Label.
         difference: Mean points by which `one` is better; `None` if no seed has a result of both.
-        low: Lower end of its 95 % paired-bootstrap interval.
+        low: Lower end of its 95 % interval (Student's t, paired); `None` below two such seeds.
         high: Upper end.
-        improvement: Probability that `one` is better on a seed, ties counting half.
-        p: Of Wilcoxon's signed-rank test, exact, zero differences dropped.
+        improvement: Share of seeds on which `one` is better, ties counting half; a missing result is the worst.
+        p: Of the two-sided paired t-test; 1 below two seeds.
         p_holm: The same, adjusted for the number of comparisons.
+        p_equivalent: Of two one-sided tests of the region, adjusted likewise.
         zeros: Seeds in which both are equal.
-        missing: Seeds in which one of the two has no result; that is worse than any result.
-        verdict: Of `one`. `equivalent`: the interval lies within the region of practical equivalence, whatever
-            `p_holm` says. `better` or `worse`: `p_holm` is at most 0.05. Else `undecided`.
+        missing: Seeds in which one of the two has no result.
+        verdict: Of `one`. `equivalent`: `p_equivalent` is at most 0.05, whatever `p_holm` says. `better` or
+            `worse`: `p_holm` is. Else, below five seeds, and where a result is missing, `undecided`.
     """
 
     one: str
@@ -60,35 +58,42 @@ class Comparison:
     improvement: float
     p: float
     p_holm: float
+    p_equivalent: float
     zeros: int
     missing: int
-    verdict: Verdict
+    verdict: Relation
 
 
-def all_pairs(losses: Array, strategies: Sequence[str], rope: float = ROPE, seed: int = 0) -> list[Comparison]:
+def all_pairs(losses: Array, strategies: Sequence[str], rope: float = ROPE) -> list[Comparison]:
     """Every strategy against every later one, adjusted for all of them together.
 
     Args:
         losses: `(seeds, strategies)`; NaN is a run without a result.
         strategies: Labels.
         rope: Points within which strategies are equivalent.
-        seed: Of the bootstrap.
     """
-    return _compared(losses, strategies, list(combinations(range(len(strategies)), 2)), rope, seed)
+    pairs = list(combinations(range(len(strategies)), 2))
+    points = [_points(losses[:, one], losses[:, other]) for one, other in pairs]
+    tests = [
+        (float(two_sided_p(found)), float(equivalence_p(found, rope))) if len(found) else (1.0, 1.0) for found in points
+    ]
+    differ = holm([test[0] for test in tests])
+    same = holm([test[1] for test in tests])
+    return [
+        _comparison(losses, strategies, pair, points[k], (tests[k][0], float(differ[k]), float(same[k])))
+        for k, pair in enumerate(pairs)
+    ]
 
 
-def against(
-    control: str, losses: Array, strategies: Sequence[str], rope: float = ROPE, seed: int = 0
-) -> list[Comparison]:
-    """Every other strategy against one, adjusted for these comparisons only; see `all_pairs`."""
-    base = list(strategies).index(control)
-    pairs = [(place, base) for place in range(len(strategies)) if place != base]
-    return _compared(losses, strategies, pairs, rope, seed)
+def against(control: str, pairs: Sequence[Comparison]) -> list[Comparison]:
+    """Every other strategy against one, in the order of the pairs, with the adjustment for all of them."""
+    turned = [mirrored(pair) if pair.one == control else pair for pair in pairs]
+    return [pair for pair in turned if pair.other == control]
 
 
 def mirrored(comparison: Comparison) -> Comparison:
     """The same comparison, seen from the other strategy."""
-    turned: dict[Verdict, Verdict] = {"better": "worse", "worse": "better"}
+    turned: dict[Relation, Relation] = {"better": "worse", "worse": "better"}
     low, high = comparison.low, comparison.high
     return Comparison(
         one=comparison.other,
@@ -99,70 +104,57 @@ def mirrored(comparison: Comparison) -> Comparison:
         improvement=1 - comparison.improvement,
         p=comparison.p,
         p_holm=comparison.p_holm,
+        p_equivalent=comparison.p_equivalent,
         zeros=comparison.zeros,
         missing=comparison.missing,
         verdict=turned.get(comparison.verdict, comparison.verdict),
     )
 
 
-def power_note(seeds: int, tests: int) -> str:
-    """Why no difference can be called, if there are too few seeds for it; else empty."""
-    needed = seeds_needed(tests, ALPHA)
-    if seeds >= needed:
-        return ""
-    return (
-        f"With {seeds} seed{'s' * (seeds != 1)} no test can call a difference among {tests} "
-        f"comparison{'s' * (tests != 1)}, however large it is: that takes {needed} seeds."
-    )
-
-
-def _compared(
-    losses: Array, strategies: Sequence[str], pairs: Sequence[tuple[int, int]], rope: float, seed: int
-) -> list[Comparison]:
-    differences = [paired_differences(losses[:, one], losses[:, other]) for one, other in pairs]
-    p_values = [signed_rank_test(difference) for difference in differences]
-    adjusted = holm(p_values)
-    return [
-        _comparison(losses, strategies, pair, differences[k], (p_values[k], float(adjusted[k])), rope, seed)
-        for k, pair in enumerate(pairs)
-    ]
+def _points(losses: Array, others: Array) -> Array:
+    """Points by which the first is better, on the seeds on which both have a result."""
+    found = 100 * (others - losses)
+    return found[np.isfinite(found)]
 
 
 def _comparison(
     losses: Array,
     strategies: Sequence[str],
     pair: tuple[int, int],
-    differences: Array,
-    p: tuple[float, float],
-    rope: float,
-    seed: int,
+    points: Array,
+    p: tuple[float, float, float],
 ) -> Comparison:
-    one, other = pair
-    points = 100 * differences[np.isfinite(differences)]
-    missing = int(np.isnan(losses[:, [one, other]]).any(axis=1).sum())
-    ends: tuple[float | None, float | None, float | None] = (None, None, None)
-    if len(points):
-        estimate = paired_bootstrap(points, seed=seed)
-        ends = (float(estimate.value), float(estimate.low), float(estimate.high))
+    one, other = losses[:, pair[0]], losses[:, pair[1]]
+    missing = int((np.isnan(one) | np.isnan(other)).sum())
+    mean, low, high = _ends(points)
     return Comparison(
-        strategies[one],
-        strategies[other],
-        *ends,
-        improvement=float(probability_of_improvement(losses[:, one], losses[:, other], seed).value),
+        one=strategies[pair[0]],
+        other=strategies[pair[1]],
+        difference=mean,
+        low=low,
+        high=high,
+        improvement=float(improvements(one, other).mean()),
         p=p[0],
         p_holm=p[1],
-        zeros=int((differences == 0).sum()),
+        p_equivalent=p[2],
+        zeros=int((points == 0).sum()),
         missing=missing,
-        verdict=_verdict(differences, ends, p[1], missing, rope),
+        verdict="undecided" if missing or len(points) < LEAST_SEEDS else _relation(points, p[1], p[2]),
     )
 
 
-def _verdict(
-    differences: Array, ends: tuple[float | None, float | None, float | None], p_holm: float, missing: int, rope: float
-) -> Verdict:
-    _, low, high = ends
-    if len(differences) > 1 and not missing and low is not None and high is not None and -rope <= low <= high <= rope:
+def _ends(points: Array) -> tuple[float | None, float | None, float | None]:
+    if not len(points):
+        return None, None, None
+    estimate = mean_interval(points)
+    if len(points) == 1:
+        return float(estimate.value), None, None
+    return float(estimate.value), float(estimate.low), float(estimate.high)
+
+
+def _relation(points: Array, p_holm: float, p_equivalent: float) -> Relation:
+    if p_equivalent <= ALPHA:
         return "equivalent"
     if p_holm > ALPHA:
         return "undecided"
-    return "better" if signed_rank_sum(differences) > 0 else "worse"
+    return "better" if points.mean() > 0 else "worse"

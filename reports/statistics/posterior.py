@@ -4,7 +4,7 @@ The model, for seed s and strategy j:
 
     score[s, j] = block[s] + mean[j] + noise[s, j]      noise[s, j] ~ Normal(0, variance[j])
     mean[j] ~ Normal(centre, spread**2)                 centre flat
-    spread / noise: 0 with probability 0.1 (all equal), else half-Cauchy with scale 0.5
+    spread / noise: 0 with probability 0.05 (all equal), else half-Cauchy with scale 0.5
 
 A block is what a seed gives to all strategies alike. Since the centre is flat, blocks cancel: contrasts of the means
 have the same posterior whatever the blocks are, so only the variances are estimated without them. They are shrunk
@@ -27,7 +27,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from hemobench.reports.statistics.bootstrap import Array
 
-EQUAL = 0.1
+EQUAL = 0.05
 """Prior probability that all strategies have the same mean."""
 SCALE = 0.5
 """Scale of the half-Cauchy prior of the spread of means, in standard deviations of one seed's noise."""
@@ -139,9 +139,7 @@ def _log_likelihoods(observed: Array, errors: Array, spreads: Array) -> Array:
     return np.asarray((np.log(precision).sum(axis=2) - np.log(total) - misfit) / 2)
 
 
-def _chosen(
-    log_weights: Array, draws: int, generator: Generator
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _chosen(log_weights: Array, draws: int, generator: Generator) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Places in a table drawn by their weights, evenly (systematic resampling): rows and columns."""
     weights = np.exp(log_weights - log_weights.max())
     ends = np.cumsum(weights.ravel())
