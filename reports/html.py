@@ -29,14 +29,14 @@ from hemobench.reports.phases import startup_trials
 from hemobench.reports.recommend import Recommendation, recommend
 from hemobench.reports.statistics.bootstrap import ranks
 from hemobench.reports.statistics.hypothesis_tests import critical_difference
-from hemobench.reports.statistics.pairwise import ROPE, Comparison, Verdict, against, all_pairs, mirrored, power_note
+from hemobench.reports.statistics.pairwise import ROPE, Comparison, Relation, against, all_pairs, mirrored
 from hemobench.reports.tables import ABSENT, COLUMNS, fitting, plain, title
 from hemobench.reports.trial_figures import history_figures, hours_figure, importance_figure, parallel_figure
 from hemobench.reports.validation import Validation
 from hemobench.reports.wording import hours_text, in_words
 
 TEMPLATES = files("hemobench.reports") / "templates"
-_SIGNS: Mapping[Verdict, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?"}
+_SIGNS: Mapping[Relation, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?"}
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,6 @@ class Section:
     histories: list[Figure]
     matrix: list[tuple[str, list[tuple[str, str, str] | None]]]
     control: Table | None
-    power: str
     card: Card | None
     provenance: list[tuple[str, str]]
 
@@ -199,7 +198,7 @@ def _section(
     headers = _headers(race)
     begins = {name: count for name, header in headers.items() if (count := startup_trials(header, race.task))}
     losses = race.at(race.gpu_hours)[:, :, 0]
-    pairs = all_pairs(losses, race.strategies, rope, seed)
+    pairs = all_pairs(losses, race.strategies, rope)
     return Section(
         anchor=anchor,
         race=race,
@@ -210,8 +209,7 @@ def _section(
         figures=_figures(race, best, single),
         histories=history_figures(race, single.results, begins) if single else [],
         matrix=_matrix(race, pairs, [row.strategy for row in board.rows]),
-        control=_control(race, rope, seed),
-        power=power_note(len(race.seeds), max(1, len(pairs))),
+        control=_control(race, pairs, seed),
         card=_card(race),
         provenance=_provenance(headers),
     )
@@ -232,10 +230,7 @@ def _answer(race: Race, results: Results, rope: float, seed: int) -> Recommendat
 def _figures(race: Race, best: Results, single: Measured | None) -> list[Figure]:
     found: list[Figure | None] = [regret_figure(race), rank_figure(race), final_figure(race), gap_figure(race, best)]
     if single:
-        trials = single.results.trials
-        random_runs = race.runs.index[race.runs["strategy"] == RANDOM]
-        count = int((trials["run"].isin(random_runs) & (trials["status"] == "ok")).sum())
-        found += [parallel_figure(race, single.results), importance_figure(race, single.shares, count)]
+        found += [parallel_figure(race, single.results), importance_figure(single.importances)]
     return [figure for figure in [*found, hours_figure(race)] if figure is not None]
 
 
@@ -264,15 +259,14 @@ def _cell(comparison: Comparison) -> tuple[str, str, str]:
     return comparison.verdict, points, detail
 
 
-def _control(race: Race, rope: float, seed: int) -> Table | None:
+def _control(race: Race, pairs: list[Comparison], seed: int) -> Table | None:
     """Every strategy against random search."""
     if RANDOM not in race.strategies or len(race.strategies) < 2:
         return None
-    losses = race.at(race.gpu_hours)[:, :, 0]
     speed = {row.strategy: row for row in speed_ups(race, seed=seed)}
     area = dict(zip(race.strategies, areas(race).mean(axis=0), strict=True))
     rows = []
-    for c in against(RANDOM, losses, race.strategies, rope, seed):
+    for c in against(RANDOM, pairs):
         s = speed.get(c.one)
         rows.append(
             (

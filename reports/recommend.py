@@ -14,9 +14,11 @@ from hemobench.errors import BenchmarkError
 from hemobench.reports.anytime import RANDOM, Race, races
 from hemobench.reports.boards import plain
 from hemobench.reports.curves import hours_to_targets, incumbents_at
-from hemobench.reports.statistics.bootstrap import Array, paired_bootstrap, probability_of_best
+from hemobench.reports.statistics.bootstrap import Array
 from hemobench.reports.statistics.hypothesis_tests import censored_median
-from hemobench.reports.statistics.pairwise import ROPE, Comparison, against, power_note
+from hemobench.reports.statistics.pairwise import ROPE, Comparison, against, all_pairs
+from hemobench.reports.statistics.posterior import posterior
+from hemobench.reports.statistics.student import mean_interval
 
 SCHEMA = 1
 
@@ -27,7 +29,7 @@ class Expected:
 
     Attributes:
         mean: Over seeds.
-        low: Lower end of the 95 % bootstrap interval of the mean.
+        low: Lower end of the 95 % interval of the mean (Student's t).
         high: Upper end.
         std: What one run may lie off: the sample standard deviation over seeds.
     """
@@ -189,10 +191,10 @@ def _recommendation(
     results: Results, race: Race, longest: Race, gpu_hours: float, rope: float, seed: int
 ) -> Recommendation:
     losses, observed = race.started(gpu_hours)[:, :, 0], race.at(gpu_hours)[:, :, 0]
-    chances = probability_of_best(losses, seed=seed)
+    chances = _chances(losses, seed)
     best = _best(race, gpu_hours)
     use = race.strategies[best]
-    comparisons = tuple(against(use, observed, race.strategies, rope, seed))
+    comparisons = tuple(against(use, all_pairs(observed, race.strategies, rope)))
     at = incumbents_at(Results(race.runs, results.trials), gpu_hours).reindex(race.table[:, best])
     return Recommendation(
         benchmark=race.benchmark,
@@ -278,6 +280,13 @@ def overtakings(points: Array, now: int, margin: float) -> list[tuple[int, int]]
         now, place = new, at
 
 
+def _chances(losses: Array, seed: int) -> Array:
+    """Of being best; where one seed or one strategy leaves nothing to compare, 1 for the lowest loss."""
+    if min(losses.shape) < 2:
+        return np.asarray(losses.mean(axis=0) == losses.mean(axis=0).min(), dtype=float)
+    return posterior(100 * (1 - losses), seed=seed).probability_of_best()
+
+
 def _best(race: Race, gpu_hours: float) -> int:
     """Place of the strategy with the lowest mean loss; of equal ones the first by name."""
     return int(race.started(gpu_hours)[:, :, 0].mean(axis=0).round(12).argmin())
@@ -287,7 +296,7 @@ def _expected(incumbents: pd.DataFrame, column: str, seed: int) -> Expected | No
     values = 100 * incumbents[column].astype(float).dropna().to_numpy() if column in incumbents else np.empty(0)
     if not len(values):
         return None
-    estimate = paired_bootstrap(values, seed=seed)
+    estimate = mean_interval(values)
     if len(values) == 1:
         return Expected(float(estimate.value), None, None, None)
     return Expected(float(estimate.value), float(estimate.low), float(estimate.high), float(values.std(ddof=1)))
@@ -332,5 +341,4 @@ def _notes(race: Race, gpu_hours: float, observed: Array) -> list[str]:
         )
     if RANDOM not in race.strategies:
         notes.append("Random search was not run: what it would need is not known.")
-    power = power_note(len(race.seeds), max(1, len(race.strategies) - 1))
-    return [*notes, power] if power else notes
+    return notes

@@ -14,7 +14,7 @@ from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.results import Results
 from hemobench.reports.anytime import Race, races
 from hemobench.reports.curves import final_incumbent, with_trials
-from hemobench.reports.importance import Importance, importances
+from hemobench.reports.importance import Importances, importances
 from hemobench.reports.papers.claims import by_source
 
 
@@ -43,8 +43,8 @@ class Measured:
         return final_incumbent(self.results)
 
     @cached_property
-    def shares(self) -> list[Importance]:
-        """Importances of hyperparameters, of random search's trials."""
+    def importances(self) -> Importances:
+        """Of hyperparameters, from random search's trials."""
         return importances(self.race, self.results, seed=self.seed)
 
     @cached_property
