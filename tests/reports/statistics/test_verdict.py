@@ -52,7 +52,8 @@ def test_where_all_are_equal_a_best_is_named_in_5_percent_at_most(seeds: int, no
 def test_one_of_two_that_are_equally_best_is_named_in_5_percent_at_most(seeds: int) -> None:
     """The hardest case: all the others are far behind, so that only one comparison keeps a best from being named."""
     found = decisions(np.array([5.0, 5.0, 0, 0, 0, 0, 0]), seeds)
-    assert np.mean([decision.best is not None for decision in found]) <= 0.06
+    standard_error = np.sqrt(0.05 * 0.95 / SUITES)
+    assert np.mean([decision.best is not None for decision in found]) <= 0.05 + 2 * standard_error
 
 
 @pytest.mark.parametrize("noise", [normal, skewed, uneven])
@@ -128,7 +129,7 @@ def test_not_known_says_how_many_seeds_would_tell() -> None:
     assert found.more_seeds is not None
     deviation = float((100 * (losses[:, 0] - losses[:, 1])).std(ddof=1))
     needed = found.more_seeds + 10
-    assert power(needed - 1, 1.0, deviation, 0.05 / 3) < 0.8 <= power(needed, 1.0, deviation, 0.05 / 3)
+    assert power(needed - 1, 1.0, deviation, 0.05) < 0.8 <= power(needed, 1.0, deviation, 0.05)
 
 
 def test_what_one_point_takes_is_there_already_so_a_smaller_difference_is_asked() -> None:
@@ -183,7 +184,7 @@ def test_names_and_their_order_decide_nothing(points: np.ndarray, order: object)
 def test_the_best_is_better_in_every_pair(points: np.ndarray) -> None:
     best = decide(points).best
     pairs = all_pairs(losses_of(points), NAMES[: points.shape[1]])
-    surely = [pair for pair in pairs if pair.p_holm <= 0.05 and pair.difference]
+    surely = [pair for pair in pairs if pair.p <= 0.05 and pair.difference]
     above = {pair.one if pair.difference > 0 else pair.other: 0 for pair in surely if pair.difference}
     for pair in surely:
         assert pair.difference is not None
