@@ -127,7 +127,7 @@ def verdict(
     *,
     rope: float = ROPE,
     left_out: Mapping[str, str] | None = None,
-    simplest: Sequence[str] = (),
+    complexity: Mapping[str, int] | None = None,
     seed: int = 0,
 ) -> Verdict:
     """The verdict on strategies that were run on the same seeds.
@@ -138,7 +138,7 @@ def verdict(
         rope: Points within which strategies are as good as each other.
         left_out: Strategies that must not be judged, with the reason. One without a result on some seed is left
             out anyway: the mean of the seeds that it did get through would flatter it.
-        simplest: Labels, the simplest first; others come after them, by mean.
+        complexity: By label; the lowest is advised first among equals, then the highest mean. Others come last.
         seed: Of the posterior's draws.
     """
     values = np.asarray(losses, dtype=float)
@@ -151,7 +151,7 @@ def verdict(
     if reason:
         return Verdict("unknown", (), None, None, rope, len(values), left_out=outside, reason=reason)
     decision = decide(points, rope)
-    return _stated(points, names, decision, rope, outside, simplest, seed)
+    return _stated(points, names, decision, rope, outside, complexity or {}, seed)
 
 
 def _stated(
@@ -160,7 +160,7 @@ def _stated(
     decision: Decision,
     rope: float,
     left_out: tuple[tuple[str, str], ...],
-    simplest: Sequence[str],
+    complexity: Mapping[str, int],
     seed: int,
 ) -> Verdict:
     means = points.mean(axis=0)
@@ -178,7 +178,7 @@ def _stated(
     if decision.best is not None and len(decision.enough) < 2:
         return Verdict("best", (names[decision.best],), probability=float(chances[decision.best]), **shared)
     if decision.enough:
-        order = _simplest_first(decision.enough, names, means, simplest)
+        order = _simplest_first(decision.enough, names, means, complexity)
         first = names.index(order[0])
         return Verdict("any", order, probability=float(belief.probability_within(rope)[first]), **shared)
     by_mean = sorted(decision.open, key=lambda place: -means[place])
@@ -214,10 +214,15 @@ def _why_nothing(seeds: int, names: Sequence[str]) -> str:
 
 
 def _simplest_first(
-    places: Sequence[int], names: Sequence[str], means: Array, simplest: Sequence[str]
+    places: Sequence[int], names: Sequence[str], means: Array, complexity: Mapping[str, int]
 ) -> tuple[str, ...]:
-    order = {name: rank for rank, name in enumerate(simplest)}
-    chosen = sorted(places, key=lambda place: (order.get(names[place], len(order)), -means[place], names[place]))
+    last = max(complexity.values(), default=0) + 1
+
+    def order(place: int) -> tuple[int, float, str]:
+        # rounded, so that equal means are equal
+        return complexity.get(names[place], last), -round(float(means[place]), 9), names[place]
+
+    chosen = sorted(places, key=order)
     return tuple(names[place] for place in chosen)
 
 

@@ -113,7 +113,7 @@ def test_x_is_best() -> None:
 
 def test_any_of_them_will_do_and_the_simplest_comes_first() -> None:
     losses = scattered([80.1, 80.0, 70, 80.05], 60, deviation=0.5)
-    found = verdict(losses, NAMES[:4], simplest=["d", "c", "b"])
+    found = verdict(losses, NAMES[:4], complexity={"d": 0, "c": 0, "b": 1})
     assert (found.kind, found.strategies) == ("any", ("d", "b", "a"))  # not in the row: last
     assert verdict(losses, NAMES[:4]).strategies == ("a", "d", "b")  # no simplest: by mean, not by name
     alone = verdict(scattered([80.15, 80.0, 70], 60, deviation=0.6), NAMES[:3], rope=0.1)
@@ -161,7 +161,7 @@ def test_equal_strategies_have_no_leader() -> None:
     few = verdict(np.full((4, 3), 0.1), NAMES[:3])
     assert (few.kind, few.leader, few.strategies) == ("unknown", None, ("a", "b", "c"))
     assert few.probability == pytest.approx(1 / 3)
-    many = verdict(np.full((10, 3), 0.1), NAMES[:3], simplest=["c"])
+    many = verdict(np.full((10, 3), 0.1), NAMES[:3], complexity={"c": 0})
     assert (many.kind, many.strategies, many.probability) == ("any", ("c", "a", "b"), 1.0)
 
 
