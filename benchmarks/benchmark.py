@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from importlib import import_module
 from typing import Any, Protocol
 
-from hemobench.benchmarks.evaluators.base import Evaluator
-from hemobench.benchmarks.task import Task, load_task
+from hemobench.benchmarks.evaluator import Evaluator
+from hemobench.benchmarks.tasks import load_task
+from hemobench.benchmarks.tasks.base import Task
 from hemobench.benchmarks.tasks.bone_marrow import MICRO_SETTINGS
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config
@@ -114,7 +117,7 @@ def _row(task: str, source: str, about: str, **more: Any) -> Benchmark:
 
 def _published(task: str, about: str) -> Benchmark:
     module = "hemobench.benchmarks.evaluators.published"
-    refer = "hemobench.benchmarks.surfaces:reference"
+    refer = "hemobench.benchmarks.published:reference"
     return _row(task, "published", about, make=f"{module}:published", refer=refer, card_of=f"{module}:card")
 
 
@@ -174,3 +177,13 @@ def load_benchmark(name: str) -> Benchmark:
         f"there is no benchmark '{name}'" + (f"; did you mean '{close[0]}'?" if close else ""),
         f"choose one of: {', '.join(BENCHMARKS)}",
     )
+
+
+def shared(benchmark: str, settings: Mapping[str, Any]) -> Evaluator:
+    """This process's evaluator of a benchmark with these settings: what is costly to load is loaded once."""
+    return _made(benchmark, json.dumps(settings, sort_keys=True, default=str))
+
+
+@lru_cache(maxsize=2)
+def _made(benchmark: str, settings: str) -> Evaluator:
+    return load_benchmark(benchmark).evaluator(**json.loads(settings))

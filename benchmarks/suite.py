@@ -1,11 +1,11 @@
-"""A suite: benchmarks, strategies with settings, seeds, budgets and workers, read from a TOML file."""
+"""A suite: benchmarks, strategies with settings, seeds, budgets and workers; read from a TOML file, and overridden."""
 
 from __future__ import annotations
 
 import difflib
 import math
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -16,10 +16,11 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationEr
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.budget import Budget
-from hemobench.benchmarks.runner import require_support
-from hemobench.benchmarks.store import RunKey
+from hemobench.benchmarks.storage.run_folder import RunKey
+from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies import load_strategy
+from hemobench.strategies.base import Strategy, UnsupportedTask
 
 SUITES = files("hemobench.benchmarks") / "suites"
 Hours = Annotated[float, Field(gt=0, le=1e9)]
@@ -197,3 +198,76 @@ SLOWNESS = {
 def _slowness(plan: Plan) -> float:
     """A guess at a run's own computing, to start the slow ones first."""
     return SLOWNESS.get(plan.strategy, 0.1) * plan.horizon * math.sqrt(plan.horizon)
+
+
+def require_support(strategy: type[Strategy], name: str, task: Task, workers: int) -> None:
+    """Refuse what a strategy cannot do before the first GPU-second.
+
+    Raises:
+        UnsupportedTask: If the strategy does not support the task's space or the number of workers.
+    """
+    supports, space = strategy.supports, task.space()
+    if space.forbidden_clauses:
+        raise UnsupportedTask(f"task '{task.name}' has forbidden clauses", "express them as conditions")
+    if space.conditions and not supports.conditional:
+        raise UnsupportedTask(
+            f"'{name}' takes no conditional hyperparameters, and '{task.name}' has some",
+            f"leave '{name}' out of the suite for this benchmark",
+        )
+    if workers > 1 and not supports.parallel:
+        raise UnsupportedTask(f"'{name}' cannot be asked while trials are pending", "give it one worker")
+
+
+def narrowed(
+    suite: Suite,
+    *,
+    benchmarks: Sequence[str] = (),
+    strategies: Sequence[str] = (),
+    seeds: int | None = None,
+    gpu_hours: float | None = None,
+    workers: int | None = None,
+    data: Path | None = None,
+) -> Suite:
+    """The suite with what is given in place of what it says.
+
+    Raises:
+        BenchmarkError: If a benchmark that is new to the suite has no budget, or a live one no folder of images.
+    """
+    if gpu_hours is not None and not 0 < gpu_hours < float("inf"):
+        raise BenchmarkError(f"--gpu-hours {gpu_hours}", "give a positive number of GPU-hours")
+    entries = [_entry(suite, name, gpu_hours) for name in benchmarks] if benchmarks else list(suite.benchmarks)
+    if gpu_hours is not None:
+        entries = [entry.model_copy(update={"gpu_hours": [gpu_hours]}) for entry in entries]
+    arms = [arm for name in strategies for arm in _arms(suite, name)] if strategies else list(suite.strategies)
+    return suite.model_copy(
+        update={
+            "benchmarks": [_with_data(entry, data) for entry in entries],
+            "strategies": arms,
+            "seeds": seeds or suite.seeds,
+            "workers": [workers] if workers else suite.workers,
+        }
+    )
+
+
+def _entry(suite: Suite, name: str, gpu_hours: float | None) -> Entry:
+    load_benchmark(name)
+    there = [entry for entry in suite.benchmarks if entry.name == name]
+    if not there and gpu_hours is None:
+        raise BenchmarkError(f"the suite has no budget for '{name}'", "give one with --gpu-hours")
+    return there[0] if there else Entry(name=name, gpu_hours=[gpu_hours or 1.0])
+
+
+def _arms(suite: Suite, name: str) -> list[Arm]:
+    """The suite's arms of that label or strategy, or a new arm with default settings."""
+    return [arm for arm in suite.strategies if name in (arm.shown, arm.name)] or [Arm(name=name)]
+
+
+def _with_data(entry: Entry, data: Path | None) -> Entry:
+    if not load_benchmark(entry.name).live:
+        return entry
+    folder = data or entry.settings.get("data")
+    if folder is None:
+        raise BenchmarkError(f"{entry.name} trains on real images", "give their folder with --data DIR")
+    if not Path(folder).is_dir():
+        raise BenchmarkError(f"{folder}: no such folder", "give the folder of images with --data DIR")
+    return entry.model_copy(update={"settings": {**entry.settings, "data": str(folder)}})

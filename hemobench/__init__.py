@@ -18,7 +18,7 @@ if (_root / "strategies" / "base.py").is_file():
 def __getattr__(name: str) -> Any:
     """`hemobench.assert_not_worse`, for tests of one's own strategy; imported when it is used."""
     if name == "assert_not_worse":
-        from hemobench.checks import assert_not_worse
+        from hemobench.testing import assert_not_worse
 
         return assert_not_worse
     raise AttributeError(f"module 'hemobench' has no attribute '{name}'")

@@ -9,17 +9,15 @@ from typing import Annotated
 
 import typer
 
-from hemobench import (
-    data_commands,
-    gate_commands,
-    parity_command,
-    pretrain_command,
-    report_commands,
-    table_commands,
-    training_commands,
-)
+from hemobench.commands import data as data_commands
+from hemobench.commands import gate as gate_commands
+from hemobench.commands import parity as parity_command
+from hemobench.commands import pretrain as pretrain_command
+from hemobench.commands import results as report_commands
+from hemobench.commands import tables as table_commands
+from hemobench.commands import train as training_commands
+from hemobench.commands.console import Json, print_json
 from hemobench.errors import BenchmarkError
-from hemobench.output import Json, print_json
 
 app = typer.Typer(
     name="hemobench",
@@ -47,9 +45,8 @@ def run_suite(
     ] = "",
 ) -> None:
     """Run a suite and print its leaderboard. What is there already is gone on with."""
-    from hemobench.benchmarks.narrow import narrowed
-    from hemobench.benchmarks.suite import load_suite
-    from hemobench.progress import run_with_progress
+    from hemobench.benchmarks.suite import load_suite, narrowed
+    from hemobench.commands.progress import run_with_progress
 
     sys.path.append(os.getcwd())  # for strategies of the user's own, after all that is installed
     chosen = narrowed(
@@ -80,7 +77,7 @@ def list_known(
     as_json: Json = False,
 ) -> None:
     """List what there is to run."""
-    from hemobench.listing import LISTINGS, render
+    from hemobench.commands.list import LISTINGS, render
 
     if what not in LISTINGS:
         raise BenchmarkError(f"cannot list '{what}'", f"choose one of: {', '.join(LISTINGS)}")
@@ -98,7 +95,7 @@ def card(
 ) -> None:
     """Say what a benchmark's answers rest on, and how far to trust them."""
     from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.listing import render_card
+    from hemobench.commands.list import render_card
 
     found = load_benchmark(benchmark).card()
     if as_json:

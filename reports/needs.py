@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from hemobench.benchmarks.benchmark import BENCHMARKS
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 
 

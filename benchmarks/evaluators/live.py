@@ -17,17 +17,17 @@ import torchvision
 from pydantic import TypeAdapter, ValidationError
 
 from hemobench.benchmarks.benchmark import Benchmark
-from hemobench.benchmarks.evaluators.base import Cost, Outcome
-from hemobench.benchmarks.task import Task
+from hemobench.benchmarks.evaluator import Cost, Outcome
+from hemobench.benchmarks.tasks.base import Task
 from hemobench.benchmarks.training import devices
 from hemobench.benchmarks.training.bone_marrow import BoneMarrowWorkbench
 from hemobench.benchmarks.training.c_nmc import CNmcWorkbench
 from hemobench.benchmarks.training.checkpoints import Checkpoints, InMemory
 from hemobench.benchmarks.training.cross_validation import OnEpoch, Result, Resumption, train_all
 from hemobench.benchmarks.training.options import Options
+from hemobench.benchmarks.training.protocol import Workbench
 from hemobench.benchmarks.training.seeds import trial_seed
 from hemobench.benchmarks.training.stopwatch import OnCharge, Stopwatch, TrialEnded
-from hemobench.benchmarks.training.workbench import Workbench
 from hemobench.datasets import open_images
 from hemobench.datasets.files import cache_folder
 from hemobench.datasets.images import ImageSet, subset

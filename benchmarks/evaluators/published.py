@@ -9,9 +9,9 @@ from typing import Any
 
 from hemobench.benchmarks import noise
 from hemobench.benchmarks.benchmark import Benchmark
-from hemobench.benchmarks.evaluators.base import Cost, Outcome
-from hemobench.benchmarks.surfaces import notes, stored
-from hemobench.benchmarks.task import Task
+from hemobench.benchmarks.evaluator import Cost, Outcome
+from hemobench.benchmarks.published import notes, stored
+from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Proposal, Status
 

@@ -7,11 +7,13 @@ worker after the other down is something else, and ends as `killed`, with the ti
 
 from __future__ import annotations
 
+import json
+import re
 import threading
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import CancelledError
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -19,9 +21,8 @@ from weakref import WeakValueDictionary
 
 from distributed import Client, Future, KilledWorker, get_worker
 
-from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.evaluators.base import Answer, Cost, Outcome
-from hemobench.benchmarks.evaluators.shared import shared
+from hemobench.benchmarks.benchmark import load_benchmark, shared
+from hemobench.benchmarks.evaluator import Answer, Cost, Outcome
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Proposal, Status
 
@@ -89,6 +90,29 @@ class Remote:
         pending = self._pending.get(message["trial"])
         if pending is not None:
             pending.hear(message["attempt"], message["charged"])
+
+
+@lru_cache(maxsize=2)
+def remote(scheduler: str, benchmark: str, settings: str) -> Remote:
+    """This process's evaluator of a benchmark on the cluster; settings are JSON."""
+    return Remote(client_of(scheduler), benchmark, json.loads(settings))
+
+
+def client_of(address: Any) -> Client:
+    """A client of a cluster, or of the scheduler at an address.
+
+    Raises:
+        BenchmarkError: If none answers there.
+    """
+    if isinstance(address, str) and not re.fullmatch(r"(\w+://)?[^/]+:\d+", address):
+        raise BenchmarkError(f"--dask {address}: no address of a scheduler", "give HOST:PORT, local or slurm")
+    try:
+        return Client(address, timeout="20s", set_as_default=False)
+    except (OSError, ValueError) as problem:
+        raise BenchmarkError(
+            f"--dask {address}: no Dask scheduler answers there ({str(problem).splitlines()[0]})",
+            "start one with `dask scheduler`, or give local or slurm",
+        ) from None
 
 
 def gone() -> BenchmarkError:

@@ -12,7 +12,7 @@ import numpy as np
 
 from hemobench.benchmarks import noise
 from hemobench.benchmarks.benchmark import Benchmark
-from hemobench.benchmarks.evaluators.base import Cost, Outcome
+from hemobench.benchmarks.evaluator import Cost, Outcome
 from hemobench.benchmarks.evaluators.table import LEAST_SECONDS, epochs_asked, together
 from hemobench.benchmarks.surrogates.scatter import FACTORS, spread
 from hemobench.benchmarks.surrogates.store import load

@@ -11,11 +11,11 @@ import numpy as np
 
 from hemobench.benchmarks import noise
 from hemobench.benchmarks.benchmark import Benchmark
-from hemobench.benchmarks.evaluators.base import Cost, Outcome
+from hemobench.benchmarks.evaluator import Cost, Outcome
 from hemobench.benchmarks.surrogates.encode import Encoder
 from hemobench.benchmarks.tables.io import read_table
 from hemobench.benchmarks.tables.schema import Row, Table, config_key
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.tasks import load_task
 from hemobench.benchmarks.training.metrics import over_folds
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config, Proposal, Status

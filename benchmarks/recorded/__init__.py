@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from hemobench.benchmarks.benchmark import Benchmark
 from hemobench.benchmarks.evaluators.surrogate import Member, SurrogateEvaluator, fitted
-from hemobench.benchmarks.surfaces import Reference
+from hemobench.benchmarks.published import Reference
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config
 

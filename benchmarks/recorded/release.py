@@ -16,9 +16,9 @@ from typing import Any
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.recorded import Artefacts, artefacts
+from hemobench.benchmarks.recorded.references import reference
 from hemobench.benchmarks.surrogates.alternatives import forest
 from hemobench.benchmarks.surrogates.fit import fit
-from hemobench.benchmarks.surrogates.reference import reference
 from hemobench.benchmarks.surrogates.store import save
 from hemobench.benchmarks.surrogates.trust import trust
 from hemobench.benchmarks.tables.io import read_table, write_table

@@ -12,7 +12,7 @@ from hemobench.benchmarks.surrogates.scatter import FACTORS, Scatter, deviations
 from hemobench.benchmarks.surrogates.surrogate import ARRAYS, About, Surrogate
 from hemobench.benchmarks.surrogates.targets import Floats, Targets, fraction, targets
 from hemobench.benchmarks.tables.schema import ALL_FOLDS, Table
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 
 FEWEST = 20

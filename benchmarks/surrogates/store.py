@@ -20,7 +20,7 @@ from pydantic import TypeAdapter, ValidationError
 from hemobench.benchmarks.surrogates.encode import Encoder
 from hemobench.benchmarks.surrogates.scatter import FACTORS
 from hemobench.benchmarks.surrogates.surrogate import ARRAYS, About, Surrogate
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 
 SCHEMA = 1

@@ -10,7 +10,7 @@ from scipy.spatial import cKDTree
 
 from hemobench.benchmarks.surrogates.encode import Encoder
 from hemobench.benchmarks.tables.schema import Table
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.tasks import load_task
 from hemobench.strategies.base import Config
 
 Floats = NDArray[np.float64]

@@ -13,7 +13,8 @@ from hemobench.benchmarks.surrogates.encode import Encoder
 from hemobench.benchmarks.surrogates.network import activate
 from hemobench.benchmarks.surrogates.scatter import Scatter, spread
 from hemobench.benchmarks.surrogates.targets import fraction
-from hemobench.benchmarks.task import Task, load_task
+from hemobench.benchmarks.tasks import load_task
+from hemobench.benchmarks.tasks.base import Task
 from hemobench.strategies.base import Config
 
 Floats = NDArray[np.float64]

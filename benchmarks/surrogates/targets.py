@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hemobench.benchmarks.surrogates.encode import Encoder
 from hemobench.benchmarks.tables.schema import Row, Table
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Status
 

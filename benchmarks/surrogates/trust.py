@@ -16,7 +16,7 @@ from hemobench.benchmarks.surrogates.support import QUANTILE, support_limit
 from hemobench.benchmarks.surrogates.targets import Targets, fraction, targets
 from hemobench.benchmarks.tables.check import describe_table
 from hemobench.benchmarks.tables.schema import Table
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.tasks import load_task
 
 Floats = NDArray[np.float64]
 TOP = 0.1

@@ -11,7 +11,7 @@ import numpy as np
 
 from hemobench.benchmarks.tables.io import read_table
 from hemobench.benchmarks.tables.schema import ALL_FOLDS, Table, final_loss
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Status
 

@@ -15,9 +15,9 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
-from hemobench.benchmarks.parquet import Limits, judged, opened
+from hemobench.benchmarks.storage.parquet import Limits, judged, opened
 from hemobench.benchmarks.tables.schema import SCHEMA, Header, Row, Table, row_problem
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config, Status
 from hemobench.strategies.space import legality

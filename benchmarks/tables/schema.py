@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any
 
-from hemobench.benchmarks.task import Objective
+from hemobench.benchmarks.tasks.base import Objective
 from hemobench.strategies.base import Config, Status
 
 SCHEMA = 1

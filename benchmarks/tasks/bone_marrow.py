@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from ConfigSpace import Categorical, ConfigurationSpace, EqualsCondition, Float, InCondition, Integer
 
-from hemobench.benchmarks.task import Objective, Task
+from hemobench.benchmarks.tasks.base import Objective, Task
 from hemobench.strategies.space import Hyperparameter
 
 OPTIMIZERS = ["sgd", "momentum", "nesterov", "rmsprop", "adam", "amsgrad", "radam"]

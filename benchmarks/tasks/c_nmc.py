@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ConfigSpace import Categorical, ConfigurationSpace, Float
 
-from hemobench.benchmarks.task import Objective, Task
+from hemobench.benchmarks.tasks.base import Objective, Task
 
 
 def space() -> ConfigurationSpace:

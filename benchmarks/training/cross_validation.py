@@ -14,9 +14,9 @@ from hemobench.benchmarks.training.checkpoints import Checkpoints, InMemory
 from hemobench.benchmarks.training.feeds import Side
 from hemobench.benchmarks.training.loop import Training
 from hemobench.benchmarks.training.metrics import confusion_matrix, evaluate, over_folds
+from hemobench.benchmarks.training.protocol import Workbench
 from hemobench.benchmarks.training.seeds import spread
 from hemobench.benchmarks.training.stopwatch import Stopwatch
-from hemobench.benchmarks.training.workbench import Workbench
 from hemobench.strategies.base import Config
 
 OnEpoch = Callable[[int, int, float], None]

@@ -12,7 +12,7 @@ from typing import Any
 
 import torch
 
-from hemobench.benchmarks.evaluators.base import WORKER
+from hemobench.benchmarks.evaluator import WORKER
 from hemobench.errors import BenchmarkError
 
 

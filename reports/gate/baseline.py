@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.results import MAY_DIFFER
-from hemobench.benchmarks.store import RUN, find_runs, read_header
+from hemobench.benchmarks.storage.results import MAY_DIFFER
+from hemobench.benchmarks.storage.run_folder import RUN, find_runs, read_header
 from hemobench.benchmarks.suite import Suite
 from hemobench.errors import BenchmarkError
 from hemobench.reports.gate.runs import ArmRuns, read_arms

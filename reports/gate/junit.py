@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from xml.etree import ElementTree as Xml
 
+from hemobench.reports.gate.text import Judgement, cells, headline, reasons, speed_cells
 from hemobench.reports.gate.verdict import Verdict
-from hemobench.reports.gate.wording import Judgement, cells, headline, reasons, speed_cells
 
 
 def to_junit(judgement: Judgement) -> str:

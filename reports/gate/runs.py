@@ -9,13 +9,14 @@ from pathlib import Path
 import numpy as np
 
 from hemobench.benchmarks.benchmark import Reference, load_benchmark
-from hemobench.benchmarks.record import TrialRecord
-from hemobench.benchmarks.results import Results, load_results
-from hemobench.benchmarks.store import TRIALS, read_trials
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.storage.load import load_results
+from hemobench.benchmarks.storage.records import TrialRecord
+from hemobench.benchmarks.storage.results import Results
+from hemobench.benchmarks.storage.run_folder import TRIALS, read_trials
+from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
-from hemobench.reports.anytime import Race, races
-from hemobench.reports.gate.asks import answer_digests, ask_digests, coverage
+from hemobench.reports.comparison.anytime import Race, races
+from hemobench.reports.gate.divergence import answer_digests, ask_digests, coverage
 from hemobench.reports.statistics.bootstrap import Array
 
 DIGITS = 9

@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from hemobench.reports.gate.asks import ASK, Parting, parting, repeats
 from hemobench.reports.gate.baseline import Terms
 from hemobench.reports.gate.boundaries import LEAST, looks
+from hemobench.reports.gate.divergence import ASK, Parting, parting, repeats
 from hemobench.reports.gate.runs import ArmKey, ArmRuns, GateRun
 from hemobench.reports.gate.verdict import (
     MEASURES,

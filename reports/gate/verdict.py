@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.stats import norm
 
-from hemobench.reports.gate.asks import Parting
 from hemobench.reports.gate.baseline import Terms
 from hemobench.reports.gate.boundaries import critical_scores
+from hemobench.reports.gate.divergence import Parting
 from hemobench.reports.gate.runs import ArmKey, GateRun
 from hemobench.reports.gate.signed_rank import lower_bound, pseudo_median, score, standard_error, upper_bound
 from hemobench.reports.statistics.bootstrap import Array

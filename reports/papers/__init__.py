@@ -10,11 +10,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 from hemobench.benchmarks.benchmark import Reference
-from hemobench.benchmarks.results import Results
+from hemobench.benchmarks.storage.results import Results
 from hemobench.reports.papers import bone_marrow, c_nmc, folds, three_runs
-from hemobench.reports.papers.beside import PAPERS, PaperFigure, as_json, beside, in_words, readings
 from hemobench.reports.papers.claims import BONE_MARROW, C_NMC, Claim
 from hemobench.reports.papers.measured import Measured, measured, of_races
+from hemobench.reports.papers.render import PAPERS, PaperFigure, as_json, beside, in_words, readings
 from hemobench.reports.validation import Validation
 
 __all__ = [

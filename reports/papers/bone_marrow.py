@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from hemobench.reports.anytime import RANDOM
+from hemobench.reports.comparison.anytime import RANDOM
 from hemobench.reports.papers.claims import BONE_MARROW, Claim, Printed
 from hemobench.reports.papers.measured import Measured
-from hemobench.reports.papers.printed import EFFECTS, METRICS, TABLE_1, TRIALS, USEFUL
+from hemobench.reports.papers.reference_values import EFFECTS, METRICS, TABLE_1, TRIALS, USEFUL
 
 SEARCHED = ("bone-marrow", "bone-marrow-micro")
 """Tasks with the space of the automated searches, of which Table 1 tells."""

@@ -7,10 +7,10 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from hemobench.reports.anytime import RANDOM
+from hemobench.reports.comparison.anytime import RANDOM
 from hemobench.reports.papers.claims import C_NMC, Claim, Printed, unprinted
 from hemobench.reports.papers.measured import Measured
-from hemobench.reports.papers.printed import (
+from hemobench.reports.papers.reference_values import (
     FIRST_LATE,
     LENGTH,
     PHASES,

@@ -8,11 +8,11 @@ from typing import Any
 
 import pandas as pd
 
-from hemobench.benchmarks.results import Results
-from hemobench.reports.anytime import RANDOM
+from hemobench.benchmarks.storage.results import Results
+from hemobench.reports.comparison.anytime import RANDOM
 from hemobench.reports.papers.claims import BONE_MARROW, Claim, Printed
 from hemobench.reports.papers.measured import Measured
-from hemobench.reports.papers.printed import FOURTH_DIGIT, TABLE_1
+from hemobench.reports.papers.reference_values import FOURTH_DIGIT, TABLE_1
 
 PLACE = "Section 4.1, 6-fold against 6 x 5-fold"
 FOLDS = 6

@@ -11,10 +11,10 @@ from typing import Any
 import pandas as pd
 
 from hemobench.benchmarks.benchmark import Reference
-from hemobench.benchmarks.results import Results
-from hemobench.reports.anytime import Race, races
-from hemobench.reports.curves import final_incumbent, with_trials
-from hemobench.reports.importance import Importances, importances
+from hemobench.benchmarks.storage.results import Results
+from hemobench.reports.comparison.anytime import Race, races
+from hemobench.reports.comparison.incumbents import final_incumbent, with_trials
+from hemobench.reports.importance.importance import Importances, importances
 from hemobench.reports.papers.claims import by_source
 
 

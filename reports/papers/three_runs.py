@@ -10,7 +10,7 @@ from scipy import stats
 
 from hemobench.reports.papers.c_nmc import TPE
 from hemobench.reports.papers.claims import C_NMC, Claim, Printed, unprinted
-from hemobench.reports.papers.printed import (
+from hemobench.reports.papers.reference_values import (
     THREE_RUNS,
     THREE_RUNS_CV,
     THREE_RUNS_DEVIATION,

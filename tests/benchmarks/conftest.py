@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.campaign import look
-from hemobench.benchmarks.tables.design import Design, again, points
+from hemobench.benchmarks.recording.design import Design, again, points
+from hemobench.benchmarks.recording.recording import look
 from hemobench.benchmarks.tables.schema import Header, Table
 
 

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hemobench.benchmarks.narrow import narrowed
-from hemobench.benchmarks.suite import load_suite, plans, suite_names
+from hemobench.benchmarks.suite import load_suite, narrowed, plans, suite_names
 from hemobench.errors import BenchmarkError
 
 SUITE = """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from hemobench.benchmarks.evaluators.base import Cost, Outcome
+from hemobench.benchmarks.evaluator import Cost, Outcome
 from hemobench.strategies.base import Proposal, Status
 
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from hemobench.benchmarks.narrow import narrowed
-from hemobench.benchmarks.pool import execute_all, process_pool
-from hemobench.benchmarks.record import RunEnd
-from hemobench.benchmarks.replay import unmeasured
-from hemobench.benchmarks.store import TRIALS, find_runs, read_end, read_trials
-from hemobench.benchmarks.suite import Suite, load_suite, plans
+from hemobench.benchmarks.execution.process_pool import execute_all, process_pool
+from hemobench.benchmarks.execution.replay import unmeasured
+from hemobench.benchmarks.storage.records import RunEnd
+from hemobench.benchmarks.storage.run_folder import TRIALS, find_runs, read_end, read_trials
+from hemobench.benchmarks.suite import Suite, load_suite, narrowed, plans
 
 FAST = ("manual", "random", "sssr", "optuna-tpe", "hyperopt-tpe")
 

@@ -8,12 +8,12 @@ from itertools import islice
 import pytest
 
 from hemobench.benchmarks.benchmark import BENCHMARKS, load_benchmark
-from hemobench.benchmarks.campaign import Source, record
 from hemobench.benchmarks.recorded import artefacts
+from hemobench.benchmarks.recording.design import Design
+from hemobench.benchmarks.recording.recording import Source, record
 from hemobench.benchmarks.surrogates.fit import fit
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.store import save
-from hemobench.benchmarks.tables.design import Design
 from hemobench.strategies.base import Proposal, Status
 from hemobench.strategies.space import active, default, random_stream
 

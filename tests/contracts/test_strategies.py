@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 from contracts import strategy_contract as contract
 
-from hemobench.benchmarks.task import TASKS, load_task
+from hemobench.benchmarks.tasks import TASKS, load_task
 from hemobench.strategies import STRATEGIES, load_strategy, unavailable
 from hemobench.strategies.asha import ASHA
 from hemobench.strategies.base import Proposal, Status, Supports

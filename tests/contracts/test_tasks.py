@@ -6,7 +6,7 @@ import pytest
 from ConfigSpace import Configuration
 
 from hemobench.benchmarks.benchmark import BENCHMARKS
-from hemobench.benchmarks.task import TASKS, load_task
+from hemobench.benchmarks.tasks import TASKS, load_task
 from hemobench.benchmarks.tasks.bone_marrow import criterion
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.space import active, choices, default

@@ -11,7 +11,7 @@ from faults.stage import Stage, require, runs, unmeasured
 from typer.testing import CliRunner
 
 from hemobench.benchmarks.budget import ACCOUNTS, Budget, microseconds
-from hemobench.benchmarks.store import END, RUN
+from hemobench.benchmarks.storage.run_folder import END, RUN
 from hemobench.cli import app
 
 _one_at_a_time = Lock()

@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 from faults.stage import Skip, Stage, cut_short, require, runs, unmeasured
 
-from hemobench.benchmarks.results import load_results
-from hemobench.benchmarks.store import END, RUN, TRIALS
+from hemobench.benchmarks.storage.load import load_results
+from hemobench.benchmarks.storage.run_folder import END, RUN, TRIALS
 from hemobench.errors import BenchmarkError
 
 PAGE = 4096

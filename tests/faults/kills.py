@@ -11,7 +11,7 @@ from importlib.util import find_spec
 
 from faults.stage import Command, Skip, Stage, require
 
-from hemobench.benchmarks.store import TRIALS
+from hemobench.benchmarks.storage.run_folder import TRIALS
 
 INTERRUPTED = 130
 

@@ -19,11 +19,11 @@ from contracts.scripted import Scripted
 from faults.stage import Stage, require
 
 from hemobench.benchmarks.budget import Budget
-from hemobench.benchmarks.evaluators.base import Outcome
-from hemobench.benchmarks.record import RunEnd, TrialRecord
-from hemobench.benchmarks.replay import Replay, unmeasured
-from hemobench.benchmarks.runner import run
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.evaluator import Outcome
+from hemobench.benchmarks.execution.replay import Replay, unmeasured
+from hemobench.benchmarks.execution.runner import run
+from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
+from hemobench.benchmarks.tasks import load_task
 from hemobench.strategies import load_strategy
 from hemobench.strategies.base import Proposal, Status
 

@@ -18,7 +18,7 @@ from typing import Any
 
 from faults.scenarios import Ground, Scenario
 
-from hemobench.benchmarks.store import END, RUN, TRIALS
+from hemobench.benchmarks.storage.run_folder import END, RUN, TRIALS
 
 INJECTED = Path(__file__).parent / "injected"
 PATIENCE = 240.0

@@ -1,7 +1,7 @@
 """Every file that we read, damaged: it loads, or it is refused by one message that names it. Nothing else happens.
 
-Tables, archives and surrogates are fuzzed where they are tested: `tests/benchmarks/tables/test_io.py`,
-`test_archive.py`, `surrogates/test_surrogate.py`. `FUZZ=5000` looks longer than the normal suite does.
+Tables, archives and surrogates are fuzzed where they are tested, under `tests/benchmarks/`: `tables/test_io.py`,
+`storage/test_archive_reader.py`, `surrogates/test_surrogate.py`. `FUZZ=5000` looks longer than the normal suite does.
 """
 
 from __future__ import annotations
@@ -22,14 +22,23 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from hemobench.benchmarks import recorded, surfaces
+from hemobench.benchmarks import published as surfaces
+from hemobench.benchmarks import recorded
 from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.execute import execute
-from hemobench.benchmarks.narrow import narrowed
-from hemobench.benchmarks.results import load_results
-from hemobench.benchmarks.store import END, RUN, TRIALS, RunFolder, find_runs, read_end, read_header, read_trials
-from hemobench.benchmarks.suite import load_suite, plans
-from hemobench.benchmarks.tables.journal import read_rows
+from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.recording.journal import read_rows
+from hemobench.benchmarks.storage.load import load_results
+from hemobench.benchmarks.storage.run_folder import (
+    END,
+    RUN,
+    TRIALS,
+    RunFolder,
+    find_runs,
+    read_end,
+    read_header,
+    read_trials,
+)
+from hemobench.benchmarks.suite import load_suite, narrowed, plans
 from hemobench.benchmarks.tables.schema import Row
 from hemobench.datasets.c_nmc import prelim_labels
 from hemobench.datasets.facts import load_manifest

@@ -10,7 +10,7 @@ from faults.messages import STRATEGIES, Case, Distant, Keyed, case, played, said
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hemobench.benchmarks.replay import Replay
+from hemobench.benchmarks.execution.replay import Replay
 from hemobench.strategies.base import Status
 
 statuses = st.sampled_from([Status.DIVERGED, Status.OUT_OF_MEMORY, Status.TIMED_OUT, Status.KILLED])

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.results import load_results
-from hemobench.benchmarks.store import TRIALS, find_runs, read_trials
-from hemobench.reports.leaderboard import leaderboard
+from hemobench.benchmarks.storage.load import load_results
+from hemobench.benchmarks.storage.run_folder import TRIALS, find_runs, read_trials
+from hemobench.reports.leaderboard.ranking import leaderboard
 
 HERE = Path(__file__).parent
 

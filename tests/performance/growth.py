@@ -26,10 +26,10 @@ import numpy as np
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.budget import Budget
 from hemobench.benchmarks.environment import environment
-from hemobench.benchmarks.evaluators.base import Cost
-from hemobench.benchmarks.record import RunEnd, TrialRecord
-from hemobench.benchmarks.runner import run
-from hemobench.benchmarks.store import END, RUN, SCHEMA, TRIALS, RunKey, encode, write_whole
+from hemobench.benchmarks.evaluator import Cost
+from hemobench.benchmarks.execution.runner import run
+from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
+from hemobench.benchmarks.storage.run_folder import END, RUN, SCHEMA, TRIALS, RunKey, encode, write_whole
 from hemobench.strategies import load_strategy
 from hemobench.strategies.base import Status
 
@@ -195,7 +195,7 @@ def measured(tree: Path, work: Path) -> dict[str, Taken]:
     """What consolidation and reports of a tree take."""
     python, archive = sys.executable, work / f"{tree.name}.parquet"
     front = [python, "-m", "hemobench"]
-    reading = "import sys, pathlib; from hemobench.benchmarks.results import load_results as load; load(pathlib.Path(sys.argv[1]))"  # noqa: E501
+    reading = "import sys, pathlib; from hemobench.benchmarks.storage.results import load_results as load; load(pathlib.Path(sys.argv[1]))"  # noqa: E501
     steps = {
         "consolidate": [*front, "export", str(tree), "--archive", str(archive)],
         "read all of it": [python, "-c", reading, str(archive)],

@@ -12,13 +12,13 @@ import pytest
 from performance.growth import grow
 
 from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.consolidate import consolidate
-from hemobench.benchmarks.results import load_results
+from hemobench.benchmarks.storage.archive_writer import consolidate
+from hemobench.benchmarks.storage.load import load_results
 from hemobench.reports import needs
-from hemobench.reports.anytime import areas, races
-from hemobench.reports.curves import only_incumbents
-from hemobench.reports.export import stored_to_parquet
-from hemobench.reports.leaderboard import leaderboard
+from hemobench.reports.comparison.anytime import areas, races
+from hemobench.reports.comparison.incumbents import only_incumbents
+from hemobench.reports.export.export import stored_to_parquet
+from hemobench.reports.leaderboard.ranking import leaderboard
 
 RUNS, FACTOR, TRIALS = 768, 4, 50
 MOST = 6

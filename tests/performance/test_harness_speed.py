@@ -10,8 +10,8 @@ import pytest
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.budget import Budget
-from hemobench.benchmarks.runner import run
-from hemobench.benchmarks.store import RunFolder
+from hemobench.benchmarks.execution.runner import run
+from hemobench.benchmarks.storage.run_folder import RunFolder
 from hemobench.strategies import load_strategy
 from hemobench.strategies.base import Proposal, Trial
 

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 
 from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.results import Results
-from hemobench.reports.leaderboard import leaderboard
+from hemobench.benchmarks.storage.results import Results
+from hemobench.reports.leaderboard.ranking import leaderboard
 
 STRATEGIES, TRIALS = 10, 100
 SIZES = {"10,000": (10, 1), "1,000,000": (100, 10)}

@@ -9,9 +9,9 @@ import pytest
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.budget import Budget
-from hemobench.benchmarks.results import load_results
-from hemobench.benchmarks.runner import run
-from hemobench.benchmarks.store import TRIALS, RunFolder, read_trials
+from hemobench.benchmarks.execution.runner import run
+from hemobench.benchmarks.storage.load import load_results
+from hemobench.benchmarks.storage.run_folder import TRIALS, RunFolder, read_trials
 from hemobench.strategies import load_strategy
 
 COUNT, ROUNDS = 1000, 7

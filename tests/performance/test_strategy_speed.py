@@ -23,9 +23,9 @@ from hyperopt import fmin, tpe
 from smac.runhistory.dataclasses import TrialValue
 
 from hemobench.benchmarks.budget import Budget
-from hemobench.benchmarks.evaluators.base import Cost, Outcome
-from hemobench.benchmarks.runner import run
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.evaluator import Cost, Outcome
+from hemobench.benchmarks.execution.runner import run
+from hemobench.benchmarks.tasks import load_task
 from hemobench.strategies import load_strategy
 from hemobench.strategies.base import Status
 from hemobench.strategies.hyperopt_tpe import search_space

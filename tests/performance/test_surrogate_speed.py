@@ -15,13 +15,13 @@ import pytest
 from sklearn.ensemble import RandomForestRegressor
 
 from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.campaign import look
 from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
+from hemobench.benchmarks.recording.design import Design, points
+from hemobench.benchmarks.recording.recording import look
 from hemobench.benchmarks.surrogates.fit import fit
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.surrogate import Surrogate
 from hemobench.benchmarks.surrogates.targets import targets
-from hemobench.benchmarks.tables.design import Design, points
 from hemobench.benchmarks.tables.schema import Header, Table
 from hemobench.strategies.base import Proposal
 from hemobench.strategies.space import random_stream

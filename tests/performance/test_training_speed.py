@@ -23,7 +23,7 @@ from torch.utils.data import DataLoader, Dataset  # noqa: E402
 from torchvision.transforms import v2  # noqa: E402
 
 from hemobench.benchmarks.evaluators.live import Live, live  # noqa: E402
-from hemobench.benchmarks.task import load_task  # noqa: E402
+from hemobench.benchmarks.tasks import load_task  # noqa: E402
 from hemobench.benchmarks.training.augmentation import (  # noqa: E402
     C_NMC,
     MEAN,

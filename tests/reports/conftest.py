@@ -10,10 +10,10 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from hemobench.benchmarks.execute import execute
-from hemobench.benchmarks.narrow import narrowed
-from hemobench.benchmarks.results import Results, load_results
-from hemobench.benchmarks.suite import load_suite, plans
+from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.storage.load import load_results
+from hemobench.benchmarks.storage.results import Results
+from hemobench.benchmarks.suite import load_suite, narrowed, plans
 
 BUDGET = 10.0
 

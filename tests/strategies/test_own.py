@@ -9,7 +9,7 @@ from contracts.strategy_contract import drive, loss_of, told
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.tasks import load_task
 from hemobench.strategies.base import Status
 from hemobench.strategies.manual import Manual, plan
 from hemobench.strategies.random_search import RandomSearch

@@ -25,7 +25,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from hemobench.benchmarks.task import TASKS, load_task
+from hemobench.benchmarks.tasks import TASKS, load_task
 from hemobench.strategies import load_strategy
 from hemobench.strategies import space as spaces
 from hemobench.strategies.base import UnsupportedTask

@@ -9,13 +9,14 @@ from itertools import islice
 import pytest
 
 from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.campaign import look
+from hemobench.benchmarks.recording.design import Design
+from hemobench.benchmarks.recording.recording import look
 from hemobench.benchmarks.surrogates.fit import fit
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.surrogate import Surrogate
-from hemobench.benchmarks.tables.design import Design
 from hemobench.benchmarks.tables.schema import Row, Table
-from hemobench.benchmarks.task import Task, load_task
+from hemobench.benchmarks.tasks import load_task
+from hemobench.benchmarks.tasks.base import Task
 from hemobench.strategies.space import random_stream
 
 CONFIGS = 600

@@ -9,9 +9,9 @@ from scipy.stats import spearmanr
 from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.evaluators.table import TableEvaluator
 from hemobench.benchmarks.noise import silence
-from hemobench.benchmarks.surfaces import stored
+from hemobench.benchmarks.published import stored
+from hemobench.benchmarks.recorded.references import reference
 from hemobench.benchmarks.surrogates.network import Training
-from hemobench.benchmarks.surrogates.reference import reference
 from hemobench.benchmarks.surrogates.support import outside_share, support, support_limit
 from hemobench.benchmarks.surrogates.trust import trust
 from hemobench.strategies.base import Proposal, Status

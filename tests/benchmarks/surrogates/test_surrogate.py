@@ -27,7 +27,7 @@ from hemobench.benchmarks.surrogates.store import load, save
 from hemobench.benchmarks.surrogates.targets import fraction, logit, targets
 from hemobench.benchmarks.tables.io import write_table
 from hemobench.benchmarks.tables.schema import Table
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Proposal, Status
 from hemobench.strategies.space import random_stream

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from hemobench.benchmarks.campaign import Source, _start, chunks, collect, distinct, do_unit, first_units
-from hemobench.benchmarks.tables.design import Design, again
+from hemobench.benchmarks.recording.design import Design, again
+from hemobench.benchmarks.recording.recording import Source, _start, chunks, collect, distinct, do_unit, first_units
 from hemobench.benchmarks.tables.schema import Table
-from hemobench.benchmarks.task import load_task
+from hemobench.benchmarks.tasks import load_task
 
 
 def recorded_here(task: str, design: Design, folder: Path) -> Table:

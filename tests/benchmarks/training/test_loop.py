@@ -12,7 +12,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hemobench.benchmarks.task import load_task  # noqa: E402
+from hemobench.benchmarks.tasks import load_task  # noqa: E402
 from hemobench.benchmarks.tasks.bone_marrow import AUGMENTATIONS, OPTIMIZERS  # noqa: E402
 from hemobench.benchmarks.training.bone_marrow import BoneMarrowWorkbench, architecture  # noqa: E402
 from hemobench.benchmarks.training.checkpoints import Checkpoints  # noqa: E402

@@ -10,7 +10,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent))  # `planted` and `simulated`, for the tests and the gate alike
 
-from hemobench.benchmarks.execute import execute
+from hemobench.benchmarks.execution.execute import execute
 from hemobench.benchmarks.suite import Suite, plans
 from hemobench.reports.gate.runs import ArmKey, ArmRuns, GateRun, read_arms
 

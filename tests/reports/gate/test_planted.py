@@ -5,11 +5,11 @@ from __future__ import annotations
 import planted
 import pytest
 
-from hemobench.benchmarks.execute import execute
+from hemobench.benchmarks.execution.execute import execute
 from hemobench.benchmarks.suite import Arm, Suite, plans
-from hemobench.gating import chosen_arms, gate_now
 from hemobench.reports.gate.baseline import Terms, from_results
-from hemobench.reports.gate.wording import in_words
+from hemobench.reports.gate.run import chosen_arms, gate_now
+from hemobench.reports.gate.text import in_words
 
 SEEDS = 15
 

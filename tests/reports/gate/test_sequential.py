@@ -11,7 +11,7 @@ from simulated import INCONCLUSIVE, PASS, REGRESS, gates
 from hemobench.reports.gate.baseline import Terms
 from hemobench.reports.gate.runs import ArmRuns
 from hemobench.reports.gate.sequential import Pair, judge, judge_at_once
-from hemobench.reports.gate.wording import Judgement, reasons
+from hemobench.reports.gate.text import Judgement, reasons
 
 CODES = {"pass": PASS, "regress": REGRESS, "inconclusive": INCONCLUSIVE}
 

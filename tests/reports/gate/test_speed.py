@@ -10,7 +10,7 @@ import pytest
 from hemobench.errors import BenchmarkError
 from hemobench.reports.gate.junit import to_junit
 from hemobench.reports.gate.speed import is_speed_file, judge_speed
-from hemobench.reports.gate.wording import EXIT_CODES, Judgement, as_json, headline, to_markdown
+from hemobench.reports.gate.text import EXIT_CODES, Judgement, as_json, headline, to_markdown
 
 
 def timing(name, fastest, median=None, group="loop", **extra):

@@ -1,0 +1,150 @@
+"""One run: ask, evaluate, charge, tell, until the budget is spent or the strategy is done."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping
+from dataclasses import replace
+from time import perf_counter
+from typing import TypeVar
+
+from hemobench.benchmarks.budget import Budget, Ledger, microseconds
+from hemobench.benchmarks.evaluator import Concurrent, Evaluator, submit
+from hemobench.benchmarks.execution.clock import Clock, Running
+from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
+from hemobench.benchmarks.tasks.base import Task
+from hemobench.strategies.base import Proposal, Status, Strategy, Trial
+from hemobench.strategies.space import legality
+
+T = TypeVar("T")
+
+
+def run(
+    strategy: Strategy, evaluator: Evaluator | Concurrent, budget: Budget, *, task: Task, seed: int
+) -> Generator[TrialRecord, None, RunEnd]:
+    """Run one strategy on one task under a budget of GPU-hours.
+
+    Time is the evaluator's: a trial occupies a worker for its cost, and the strategy's own computing takes none
+    of it. The trials in flight when the budget ends are cut there and do not count.
+
+    Args:
+        strategy: A new strategy.
+        evaluator: What answers its proposals.
+        budget: GPU-hours, workers, and perhaps a number of trials.
+        task: What is minimised, on which space, and how long a full trial trains.
+        seed: Decides, with the configuration, all noise of the evaluator.
+
+    Yields:
+        A record for each trial, when it finishes.
+
+    Returns:
+        How the run ended, with its closed ledger.
+    """
+    clock, ledger = Clock(budget.workers), Ledger(budget)
+    vet, trained = Vetting(task), dict[int, Proposal]()
+    asked, status, error = 0, "budget-spent", None
+    while error is None:
+        while clock.free and clock.now < budget.end and asked != budget.max_trials:
+            before = perf_counter()
+            proposal, error = guarded(f"trial {asked}", lambda: vet(strategy.ask(), trained))
+            if proposal is None:
+                status = "budget-spent" if clock.busy else "strategy-done"
+                break
+            clock.start(launch(asked, proposal, evaluator, seed, clock.now, budget, trained, before))
+            asked += 1
+        if error is not None or not clock.busy:
+            break
+        running = clock.advance(budget.end)
+        trial, record = settle(running, clock.now, task)
+        ledger.charge(record.status, running.charged(clock.now), microseconds(record.cost.evaluation_seconds))
+        if record.status is not Status.CUT:
+            trained[record.number] = running.proposal
+            before = perf_counter()
+            _, error = guarded(f"told of trial {trial.number}", lambda: strategy.tell(trial))  # noqa: B023
+            record = replace(record, measured={**record.measured, "tell_s": perf_counter() - before})
+        yield record
+    for lost in clock.in_flight:  # by a strategy that raised: charged up to now
+        ledger.charge(Status.CUT, lost.charged(clock.now))
+    ended = "strategy-error" if error else status
+    return RunEnd(ended, ledger.close(clock.now), error)  # type: ignore[arg-type]
+
+
+def guarded(place: str, action: Callable[[], T]) -> tuple[T | None, str | None]:
+    """What an action of the strategy gives, or what it raised: that ends its own run, and only that."""
+    try:
+        return action(), None
+    except Exception as problem:
+        return None, f"{place}: {type(problem).__name__}: {problem}"
+
+
+def launch(
+    number: int,
+    proposal: Proposal,
+    evaluator: Evaluator | Concurrent,
+    seed: int,
+    now: int,
+    budget: Budget,
+    trained: Mapping[int, Proposal],
+    asked_from: float,
+) -> Running:
+    """Have a proposal evaluated; it occupies a worker from now for its cost, at least a microsecond."""
+    asked_at = perf_counter()
+    epochs_before = trained[proposal.resume_from].epochs or 0 if proposal.resume_from is not None else 0
+    answer = submit(evaluator, proposal, seed, trained=epochs_before, limit=(budget.end - now) / 1e6)
+    return Running(number, now, proposal, answer, asked_at - asked_from, perf_counter() - asked_at)
+
+
+def settle(running: Running, now: int, task: Task) -> tuple[Trial, TrialRecord]:
+    """What the strategy may see of a trial that has come to its end, and what is recorded."""
+    outcome, proposal = running.outcome, running.proposal
+    status = Status.CUT if running.finish > now else outcome.status
+    ok = status is Status.OK
+    loss = task.objective.loss(outcome.validation) if ok else None
+    trial = Trial(running.number, proposal, loss, status, running.charged(now) / 1e6)
+    record = TrialRecord(
+        number=running.number,
+        config=dict(proposal.config),
+        epochs=proposal.epochs or task.epochs,
+        resume_from=proposal.resume_from,
+        status=status,
+        loss=loss,
+        validation=outcome.validation if ok else {},
+        test=outcome.test if ok else {},
+        curve=outcome.curve if ok else (),
+        cost=outcome.cost,
+        started=running.start / 1e6,
+        finished=now / 1e6,
+        error=outcome.error,
+        measured={"ask_s": running.ask_s, "evaluate_s": running.evaluate_s, **outcome.extra},
+    )
+    return trial, record
+
+
+class Vetting:
+    """Lets through what a task can train; what else a strategy proposes is the strategy's error."""
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._require_legal = legality(task.space())
+
+    def __call__(self, proposal: Proposal | None, trained: Mapping[int, Proposal]) -> Proposal | None:
+        """The proposal with its epochs filled in.
+
+        Args:
+            proposal: As asked.
+            trained: Finished trials, which may be resumed.
+
+        Raises:
+            ValueError: If the configuration is not one of the space, the epochs are not to be had, or the trial
+                to resume is not one that can be.
+        """
+        if proposal is None:
+            return None
+        self._require_legal(proposal.config)
+        epochs = self._task.epochs if proposal.epochs is None else proposal.epochs
+        if not 1 <= epochs <= self._task.epochs:
+            raise ValueError(f"{epochs} epochs asked for; {self._task.name} trains 1 to {self._task.epochs}")
+        if proposal.resume_from is not None:
+            earlier = trained.get(proposal.resume_from)
+            if earlier is None or earlier.config != proposal.config or not (earlier.epochs or 0) < epochs:
+                raise ValueError(f"trial {proposal.resume_from} is no shorter, finished trial of this configuration")
+        return replace(proposal, epochs=epochs)

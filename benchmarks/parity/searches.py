@@ -1,0 +1,316 @@
+"""What a parity check runs: equal searches on the table, on the surrogate and live, and what they find trained anew.
+
+Sources of answers, all with the same strategies, seeds and budget:
+
+- `table`: exact look-ups, strategies confined to what was recorded (see `confined`). What a table does not have is
+  noise of its own for every seed: its runs share the noise that was recorded.
+- `pool`: the surrogate under the same confinement. Table against pool differ by the surrogate's values alone, pool
+  against surrogate by the confinement alone.
+- `surrogate`: as on the leaderboard; every seed meets a member of the ensemble in turn.
+- `member-0`, …: single members.
+- `live`: training, in a race of few trials that all sources run again.
+
+Every run and every training is a file, so that a check that was killed goes on where it was.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Mapping, Sequence
+from concurrent.futures import as_completed
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import TypeAdapter, ValidationError
+
+from hemobench.benchmarks.benchmark import load_benchmark
+from hemobench.benchmarks.budget import Budget
+from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.execution.process_pool import process_pool
+from hemobench.benchmarks.execution.runner import run
+from hemobench.benchmarks.parity.setup import (
+    LIVE,
+    POOL,
+    SCHEMA,
+    TABLE,
+    Subject,
+    answers,
+    begin,
+    figures,
+    pool_of,
+    usual_cost,
+)
+from hemobench.benchmarks.parity.table_restricted import Confined
+from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
+from hemobench.benchmarks.storage.run_folder import TRIALS, RunKey, read_end, read_json, read_trials, write_whole
+from hemobench.benchmarks.suite import Plan, require_support
+from hemobench.benchmarks.tables.schema import Table
+from hemobench.benchmarks.tasks.base import Task
+from hemobench.errors import BenchmarkError
+from hemobench.strategies import load_strategy
+from hemobench.strategies.base import Status, Strategy, UnsupportedTask
+
+Asked = TypeVar("Asked")
+Given = TypeVar("Given")
+Floats = NDArray[np.float64]
+Told = Callable[[int, int], None]
+"""Told how much is done, of how much."""
+
+FIRST = 10_000
+"""Searches are seeded from here. No recorded search had such a seed: a strategy that met its own recorded trajectory,
+or random search the recorded random points, would be answered exactly where all others are answered nearly."""
+BOUGHT = 25
+"""What the default budget buys, about."""
+UNLIMITED = 1e6
+"""GPU-hours of a race that its number of trials ends: seconds of different devices do not compare."""
+SEVEN = ("manual", "random", "sssr", "optuna-tpe", "hyperopt-tpe", "smac", "skopt-gp")
+SLOW = ("skopt-gp", "smac", "hyperopt-tpe")
+
+
+@dataclass(frozen=True, slots=True)
+class Race:
+    """Under what strategies search.
+
+    Attributes:
+        gpu_hours: Budget.
+        horizon: Expected number of trials.
+        max_trials: A second limit; `None` is none.
+    """
+
+    gpu_hours: float
+    horizon: int
+    max_trials: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Search:
+    """One run: where, who, with which seed, under what."""
+
+    source: str
+    strategy: str
+    seed: int
+    race: Race
+
+    @property
+    def path(self) -> Path:
+        """Its file, relative to the folder of a check."""
+        limit = f"-{self.race.max_trials}" if self.race.max_trials else ""
+        budget = f"{self.race.gpu_hours:g}h-{self.race.horizon}{limit}"
+        return Path(budget, self.source, label(self.strategy), f"seed-{self.seed}.json")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What came of a search.
+
+    Attributes:
+        loss: Of the incumbent; `None` if no trial ended well or the strategy raised.
+        config: The incumbent's.
+        seen: Its figures as the search saw them; see `figures`.
+        trials: That ended within the budget.
+        failures: Of these.
+        distance: Mean distance from what was proposed to what was trained.
+        error: What the strategy raised.
+    """
+
+    loss: float | None
+    config: Mapping[str, bool | int | float | str]
+    seen: Mapping[str, float]
+    trials: int
+    failures: int
+    distance: float = 0.0
+    error: str | None = None
+
+
+@dataclass(frozen=True)
+class Searches:
+    """The runs of one race.
+
+    Attributes:
+        race: Under what.
+        strategies: Labels.
+        found: By source: for each seed, what each strategy found.
+    """
+
+    race: Race
+    strategies: tuple[str, ...]
+    found: Mapping[str, tuple[tuple[Found, ...], ...]]
+
+    def losses(self, source: str) -> Floats:
+        """Final losses, shape (seeds, strategies); NaN is a run without a result."""
+        rows = [[np.nan if run.loss is None else run.loss for run in runs] for runs in self.found[source]]
+        return np.array(rows, dtype=float)
+
+
+_found = TypeAdapter(Found)
+
+
+def label(strategy: str) -> str:
+    """A strategy's label; it is a folder's name too."""
+    return strategy.replace(":", ".")
+
+
+def able(task: Task, asked: Sequence[str] = ()) -> tuple[str, ...]:
+    """The strategies asked for, by default those of the seven that take the task's space.
+
+    Raises:
+        BenchmarkError: If one that was asked for is unknown or does not take it.
+    """
+    found = []
+    for name in asked or SEVEN:
+        try:
+            require_support(load_strategy(name), name, task, 1)
+            found.append(name)
+        except UnsupportedTask:
+            if asked:
+                raise
+    if len(found) < 2 or len(set(found)) < len(found):
+        raise BenchmarkError(f"strategies {', '.join(found)}", "give at least two, each once")
+    return tuple(found)
+
+
+def race_of(table: Table, gpu_hours: float | None, trials: int | None = None) -> Race:
+    """A race under a budget, by default what `BOUGHT` trials usually cost; or of a number of trials alone.
+
+    Raises:
+        BenchmarkError: If the budget is no positive number.
+    """
+    if trials is not None:
+        return Race(UNLIMITED, trials, trials)
+    cost = usual_cost(table)
+    hours = round(BOUGHT * cost, 6) if gpu_hours is None else gpu_hours
+    if not 0 < hours <= UNLIMITED:
+        raise BenchmarkError(f"a budget of {hours} GPU-hours", "give a positive number with --gpu-hours")
+    return Race(hours, max(1, round(hours / cost)))
+
+
+def search(
+    subject: Subject,
+    race: Race,
+    strategies: Sequence[str],
+    seeds: Mapping[str, int],
+    folder: Path,
+    *,
+    jobs: int = 1,
+    told: Told = lambda done, of: None,
+) -> Searches:
+    """Run a race in several sources, or go on with it.
+
+    Args:
+        subject: What is checked.
+        race: Under what.
+        strategies: Who.
+        seeds: By source, how many; seed k is the same in all.
+        folder: Where runs are kept.
+        jobs: Processes.
+        told: Of progress.
+
+    Raises:
+        BenchmarkError: If the folder is of another check, or a source cannot answer.
+    """
+    begin(folder, subject)
+    asked = [
+        Search(source, name, FIRST + seed, race)
+        for name in sorted(strategies, key=lambda name: SLOW.index(name) if name in SLOW else len(SLOW))
+        for source, count in seeds.items()
+        for seed in range(count)
+    ]
+    results = {one: _read(folder / one.path) for one in asked if (folder / one.path).exists()}
+    missing = [one for one in asked if one not in results]
+    results |= dict(zip(missing, side_by_side(searched, subject, missing, folder, jobs, told), strict=True))
+    found = {
+        source: tuple(
+            tuple(results[Search(source, name, FIRST + seed, race)] for name in strategies) for seed in range(count)
+        )
+        for source, count in seeds.items()
+    }
+    return Searches(race, tuple(map(label, strategies)), found)
+
+
+def side_by_side(
+    do: Callable[[Subject, Asked, Path], Given],
+    subject: Subject,
+    asked: Sequence[Asked],
+    folder: Path,
+    jobs: int,
+    told: Told,
+) -> list[Given]:
+    """Do many things in processes of one thread each; what is given is in the order of what is asked."""
+    if not asked:
+        return []
+    with process_pool(jobs) as pool:
+        futures = [pool.submit(do, subject, one, folder) for one in asked]
+        for done, future in enumerate(as_completed(futures), start=1):
+            future.result()
+            told(done, len(futures))
+        return [future.result() for future in futures]
+
+
+def searched(subject: Subject, one: Search, folder: Path) -> Found:
+    """A run's result; its file is there when it is."""
+    path = folder / one.path
+    found = _live(subject, one, folder) if one.source == LIVE else _cached(subject, one)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, {"schema": SCHEMA, **asdict(found)})
+    return found
+
+
+def _read(path: Path) -> Found:
+    content = read_json(path)
+    content.pop("schema", None)
+    try:
+        return _found.validate_python(content)
+    except ValidationError as problem:
+        raise BenchmarkError(f"{path}: {problem.errors()[0]['msg']}", "delete the file to run it again") from None
+
+
+def _cached(subject: Subject, one: Search) -> Found:
+    """A run on the table or on the surrogate."""
+    task, cls = subject.task, load_strategy(one.strategy)
+    fidelity = {"epochs": task.epochs} if cls.supports.fidelity else {}
+    strategy: Strategy = cls(task.space(), seed=one.seed, horizon=one.race.horizon, **fidelity)  # type: ignore[call-arg]
+    confined = Confined(strategy, pool_of(subject.table)) if one.source in (TABLE, POOL) else None
+    budget = Budget(one.race.gpu_hours, 1, one.race.max_trials)
+    evaluator = answers(subject.benchmark, subject.table, subject.surrogate, one.source)
+    records, end = _ended(run(confined or strategy, evaluator, budget, task=task, seed=one.seed))
+    return _summary(task, records, end, confined.distances if confined else ())
+
+
+def _ended(trials: Generator[TrialRecord, None, RunEnd]) -> tuple[list[TrialRecord], RunEnd]:
+    records: list[TrialRecord] = []
+    while True:
+        try:
+            records.append(next(trials))
+        except StopIteration as stop:
+            return records, stop.value
+
+
+def _live(subject: Subject, one: Search, folder: Path) -> Found:
+    """A run of real training, in a run folder of its own, so that every trained trial is kept at once."""
+    assert subject.live is not None
+    name, race = subject.live.benchmark, one.race
+    key = RunKey(name, load_benchmark(name).version, label(one.strategy), race.gpu_hours, 1, one.seed)
+    budget = Budget(race.gpu_hours, 1, race.max_trials)
+    place = folder / one.path.parts[0] / "runs"
+    execute(Plan(key, one.strategy, {}, budget, race.horizon, dict(subject.live.settings)), place, "parity")
+    end = read_end(place / key.folder)
+    assert end is not None
+    return _summary(subject.task, read_trials(place / key.folder / TRIALS), end, ())
+
+
+def _summary(task: Task, records: Sequence[TrialRecord], end: RunEnd, distances: Sequence[float]) -> Found:
+    finished = [record for record in records if record.status is not Status.CUT]
+    ended = [record for record in finished if record.loss is not None]
+    best = min(ended, key=lambda record: (record.loss, record.finished, record.number), default=None)
+    raised = end.status == "strategy-error"
+    return Found(
+        loss=None if raised or best is None else best.loss,
+        config=dict(best.config) if best else {},
+        seen=figures(task, best.validation, best.test) if best else {},
+        trials=len(finished),
+        failures=len(finished) - len(ended),
+        distance=round(float(np.mean(distances)), 6) if distances else 0.0,
+        error=end.error,
+    )

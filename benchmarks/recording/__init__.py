@@ -1,0 +1,1 @@
+"""Recording a table: its design, its trainings, and the journal that survives interruptions."""

@@ -1,0 +1,141 @@
+"""Which configurations a recording trains, and how often: a function of a seed and of what was recorded before."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+from ConfigSpace import ConfigurationSpace
+
+from hemobench.benchmarks.tables.schema import ALL_FOLDS, Row, config_key, final_loss
+from hemobench.benchmarks.tasks.base import Objective
+from hemobench.errors import BenchmarkError
+from hemobench.strategies.base import Config, Status
+from hemobench.strategies.space import is_active, quantile, random_stream
+
+
+@dataclass(frozen=True, slots=True)
+class Design:
+    """A mix of points spread over the space, trajectories of strategies towards its good region, and repetitions.
+
+    Points and trajectories are trained with seed 0 on the first fold. Of what they gave, configurations at equal
+    steps of rank, from the best to the worst, are then trained on the other folds and with other seeds.
+
+    Attributes:
+        sobol: Points of a scrambled Sobol sequence.
+        random: Uniformly random points.
+        strategies: Names of strategies that search, each with every one of `strategy_seeds`.
+        strategy_seeds: How many searches of each.
+        strategy_trials: Trials of a search.
+        every_fold: Configurations trained on every fold.
+        repeats: Configurations trained with `repeat_seeds` seeds in all.
+        repeat_seeds: See `repeats`.
+        folds: What folds there are, by the evaluator's numbers; `ALL_FOLDS` where it puts them together itself.
+        epochs: Lengths of training to look at; empty for every epoch up to ten, then about 1.5 times as many each.
+        seed: Decides points and searches.
+    """
+
+    sobol: int = 256
+    random: int = 128
+    strategies: tuple[str, ...] = ("optuna-tpe", "smac")
+    strategy_seeds: int = 2
+    strategy_trials: int = 60
+    every_fold: int = 0
+    repeats: int = 30
+    repeat_seeds: int = 5
+    folds: tuple[int, ...] = (ALL_FOLDS,)
+    epochs: tuple[int, ...] = ()
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        counts = asdict(self)
+        negative = [name for name, value in counts.items() if isinstance(value, int) and value < 0]
+        if negative:
+            raise BenchmarkError(f"a design with {negative[0]} = {counts[negative[0]]}", "give 0 or more")
+        if not self.folds or len(set(self.folds)) < len(self.folds):
+            raise BenchmarkError(f"a design with the folds {self.folds}", "give each fold once, and at least one")
+        if list(self.epochs) != sorted(set(self.epochs)) or any(epoch < 1 for epoch in self.epochs):
+            raise BenchmarkError(f"a design that looks after the epochs {self.epochs}", "give rising numbers from 1")
+        if not (self.sobol + self.random or (self.strategies and self.strategy_seeds and self.strategy_trials)):
+            raise BenchmarkError("a design without configurations", "give sobol, random or strategies")
+
+    def as_data(self) -> dict[str, Any]:
+        """As plain data, for the table's header."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    def looks(self, full: int) -> tuple[int, ...]:
+        """The lengths of training to look at, the full one last.
+
+        Raises:
+            BenchmarkError: If one is beyond the full length.
+        """
+        if self.epochs and self.epochs[-1] > full:
+            raise BenchmarkError(f"{self.epochs[-1]} epochs to look at; a training has {full}", "give no more")
+        return tuple(sorted({*(self.epochs or _geometric(full)), full}))
+
+
+def _geometric(full: int) -> list[int]:
+    epochs = list(range(1, min(full, 10) + 1))
+    while epochs[-1] * 1.5 < full:
+        epochs.append(round(epochs[-1] * 1.5))
+    return epochs
+
+
+def points(design: Design, space: ConfigurationSpace) -> list[tuple[str, Config]]:
+    """The points to train before anything is known: origin and configuration, none twice."""
+    stream = islice(random_stream(space, design.seed), design.random)
+    found = [*(("sobol", c) for c in sobol(space, design.sobol, design.seed)), *(("random", c) for c in stream)]
+    return list({config_key(config): (origin, config) for origin, config in reversed(found)}.values())[::-1]
+
+
+def sobol(space: ConfigurationSpace, count: int, seed: int) -> list[Config]:
+    """Configurations spread evenly over a space: a scrambled Sobol sequence through each one's quantiles.
+
+    Every hyperparameter has its own dimension, active or not.
+    """
+    from scipy.stats import qmc
+
+    if count == 0:
+        return []
+    engine = qmc.Sobol(len(space), scramble=True, rng=np.random.default_rng(np.random.SeedSequence([seed, 1])))
+    cube = engine.random_base2((count - 1).bit_length())[:count]
+    values_at = [(name, quantile(hp)) for name, hp in space.items()]
+    return [_at(space, values_at, row) for row in cube.tolist()]
+
+
+def _at(space: ConfigurationSpace, values_at: Sequence[tuple[str, Any]], row: Sequence[float]) -> Config:
+    config: dict[str, Any] = {}
+    for (name, value_at), u in zip(values_at, row, strict=True):
+        if is_active(space, name, config):
+            config[name] = value_at(u)
+    return config
+
+
+def again(design: Design, rows: Sequence[Row], objective: Objective) -> list[tuple[str, Config, int, int]]:
+    """What to train again once points and trajectories are recorded: origin, configuration, seed and fold.
+
+    Args:
+        design: The design.
+        rows: What is recorded, in the design's order.
+        objective: What they are ranked by.
+    """
+    first, others = design.folds[0], design.folds[1:]
+    ended = {row.key[0]: row for row in rows if row.status is Status.OK and row.fold == first and row.seed == 0}
+    ranked = sorted(ended.values(), key=lambda row: final_loss(row, objective))
+    repeats = _spread(ranked, design.repeats)
+    folds = _spread(ranked, design.every_fold) if others else []
+    return [
+        *(("repeat", row.config, seed, first) for row in repeats for seed in range(1, design.repeat_seeds)),
+        *(("folds", row.config, 0, fold) for row in folds for fold in others),
+    ]
+
+
+def _spread(ranked: Sequence[Row], count: int) -> list[Row]:
+    """So many of them at equal steps, the first and the last among them."""
+    if count >= len(ranked):
+        return list(ranked)
+    places = np.linspace(0, len(ranked) - 1, count).round().astype(int)
+    return [ranked[place] for place in dict.fromkeys(places.tolist())]

@@ -1,0 +1,1 @@
+"""What is kept of runs: folders, archives, and `Results`, which is all that anybody concludes from."""

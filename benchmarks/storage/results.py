@@ -1,0 +1,111 @@
+"""Many runs as two tables: one row a run, one row a trial."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from hemobench.benchmarks.storage.records import RunEnd
+from hemobench.benchmarks.storage.run_folder import RUN
+from hemobench.errors import BenchmarkError
+
+
+@dataclass(frozen=True)
+class Results:
+    """What the reports conclude from.
+
+    Attributes:
+        runs: One row a run, indexed by `run` (int): `benchmark, version, strategy, gpu_hours, workers, seed,
+            status` (as in `RunEnd`, or `unfinished`), `error, folder`, `header` (`run.json` as text), and
+            `ledger.<account>` in GPU-seconds.
+        trials: One row a trial, in the order in which they finished: `run, number, config.<name>, epochs,
+            resume_from, status, loss, validation.<metric>, test.<metric>, cost.gpu_seconds, started, finished,
+            measured.ask_s, measured.tell_s`. Times are GPU-clock seconds since the run began; loss and metrics are
+            NaN unless the status is `ok`.
+    """
+
+    runs: pd.DataFrame
+    trials: pd.DataFrame
+
+
+IDENTITY = ["benchmark", "version", "strategy", "gpu_hours", "workers", "seed"]
+"""What tells one run from another."""
+
+Parts = Callable[[pd.DataFrame], Collection[str]]
+"""Says, of `Results.runs`, which columns of trials are needed; `config.` stands for all that begin with it. Number,
+status, loss and the time of the end always come along."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A run without its trials: its folder, its `run.json`, and how it ended."""
+
+    folder: str
+    header: Mapping[str, Any]
+    end: RunEnd | None
+
+
+def run_table(found: Iterable[Found]) -> pd.DataFrame:
+    """`Results.runs` of what was found, in that order.
+
+    Raises:
+        BenchmarkError: If a run is there twice, or runs cannot be compared.
+    """
+    rows = [_run_row(run) for run in _of_one_source(found)]
+    runs = pd.DataFrame(rows).rename_axis("run")
+    twice = runs[runs.duplicated(IDENTITY, keep=False)]
+    if len(twice):
+        first, second = list(twice.sort_values(IDENTITY)["folder"])[:2]
+        raise BenchmarkError(f"{first} and {second} hold the same run", "name the folder of one suite")
+    return runs
+
+
+MAY_DIFFER = {"device", "torch", "torchvision", "threads"}
+"""What of a source may differ between runs that are compared: not what is answered, but on what machine."""
+
+
+def _of_one_source(found: Iterable[Found]) -> Iterator[Found]:
+    """The same, refusing to compare runs of one benchmark whose answers rest on different data or settings."""
+    first: dict[tuple[Any, Any], tuple[str, Mapping[str, Any]]] = {}
+    for run in found:
+        source = {key: value for key, value in run.header.get("source", {}).items() if key not in MAY_DIFFER}
+        about = (run.header.get("benchmark"), run.header.get("version"))
+        there, wanted = first.setdefault(about, (run.folder, source))
+        for key in sorted(source.keys() | wanted.keys()):
+            if source.get(key) != wanted.get(key):
+                raise BenchmarkError(
+                    f"{run.folder} and {there} cannot be compared: {key} is {source.get(key)!r} and "
+                    f"{wanted.get(key)!r}",
+                    "keep results of different data or settings in different folders",
+                )
+        yield run
+
+
+def _run_row(run: Found) -> dict[str, Any]:
+    header, end = run.header, run.end
+    try:
+        row = {
+            "benchmark": header["benchmark"],
+            "version": header["version"],
+            "strategy": header["strategy"]["label"],
+            "gpu_hours": float(header["budget"]["gpu_hours"]),
+            "workers": header["budget"]["workers"],
+            "seed": header["seed"],
+        }
+    except (KeyError, TypeError) as problem:
+        place = Path(run.folder) / RUN
+        raise BenchmarkError(f"{place}: no {problem}", "restore the file, or delete its folder") from None
+    ledger = end.ledger if end else {}
+    return {
+        **row,
+        "status": end.status if end else "unfinished",
+        "error": end.error if end else None,
+        "folder": run.folder,
+        "header": json.dumps(header, sort_keys=True),
+        **{f"ledger.{account}": seconds for account, seconds in ledger.items()},
+    }

@@ -1,0 +1,54 @@
+"""A task: a search space, what is minimised on it, how far a trial is trained, and on which device."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from ConfigSpace import ConfigurationSpace
+
+
+@dataclass(frozen=True, slots=True)
+class Objective:
+    """The one place where metrics to maximise are turned round into a loss.
+
+    Attributes:
+        weights: `score = sum(weight * validation[metric])`.
+    """
+
+    weights: Mapping[str, float]
+
+    def score(self, validation: Mapping[str, float]) -> float:
+        """The weighted sum of the validation metrics; higher is better, at most 1."""
+        return sum(weight * validation[name] for name, weight in self.weights.items())
+
+    def loss(self, validation: Mapping[str, float]) -> float:
+        """`1 - score`: lower is better, 0 is perfect."""
+        return round(1.0 - self.score(validation), 9)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a strategy is asked to tune.
+
+    Attributes:
+        name: As in `bone-marrow`.
+        title: For people.
+        space: Builds the search space, afresh at each call, since optimizers seed it.
+        objective: What is minimised.
+        headline: The metric that the paper reports, shown on the leaderboard, as a fraction.
+        headline_label: For people, as in "micro F1".
+        epochs: Full training length.
+        reference_device: The device whose GPU-hours the budget is counted in, when costs are not measured.
+        dataset: `c-nmc` or `bone-marrow`: which reader of `datasets/` understands its images.
+    """
+
+    name: str
+    title: str
+    space: Callable[[], ConfigurationSpace]
+    objective: Objective
+    headline: str
+    headline_label: str
+    epochs: int
+    reference_device: str
+    dataset: str

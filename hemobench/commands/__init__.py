@@ -1,0 +1,1 @@
+"""The commands: short functions that read options, call the layers, and print."""

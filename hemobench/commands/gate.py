@@ -1,0 +1,172 @@
+"""`hemobench baseline` and `gate`: has a strategy become worse since a baseline was recorded?"""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hemobench.commands.console import Json, console, print_json
+from hemobench.errors import BenchmarkError
+
+if TYPE_CHECKING:
+    from hemobench.reports.gate.text import Judgement
+
+Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
+
+
+def baseline(
+    suite: Annotated[str, typer.Argument(help="A suite's name or TOML file.")] = "gate",
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: SUITE.json.gz.")] = None,
+    benchmarks: Annotated[str, typer.Option(help="Only these, with commas between.")] = "",
+    strategies: Annotated[str, typer.Option(help="Only these, or others, also package.module:Class.")] = "",
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds a strategy.")] = None,
+    seeds_of: Annotated[str, typer.Option(help="Other numbers for slow ones, as in smac=24,skopt-gp=24.")] = "",
+    margin: Annotated[float, typer.Option(help="Normalised regret by which a strategy may be worse.")] = 0.3,
+    false_alarm: Annotated[float, typer.Option(help="Chance of red though nothing is worse.")] = 0.05,
+    false_pass: Annotated[float, typer.Option(help="Chance of green though worse by the margin.")] = 0.025,
+    identical_after: Annotated[int, typer.Option(min=1, help="Seeds after which what is bit-identical passes.")] = 3,
+    jobs: Jobs = None,
+    out: Annotated[Path | None, typer.Option(help="Keep the runs there; the same command then goes on.")] = None,
+) -> None:
+    """Record what the strategies do now, in one small file that a gate can hold later versions against."""
+    from hemobench.benchmarks.suite import load_suite, narrowed, plans
+    from hemobench.commands.progress import shown_progress
+    from hemobench.reports.gate.baseline import from_results, save
+    from hemobench.reports.gate.run import results_folder
+    from hemobench.reports.gate.runs import require_reference
+
+    sys.path.append(os.getcwd())  # for strategies of the user's own, after all that is installed
+    terms = _terms(margin=margin, false_alarm=false_alarm, false_pass=false_pass, identical_after=identical_after)
+    loaded = load_suite(suite)
+    for wanted in _listed(benchmarks) or [entry.name for entry in loaded.benchmarks]:
+        require_reference(wanted)
+    chosen = narrowed(loaded, benchmarks=_listed(benchmarks), strategies=_listed(strategies), seeds=seeds)
+    name = Path(suite).stem
+    fewer = _counts(seeds_of, [arm.shown for arm in chosen.strategies])
+    most = max((chosen.seeds, *fewer.values()))
+    todo = [
+        p
+        for p in plans(chosen.model_copy(update={"seeds": most}))
+        if p.key.seed < fewer.get(p.key.strategy, chosen.seeds)
+    ]
+    with results_folder(out, empty=False) as folder, shown_progress(folder, name, jobs) as run:
+        run(todo)
+        found = from_results(folder, name, chosen, terms)
+    target = output or Path(f"{name}.json.gz")
+    save(found, target)
+    runs = sum(len(arm.runs) for arm in found.arms)
+    sys.stdout.write(f"{target}: {len(found.arms)} arms, {runs} runs, {target.stat().st_size / 1000:.0f} kB\n")
+
+
+def gate(
+    baseline: Annotated[
+        str, typer.Argument(help="A baseline's file or shipped name; or pytest-benchmark's JSON.")
+    ] = "gate",
+    candidate: Annotated[Path | None, typer.Argument(help="Results to judge; default: run the suite now.")] = None,
+    strategy: Annotated[str, typer.Option(help="Gate only these, also your own: package.module:Class.")] = "",
+    instead_of: Annotated[str, typer.Option(help="Recorded arm to hold it against; default: its own, or random.")] = "",
+    jobs: Jobs = None,
+    out: Annotated[Path | None, typer.Option(help="Keep the runs in this new folder.")] = None,
+    as_json: Json = False,
+    junit: Annotated[Path | None, typer.Option(help="Also write JUnit XML.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="Also write Markdown.")] = None,
+    speed_margin: Annotated[float, typer.Option(min=0.0, help="Share by which a ratio of speed may grow.")] = 0.25,
+) -> None:
+    """Say pass, regress or inconclusive (exit codes 0, 1, 3) of the strategies as they are now, and why."""
+    from hemobench.reports.gate.baseline import locate, read_document
+    from hemobench.reports.gate.junit import to_junit
+    from hemobench.reports.gate.speed import is_speed_file
+    from hemobench.reports.gate.text import EXIT_CODES, render, to_markdown
+    from hemobench.reports.gate.text import as_json as plain
+
+    sys.path.append(os.getcwd())
+    content = read_document(locate(baseline), baseline)
+    if is_speed_file(content):
+        judgement = _speed(baseline, content, candidate, speed_margin)
+    else:
+        judgement = _judged(baseline, candidate, _listed(strategy), instead_of, jobs, out)
+    if junit:
+        _write(junit, to_junit(judgement))
+    if markdown:
+        _write(markdown, to_markdown(judgement))
+    if as_json:
+        print_json(plain(judgement))
+    else:
+        render(judgement, console())
+    raise typer.Exit(EXIT_CODES[judgement.verdict])
+
+
+def _judged(
+    name: str, candidate: Path | None, strategies: list[str], instead_of: str, jobs: int | None, out: Path | None
+) -> Judgement:
+    from hemobench.commands.progress import shown_progress
+    from hemobench.reports.gate.baseline import load
+    from hemobench.reports.gate.run import chosen_arms, gate_now, gate_results, results_folder
+
+    if instead_of and not strategies:
+        raise BenchmarkError("--instead-of without --strategy", "say what is to be gated with --strategy")
+    held = load(name)
+    arms = chosen_arms(held, strategies, instead_of, imports=candidate is None)
+    if candidate is not None:
+        return gate_results(held, name, arms, candidate)
+    try:
+        with results_folder(out, empty=True) as folder, shown_progress(folder, held.name, jobs) as run:
+            return gate_now(held, name, arms, folder, run)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nhemobench: interrupted; nothing was decided\n")
+        raise typer.Exit(130) from None
+
+
+def _speed(name: str, content: dict[str, Any], candidate: Path | None, margin: float) -> Judgement:
+    from hemobench.reports.gate.baseline import read_document
+    from hemobench.reports.gate.speed import is_speed_file, judge_speed
+    from hemobench.reports.gate.text import Judgement
+
+    if candidate is None:
+        raise BenchmarkError(
+            f"{name} holds timings: there is nothing to hold against it",
+            "measure with pytest tests/performance --benchmark-enable --benchmark-json NOW.json, and give that too",
+        )
+    now = read_document(candidate, str(candidate))
+    if not is_speed_file(now):
+        raise BenchmarkError(f"{candidate}: not a file of pytest-benchmark", "measure with --benchmark-json")
+    return Judgement(name, None, speed=tuple(judge_speed(content, now, (name, str(candidate)), margin)))
+
+
+def _terms(**given: Any) -> Any:
+    from pydantic import ValidationError
+
+    from hemobench.reports.gate.baseline import Terms
+
+    try:
+        return Terms(**given)
+    except ValidationError as problem:
+        first = problem.errors()[0]
+        option = "--" + str(first["loc"][0]).replace("_", "-")
+        raise BenchmarkError(f"{option} {first['input']}: {first['msg']}", "see hemobench baseline --help") from None
+
+
+def _counts(text: str, known: list[str]) -> dict[str, int]:
+    """`smac=24,skopt-gp=24` as numbers by label."""
+    found = {}
+    for part in _listed(text):
+        label, _, count = part.partition("=")
+        if label not in known or not count.isdigit() or int(count) < 1:
+            raise BenchmarkError(f"--seeds-of {part}", f"give LABEL=SEEDS, with a label of {', '.join(known)}")
+        found[label] = int(count)
+    return found
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as problem:
+        raise BenchmarkError(f"{path}: {problem.strerror}", "name a file that can be written") from None

@@ -1,0 +1,217 @@
+"""`hemobench leaderboard`, `recommend`, `report`, `papers` and `export`: what is concluded from a folder of results."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hemobench.commands.console import Json, console, print_json
+from hemobench.errors import BenchmarkError
+
+if TYPE_CHECKING:
+    from hemobench.benchmarks.storage.results import Parts, Results
+    from hemobench.reports.leaderboard.model import Board
+    from hemobench.reports.parallel.costs import ParallelCost
+
+Folder = Annotated[
+    Path | None,
+    typer.Argument(
+        metavar="DIR", help="Results of a suite: a folder, or an archive of one; by default those that come along."
+    ),
+]
+
+Validations = Annotated[
+    list[Path] | None, typer.Option("--validation", help="What `hemobench validate --out` wrote; repeatable.")
+]
+Extended = Annotated[
+    Path | None, typer.Option(help="Results with extended = true: 6 x 5-fold, to compare with 6-fold.")
+]
+
+
+def leaderboard(
+    results: Folder = None,
+    as_json: Json = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown instead of a table.")] = False,
+    svg: Annotated[Path | None, typer.Option(help="Also write the table as a picture.")] = None,
+) -> None:
+    """Show who won, by how much, and how sure that is."""
+    from hemobench.reports import needs
+    from hemobench.reports.leaderboard.model import as_json as plain
+    from hemobench.reports.leaderboard.render import render, to_markdown, to_svg
+
+    found = _loaded(results, needs.of_leaderboard)
+    boards, costs = boards_of(found), costs_of(found)
+    if svg is not None:
+        to_svg(boards, svg, costs=costs)
+    if as_json:
+        print_json(plain(boards, costs))
+    elif markdown:
+        sys.stdout.write(to_markdown(boards, costs))
+    else:
+        render(boards, console(), costs)
+
+
+def recommend(
+    benchmark: Annotated[str, typer.Option(help="As in c-nmc@recorded.")],
+    gpu_hours: Annotated[float, typer.Option(help="The budget that you have.")],
+    results: Folder = None,
+    rope: Annotated[float | None, typer.Option(min=0.0, help="Points of the metric that do not matter to you.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trials at once, if results of several are there.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Answer the question: which strategy, at this budget?"""
+    from hemobench.benchmarks.benchmark import load_benchmark
+    from hemobench.reports import needs
+    from hemobench.reports.recommendation.recommend import as_json as plain
+    from hemobench.reports.recommendation.recommend import recommend as answer_of
+    from hemobench.reports.recommendation.text import in_words
+    from hemobench.reports.statistics.pairwise import ROPE
+
+    if not 0 < gpu_hours < float("inf"):
+        raise BenchmarkError(f"--gpu-hours {gpu_hours}", "give a positive number of GPU-hours")
+    reference = load_benchmark(benchmark).reference()
+    found = _loaded(results, needs.of_recommendation)
+    answer = answer_of(found, benchmark, gpu_hours, reference, workers=workers, rope=ROPE if rope is None else rope)
+    if as_json:
+        print_json(plain(answer))
+    else:
+        sys.stdout.write("\n".join(in_words(answer)) + "\n")
+
+
+def report(
+    results: Folder = None,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The HTML file.")] = Path("report.html"),
+    heading: Annotated[str, typer.Option(help="Of the page.")] = "hemobench report",
+    validation: Validations = None,
+    extended: Extended = None,
+) -> None:
+    """Write one HTML file that works offline: the answer first, then the evidence."""
+    from hemobench.reports import needs
+    from hemobench.reports.html.report import write_report
+    from hemobench.reports.validation import load
+    from hemobench.strategies import STRATEGIES
+
+    startup = {name: entry.startup for name, entry in STRATEGIES.items()}
+    write_report(
+        _loaded(results, needs.of_report),
+        out,
+        startup=startup,
+        heading=heading,
+        validations=[load(path) for path in validation or []],
+        extended=_loaded(extended, needs.of_report) if extended else None,
+    )
+    sys.stdout.write(f"{out}\n")
+
+
+def export(
+    results: Folder = None,
+    optuna: Annotated[
+        str, typer.Option(help="Storage URL, as in sqlite:///study.db or journal:PATH, for optuna-dashboard.")
+    ] = "",
+    archive: Annotated[
+        Path | None,
+        typer.Option(help="All runs as one Parquet file, which these commands read like a folder."),
+    ] = None,
+    parquet: Annotated[Path | None, typer.Option(help="All trials, one row each.")] = None,
+    csv: Annotated[Path | None, typer.Option(help="The same as text.")] = None,
+    markdown: Annotated[Path | None, typer.Option(help="The leaderboard.")] = None,
+    latex: Annotated[Path | None, typer.Option(help="The leaderboard.")] = None,
+) -> None:
+    """Hand results to other tools."""
+    from hemobench.benchmarks.storage.archive_writer import consolidate
+    from hemobench.reports import needs
+    from hemobench.reports.export import export as exports
+    from hemobench.reports.leaderboard.render import to_markdown
+    from hemobench.reports.shipped import RESULTS
+
+    if not (optuna or archive or parquet or csv or markdown or latex):
+        mend = "give --optuna URL, --archive, --parquet, --csv, --markdown or --latex FILE"
+        raise BenchmarkError("nothing to export to", mend)
+    source = results or RESULTS
+    if archive:
+        consolidate(source, archive)
+        source = archive
+    if parquet:
+        exports.stored_to_parquet(source, parquet)
+    if csv:
+        exports.to_csv(_loaded(source), csv)
+    if markdown or latex:
+        found = _loaded(source, needs.of_leaderboard)
+        boards, costs = boards_of(found), costs_of(found)
+        if markdown:
+            _write(markdown, to_markdown(boards, costs))
+        if latex:
+            _write(latex, exports.to_latex(boards, costs))
+    if optuna:
+        studies = exports.to_optuna(_loaded(source), optuna)
+        sys.stdout.write(
+            f"{len(studies)} studies; look at them with: optuna-dashboard {optuna.removeprefix('journal:')}\n"
+        )
+
+
+def papers(
+    results: Folder = None, validation: Validations = None, extended: Extended = None, as_json: Json = False
+) -> None:
+    """Hold the two papers' figures beside these results, and say where they agree."""
+    from rich.text import Text
+
+    from hemobench.benchmarks.benchmark import load_benchmark
+    from hemobench.reports import needs
+    from hemobench.reports.papers import as_json as plain
+    from hemobench.reports.papers import compare_with_papers, in_words
+    from hemobench.reports.validation import load
+
+    claims = compare_with_papers(
+        _loaded(results, needs.of_report),
+        lambda name: load_benchmark(name).reference(),
+        validations=[load(path) for path in validation or []],
+        extended=_loaded(extended, needs.of_report) if extended else None,
+    )
+    if as_json:
+        print_json(plain(claims))
+        return
+    for line in in_words(claims):
+        console().print(Text(line), soft_wrap=True)
+
+
+def boards_of(results: Results) -> list[Board]:
+    """The leaderboard of results."""
+    from hemobench.benchmarks.benchmark import load_benchmark
+    from hemobench.reports.leaderboard.ranking import leaderboard as boards
+    from hemobench.strategies import STRATEGIES
+
+    startup = {name: entry.startup for name, entry in STRATEGIES.items()}
+    return boards(
+        results,
+        lambda name: load_benchmark(name).reference(),
+        startup=startup,
+        outside_of=lambda name, configs: load_benchmark(name).outside(configs),
+    )
+
+
+def costs_of(results: Results) -> list[ParallelCost]:
+    """What parallelism costs each strategy; empty where all runs have one number of workers."""
+    from hemobench.benchmarks.benchmark import load_benchmark
+    from hemobench.reports.parallel.costs import parallel_costs
+
+    if results.runs["workers"].nunique() < 2:
+        return []
+    return parallel_costs(results, lambda name: load_benchmark(name).reference())
+
+
+def _loaded(results: Path | None, parts: Parts | None = None) -> Results:
+    """The results that were named, or those that come along: 30 seeds of the suite `full`."""
+    from hemobench.benchmarks.storage.load import load_results
+    from hemobench.reports.shipped import RESULTS
+
+    return load_results(results or RESULTS, parts)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        path.write_text(text)
+    except OSError as problem:
+        raise BenchmarkError(f"{path}: {problem.strerror}", "name a file that can be written") from None

@@ -1,0 +1,203 @@
+"""`hemobench record`, `fit` and `table …`: answers recorded once, and surrogates that stand in for them."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hemobench.commands.console import Json, console, print_json
+from hemobench.commands.train import parsed
+from hemobench.errors import BenchmarkError
+
+if TYPE_CHECKING:
+    from hemobench.benchmarks.recording.recording import Advance
+
+app = typer.Typer(name="table", help="Look at recorded tables, check and merge them.", no_args_is_help=True)
+Table = Annotated[Path, typer.Argument(metavar="TABLE", help="A recorded table, Parquet.")]
+Searched = Annotated[str, typer.Option(help="Whose searches to record too, with commas between.")]
+Looks = Annotated[
+    str, typer.Option(help="Epochs to look after, with commas between; empty: every one up to ten, then fewer.")
+]
+Options = Annotated[list[str] | None, typer.Option("--option", help="A setting of live training, name=value.")]
+
+
+def record(
+    benchmark: Annotated[str, typer.Argument(help="What answers, as in c-nmc@live.")],
+    out: Annotated[Path, typer.Option(help="The table; with the same command an interrupted recording goes on.")],
+    data: Annotated[Path | None, typer.Option(help="Folder of images, for a live benchmark.")] = None,
+    sobol: Annotated[int, typer.Option(min=0, help="Space-filling points.")] = 256,
+    random: Annotated[int, typer.Option(min=0, help="Uniformly random points.")] = 128,
+    strategies: Searched = "optuna-tpe,smac",
+    searches: Annotated[int, typer.Option(min=0, help="Searches of each.")] = 2,
+    search_trials: Annotated[int, typer.Option(min=0, help="Trials of a search.")] = 60,
+    folds: Annotated[str, typer.Option(help="Folds by number, with commas between; empty: as the task has it.")] = "",
+    every_fold: Annotated[int, typer.Option(min=0, help="Configurations trained on every fold.")] = 0,
+    repeats: Annotated[int, typer.Option(min=0, help="Configurations trained with several seeds.")] = 30,
+    repeat_seeds: Annotated[int, typer.Option(min=1, help="Seeds of these.")] = 5,
+    looks: Looks = "",
+    scale: Annotated[str, typer.Option(help="What is scaled down, for the table's header.")] = "paper",
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides the design.")] = 0,
+    option: Options = None,
+) -> None:
+    """Record a table: a mix of space-filling and random points, searches and repetitions. Resumable."""
+    from hemobench.benchmarks.recording.design import Design
+    from hemobench.benchmarks.recording.recording import Source
+    from hemobench.benchmarks.recording.recording import record as carry_out
+
+    design = Design(
+        sobol=sobol,
+        random=random,
+        strategies=tuple(name.strip() for name in strategies.split(",") if name.strip()),
+        strategy_seeds=searches,
+        strategy_trials=search_trials,
+        every_fold=every_fold,
+        repeats=repeats,
+        repeat_seeds=repeat_seeds,
+        seed=seed,
+        epochs=numbers(looks),
+        **({"folds": numbers(folds)} if folds else {}),
+    )
+    source = Source(benchmark, _settings(benchmark, data, option or []), scale)
+    with _progress() as told:
+        table = carry_out(source, design, out, jobs=jobs or os.cpu_count() or 1, progress=told)
+    sys.stdout.write(f"{out}: {len(table.rows)} trainings; next: hemobench table show {out}, hemobench fit {out}\n")
+
+
+def _settings(benchmark: str, data: Path | None, options: list[str]) -> dict[str, Any]:
+    """Of live training, with the folder of images that it needs."""
+    from hemobench.benchmarks.benchmark import load_benchmark
+
+    settings = parsed(options)
+    if load_benchmark(benchmark).live:
+        if data is None:
+            raise BenchmarkError(f"{benchmark} trains on real images", "give their folder with --data DIR")
+        settings["data"] = str(data)
+    return settings
+
+
+@contextmanager
+def _progress() -> Iterator[Callable[[Advance], None]]:
+    """A bar that is told how far a recording is."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
+    counts = MofNCompleteColumn(), TextColumn("trainings"), BarColumn()
+    times = TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
+    with Progress(*counts, *times, console=console(stderr=True)) as bar:
+        task = bar.add_task("", total=None)
+        yield lambda advance: bar.update(task, completed=advance.recorded, total=advance.known)
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Whole numbers with commas between; none in an empty text."""
+    if not text:
+        return ()
+    try:
+        return tuple(int(part) for part in text.split(","))
+    except ValueError:
+        raise BenchmarkError(f"'{text}' is no list of numbers", "as in 0,1,2") from None
+
+
+def fit(
+    table: Table,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The surrogate, .npz.")],
+    seed: Annotated[int, typer.Option(help="The same seed gives the same surrogate.")] = 0,
+    trusted: Annotated[
+        bool, typer.Option("--card/--no-card", help="Cross-validate it and print its trust card.")
+    ] = True,
+    as_json: Json = False,
+) -> None:
+    """Fit a surrogate to a table, and say how far to trust it."""
+    from hemobench.benchmarks.surrogates.fit import fit as fitted
+    from hemobench.benchmarks.surrogates.store import save
+    from hemobench.benchmarks.surrogates.trust import trust
+    from hemobench.benchmarks.tables.io import read_table
+
+    read = read_table(table)
+    save(fitted(read, seed=seed), out)
+    card = trust(read, seed=seed) if trusted else {}
+    if as_json:
+        print_json({"surrogate": str(out), "card": card})
+        return
+    sys.stdout.write(f"{out}\n")
+    if card:
+        show(card)
+
+
+@app.command("show")
+def show_table(table: Table, as_json: Json = False) -> None:
+    """Say what a table holds."""
+    from hemobench.benchmarks.tables.check import describe_table
+    from hemobench.benchmarks.tables.io import read_table
+
+    found = describe_table(read_table(table))
+    if as_json:
+        print_json(found)
+    else:
+        show(found)
+
+
+@app.command("check")
+def check(table: Table, as_json: Json = False) -> None:
+    """Say whether a table is sound; exit code 1 if it is not."""
+    from dataclasses import asdict
+
+    from hemobench.benchmarks.tables.check import check_table
+
+    findings = check_table(table)
+    if as_json:
+        print_json({"findings": [asdict(finding) for finding in findings]})
+    else:
+        for finding in findings:
+            sys.stdout.write(f"{finding.severity}: {finding.problem}\n")
+        sys.stdout.write("" if findings else "sound\n")
+    if any(finding.severity == "error" for finding in findings):
+        raise typer.Exit(1)
+
+
+@app.command("merge")
+def merge(
+    tables: Annotated[list[Path], typer.Argument(metavar="TABLE…", help="Tables of one source.")],
+    out: Annotated[Path, typer.Option("--out", "-o", help="The merged table.")],
+) -> None:
+    """Put the tables of several machines together."""
+    from hemobench.benchmarks.tables.io import read_table, write_table
+    from hemobench.benchmarks.tables.merge import merge_tables
+
+    merged = merge_tables([read_table(path) for path in tables], [str(path) for path in tables])
+    write_table(merged, out)
+    sys.stdout.write(f"{out}: {len(merged.rows)} trainings\n")
+
+
+def show(found: Mapping[str, Any]) -> None:
+    """Print nested plain data, a figure a line."""
+    from rich.text import Text
+
+    for name, value in flat(found):
+        console().print(Text(f"{name:<34} {value}"), soft_wrap=True)
+
+
+def flat(found: Mapping[str, Any], before: str = "") -> list[tuple[str, str]]:
+    """Nested names joined by dots; numbers to four significant digits."""
+    lines: list[tuple[str, str]] = []
+    for name, value in found.items():
+        if isinstance(value, Mapping):
+            lines += flat(value, f"{before}{name}.")
+        elif isinstance(value, float):
+            lines.append((before + name, f"{value:.4g}"))
+        else:
+            lines.append((before + name, "–" if value is None else str(value)))
+    return lines

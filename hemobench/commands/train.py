@@ -1,0 +1,324 @@
+"""`hemobench train` and `hemobench validate`: one configuration, and what a suite selected, trained for real."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from hemobench.commands.console import Json, console, print_json
+from hemobench.errors import BenchmarkError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    import numpy as np
+    from numpy.typing import NDArray
+    from rich.table import Table
+
+    from hemobench.benchmarks.evaluator import Outcome
+    from hemobench.benchmarks.evaluators.live import Live
+    from hemobench.benchmarks.tasks.base import Task
+    from hemobench.benchmarks.training.cross_validation import OnEpoch, Result
+    from hemobench.reports.validation import Comparison, Repeats
+
+Data = Annotated[Path, typer.Option(help="Folder of images.")]
+Option = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option", help="A setting of live training, name=value (image_size=96, split=subject, …); repeatable."
+    ),
+]
+
+
+def train(
+    name: Annotated[str, typer.Argument(metavar="TASK", help="c-nmc, bone-marrow or bone-marrow-full.")],
+    data: Data,
+    given: Annotated[
+        list[str] | None, typer.Option("--set", help="A hyperparameter, name=value; the rest have their defaults.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Default: the task's full length.")] = None,
+    folds: Annotated[int | None, typer.Option(min=3, help="Bone marrow: how many folds.")] = None,
+    images: Annotated[int | None, typer.Option(min=20, help="Train on a stratified part of so many.")] = None,
+    weights: Annotated[str, typer.Option(help="auto, imagenet, none, or a state-dict file.")] = "auto",
+    seed: Annotated[int, typer.Option(help="Decides all noise.")] = 0,
+    option: Option = None,
+    as_json: Json = False,
+) -> None:
+    """Train one configuration and print its metrics."""
+    from hemobench.benchmarks.tasks import load_task
+    from hemobench.strategies.base import Proposal, Status
+
+    task = load_task(name)
+    config = configured(task, given or [])
+    chosen = {"weights": weights, "folds": folds, "images": images}
+    extra = {**{name: value for name, value in chosen.items() if value is not None}, **parsed(option or [])}
+    length = epochs or task.epochs
+    evaluator = live_evaluator(replace(task, epochs=length), data, extra)
+    with epoch_bar(evaluator.folds, length) as told:
+        outcome, result = evaluator.train(Proposal(config, length), seed, on_epoch=told)
+    if as_json:
+        print_json(trained_as_json(config, outcome, result, evaluator))
+    else:
+        render_trained(config, outcome, result, evaluator)
+    if outcome.status is not Status.OK:
+        raise typer.Exit(1)
+
+
+def validate(
+    results: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the results of a suite.")],
+    benchmark: Annotated[str, typer.Option(help="As in c-nmc@live.")],
+    repeats: Annotated[int, typer.Option(min=1, help="Trainings of each configuration.")] = 3,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Default: the task's full length.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of images, for a live benchmark.")] = None,
+    option: Option = None,
+    out: Annotated[Path | None, typer.Option(help="Write it as JSON too, for papers and report --validation.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Train what each strategy selected again, several times, and compare: the C-NMC paper's second phase."""
+    from rich.progress import Progress
+
+    from hemobench.benchmarks.benchmark import load_benchmark
+    from hemobench.benchmarks.execution.retrain import retrain, selected
+    from hemobench.benchmarks.storage.load import load_results
+
+    found = load_benchmark(benchmark)
+    chosen = selected(load_results(results), benchmark)
+    length = epochs or found.task.epochs
+    if found.live:
+        if data is None:
+            raise BenchmarkError(f"{benchmark} trains on real images", "give their folder with --data DIR")
+        evaluator: Any = live_evaluator(
+            replace(found.task, epochs=length), data, {**chosen[0].settings, **parsed(option or [])}
+        )
+    elif length > found.task.epochs:
+        raise BenchmarkError(f"{benchmark} knows {found.task.epochs} epochs, not {length}", "train on a live benchmark")
+    else:
+        evaluator = found.evaluator()
+    sides: dict[str, dict[str, list[float]]] = {"validation": {}, "test": {}}
+    with Progress(console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task("trainings", total=repeats * len(chosen))
+        for choice, _, outcome in retrain(chosen, evaluator, length, repeats):
+            for side, metrics in (("validation", outcome.validation), ("test", outcome.test)):
+                value = metrics.get(found.task.headline, float("nan"))
+                sides[side].setdefault(choice.strategy, []).append(100 * value)
+            bar.advance(task)
+    report_repeats(sides, benchmark, found.task.headline_label, length, out, as_json=as_json)
+
+
+def live_evaluator(task: Task, data: Path, options: Mapping[str, Any]) -> Live:
+    """A live evaluator, or the one message that torch is missing."""
+    try:
+        from hemobench.benchmarks.evaluators.live import live
+    except ImportError as problem:
+        raise BenchmarkError(
+            f"training needs torch and torchvision: {problem}", "pip install 'hemobench[train]'"
+        ) from None
+    return live(task, data, **options)
+
+
+def configured(task: Task, given: Sequence[str]) -> dict[str, Any]:
+    """The task's default configuration with some hyperparameters set.
+
+    Raises:
+        BenchmarkError: If one is unknown, inactive, or has no such value.
+    """
+    from hemobench.strategies.space import active, choices, default, legality, numeric
+
+    space = task.space()
+    changes = parsed(given)
+    for name in changes:
+        if name not in space:
+            raise BenchmarkError(f"{task.name} has no hyperparameter '{name}'", f"choose from: {', '.join(space)}")
+        if choices(space[name]) is None and isinstance(numeric(space[name]).upper, float):
+            changes[name] = float(changes[name]) if isinstance(changes[name], int) else changes[name]
+    config = active(space, {**default(space), **changes})
+    try:
+        legality(space)({**config, **changes})
+    except ValueError as problem:
+        raise BenchmarkError(f"--set: {problem}", f"see the search space of {task.name}") from None
+    return config
+
+
+def parsed(pairs: Sequence[str]) -> dict[str, Any]:
+    """`name=value` pairs; values are read as TOML values where they are some, else as text."""
+    import tomllib
+
+    found: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise BenchmarkError(f"'{pair}' is not name=value", "as in learning_rate=3e-4")
+        try:
+            found[name.strip()] = tomllib.loads(f"value = {text.strip()}")["value"]
+        except tomllib.TOMLDecodeError:
+            found[name.strip()] = text.strip()
+    return found
+
+
+@contextmanager
+def epoch_bar(folds: int, epochs: int) -> Iterator[OnEpoch]:
+    """A progress bar over the epochs of all folds."""
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("epochs"),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
+        task = bar.add_task("training", total=folds * epochs)
+
+        def told(fold: int, epoch: int, score: float) -> None:
+            bar.update(task, completed=fold * epochs + epoch, description=f"fold {fold}: accuracy {100 * score:.1f} %")
+
+        yield told
+
+
+def trained_as_json(config: Mapping[str, Any], outcome: Outcome, result: Result, evaluator: Live) -> dict[str, Any]:
+    """One training as plain data."""
+    return {
+        "config": dict(config),
+        "status": outcome.status.value,
+        "error": outcome.error,
+        "validation": dict(outcome.validation),
+        "test": dict(outcome.test),
+        "curve": list(outcome.curve),
+        "folds": [{"validation": r.validation, "test": r.test, "curve": list(r.curve)} for r in result.folds],
+        "classes": list(evaluator.classes),
+        "confusion": {side: matrix.tolist() for side, matrix in result.confusion.items()},
+        "per_class": {side: class_figures(matrix) for side, matrix in result.confusion.items()},
+        "cost": {"gpu_seconds": outcome.cost.gpu_seconds, "evaluation_seconds": outcome.cost.evaluation_seconds},
+        "device": outcome.cost.device,
+        "measured": dict(outcome.extra),
+        "provenance": dict(evaluator.provenance),
+    }
+
+
+def class_figures(matrix: NDArray[np.int64]) -> dict[str, list[float]]:
+    """Precision, recall, specificity and F1 of each class, counted over all folds."""
+    from hemobench.benchmarks.training.metrics import per_class
+
+    return {name: values.tolist() for name, values in per_class(matrix).items()}
+
+
+def render_trained(config: Mapping[str, Any], outcome: Outcome, result: Result, evaluator: Live) -> None:
+    """Print one training: its metrics, learning curve, confusion matrix and cost."""
+    from rich.text import Text
+
+    screen = console()
+    screen.print(Text(", ".join(f"{name} {value}" for name, value in config.items())), soft_wrap=True)
+    if outcome.error:
+        screen.print(Text(f"{outcome.status.value}: {outcome.error}"))
+    screen.print(metrics_table(outcome))
+    for side, matrix in result.confusion.items():
+        screen.print(class_table(side, matrix, evaluator.classes))
+    curve = " ".join(f"{100 * score:.1f}" for score in outcome.curve)
+    screen.print(Text(f"validation accuracy by epoch, %: {curve}"), soft_wrap=True)
+    cost = outcome.cost
+    screen.print(
+        Text(
+            f"cost: {cost.gpu_seconds:.2f} s on {cost.device}, of it {cost.evaluation_seconds:.2f} s evaluation; "
+            + ", ".join(f"{name} {value:.2f}" for name, value in outcome.extra.items())
+        ),
+        soft_wrap=True,
+    )
+
+
+def metrics_table(outcome: Outcome) -> Table:
+    """Metrics over all classes, in percent; of several folds mean ± deviation."""
+    from rich import box
+    from rich.table import Table
+
+    table = Table("%", box=box.SIMPLE_HEAD)
+    for side in ("validation", "test"):
+        table.add_column(side, justify="right")
+    for name in outcome.validation:
+        if not name.startswith("f1_") and not name.endswith("_std"):
+            table.add_row(name, _shown(outcome.validation, name), _shown(outcome.test, name))
+    return table
+
+
+def class_table(side: str, matrix: NDArray[np.int64], classes: Sequence[str]) -> Table:
+    """Each class's confusion and figures, counted over all folds."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    from hemobench.benchmarks.training.metrics import per_class
+
+    figures = per_class(matrix)
+    table = Table(box=box.SIMPLE_HEAD)
+    for title in (
+        f"{side}, true class",
+        *(f"as {k + 1}" for k in range(len(matrix))),
+        *(f"{name} %" for name in figures),
+    ):
+        table.add_column(title, justify="left" if title.startswith(side) else "right")
+    for k, row in enumerate(matrix):
+        shown = (f"{100 * values[k]:.1f}" for values in figures.values())
+        table.add_row(Text(f"{k + 1} {classes[k]}"), *map(str, row), *shown)
+    return table
+
+
+def _shown(metrics: Mapping[str, float], name: str) -> str:
+    if name not in metrics:
+        return "–"
+    deviation = metrics.get(f"{name}_std")
+    return f"{100 * metrics[name]:.2f}" + (f" ± {100 * deviation:.2f}" if deviation is not None else "")
+
+
+def report_repeats(
+    sides: Mapping[str, Mapping[str, Sequence[float]]],
+    benchmark: str,
+    label: str,
+    epochs: int,
+    out: Path | None,
+    *,
+    as_json: bool,
+) -> None:
+    """Print what repeated trainings say, of validation and of test."""
+    from hemobench.reports import validation
+
+    found = validation.concluded(sides, benchmark, label, epochs)
+    if out is not None:
+        validation.save(found, out)
+    if as_json:
+        print_json(validation.as_json(found))
+        return
+    for side, summaries in (("validation", found.validation), ("test", found.test)):
+        render_repeats(f"{benchmark}, {side} {label} in %, {epochs} epochs", summaries, found.comparisons[side])
+    if found.lost:
+        sys.stdout.write(f"left out, since a training of theirs failed: {', '.join(found.lost)}\n")
+
+
+def render_repeats(title: str, summaries: Mapping[str, Repeats], tests: Sequence[Comparison]) -> None:
+    """Print the spread of each strategy's selection, and the tests between them."""
+    from rich import box
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    for column in ("Strategy", "Runs", "Mean", "± (n-1)", "± (n)", "CV %", "95 % interval"):
+        table.add_column(column, justify="left" if column == "Strategy" else "right")
+    for name, found in sorted(summaries.items(), key=lambda item: -item[1].mean):
+        figures = (found.mean, found.std, found.population_std, found.cv)
+        runs = " ".join(f"{value:.2f}" for value in found.values)
+        table.add_row(Text(name), runs, *(f"{x:.2f}" for x in figures), f"{found.low:.2f} … {found.high:.2f}")
+    console().print(table)
+    pairs = Table(box=box.SIMPLE_HEAD)
+    for column in ("First", "Second", "Difference", "Paired t, p", "Wilcoxon, p"):
+        pairs.add_column(column, justify="left" if column in ("First", "Second") else "right")
+    for test in tests:
+        pairs.add_row(
+            Text(test.first), Text(test.second), f"{test.difference:+.2f}", f"{test.t_p:.3f}", f"{test.wilcoxon_p:.3f}"
+        )
+    if tests:
+        console().print(pairs)

@@ -1,0 +1,147 @@
+"""What a gate runs: which arms against which recorded ones, in processes or in this one, and the judgement of it."""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from hemobench.benchmarks.environment import environment
+from hemobench.benchmarks.suite import Arm, Plan, plans
+from hemobench.errors import BenchmarkError
+from hemobench.reports.gate.baseline import Baseline, changed_versions, labels, provenance, require_same_benchmarks
+from hemobench.reports.gate.runs import ArmKey, ArmRuns, read_arms
+from hemobench.reports.gate.sequential import Pair, Perform, judge, judge_at_once
+from hemobench.reports.gate.text import Judgement
+from hemobench.strategies import STRATEGIES
+
+RANDOM = "random"
+Run = Callable[[Sequence[Plan]], None]
+"""Runs plans, each into its folder."""
+
+
+def chosen_arms(
+    baseline: Baseline, strategies: Sequence[str], instead_of: str = "", *, imports: bool = True
+) -> dict[str, Arm]:
+    """What is to be run, by the label of the recorded arm that it is held against.
+
+    Args:
+        baseline: With its suite.
+        strategies: Names, labels or `package.module:Class`; none is all that the baseline has.
+        instead_of: Label of the arm that a strategy is held against; by default its own, or else random search.
+        imports: Whether the strategies will be imported and run.
+
+    Raises:
+        BenchmarkError: If a label is not there; or if the baseline names classes of other packages that were not
+            named on the command line: a file shall not decide what is imported.
+    """
+    known = {arm.shown: arm for arm in baseline.suite.strategies if arm.shown in labels(baseline.arms)}
+    found: dict[str, Arm] = {}
+    for name in strategies:
+        own = [label for label, arm in known.items() if name in (label, arm.name)]
+        against = [instead_of] if instead_of else own or [RANDOM]
+        for label in against:
+            if label not in known:
+                raise BenchmarkError(
+                    f"the baseline has no arm '{label}' to hold '{name}' against",
+                    f"choose one with --instead-of: {', '.join(known)}",
+                )
+            found[label] = known[label] if name in (label, known[label].name) else Arm(name=name)
+    if strategies:
+        return found
+    foreign = sorted({arm.name for arm in known.values() if arm.name not in STRATEGIES})
+    if foreign and imports:
+        raise BenchmarkError(
+            f"the baseline names strategies of other packages: {', '.join(foreign)}",
+            f"if they are to be imported and run, say so: --strategy {','.join(foreign)}",
+        )
+    return known
+
+
+def pairs_of(baseline: Baseline, arms: Mapping[str, Arm]) -> list[Pair]:
+    """Each recorded arm with the label of what is held against it."""
+    return [Pair(runs, arms[runs.key.strategy].shown) for runs in baseline.arms if runs.key.strategy in arms]
+
+
+def gate_now(baseline: Baseline, name: str, arms: Mapping[str, Arm], out: Path, run: Run) -> Judgement:
+    """Run the baseline's suite, or a part of it, and judge: in looks, each into the same folder.
+
+    Args:
+        baseline: What is held against.
+        name: Of the baseline, for people.
+        arms: As from `chosen_arms`.
+        out: An empty folder for the runs.
+        run: Runs plans.
+    """
+    require_same_benchmarks(baseline, {})
+    started = time.perf_counter()
+    pairs = pairs_of(baseline, arms)
+    suite = baseline.suite.model_copy(
+        update={"strategies": list(arms.values()), "seeds": max(len(pair.before.runs) for pair in pairs)}
+    )
+    verdicts = judge(pairs, baseline.terms, performer(plans(suite), out, run, baseline))
+    versions = changed_versions(baseline.versions, environment())
+    return Judgement(name, baseline.terms, tuple(verdicts), tuple(versions), time.perf_counter() - started)
+
+
+def performer(todo: Sequence[Plan], out: Path, run: Run, baseline: Baseline | None = None) -> Perform:
+    """Runs seeds of arms by their plans and reads all that lies there by then."""
+
+    def perform(wanted: Mapping[ArmKey, range]) -> Iterable[ArmRuns]:
+        run([plan for plan in todo if plan.key.seed in wanted.get(arm_of(plan), ())])
+        if baseline is not None:
+            require_same_benchmarks(baseline, provenance(out)[1])
+        return read_arms(out)
+
+    return perform
+
+
+def arm_of(plan: Plan) -> ArmKey:
+    """The arm that a plan is one seed of."""
+    key = plan.key
+    return ArmKey(key.benchmark, key.version, key.strategy, key.gpu_hours, key.workers)
+
+
+def gate_results(baseline: Baseline, name: str, arms: Mapping[str, Arm], folder: Path) -> Judgement:
+    """Judge results that are there, all seeds at once.
+
+    Raises:
+        BenchmarkError: If an arm is missing there, or the results rest on another benchmark.
+    """
+    candidate = read_arms(folder)
+    versions, sources = provenance(folder)
+    require_same_benchmarks(baseline, sources)
+    pairs = pairs_of(baseline, arms)
+    missing = [pair.key for pair in pairs if pair.key not in {arm.key for arm in candidate}]
+    if missing:
+        raise BenchmarkError(
+            f"{folder} lacks {missing[0].strategy} on {missing[0].benchmark} v{missing[0].version}, "
+            f"{missing[0].budget}",
+            "run it there, or gate a part of the baseline with --strategy",
+        )
+    verdicts = judge_at_once(pairs, baseline.terms, candidate)
+    return Judgement(name, baseline.terms, tuple(verdicts), tuple(changed_versions(baseline.versions, versions)))
+
+
+@contextmanager
+def results_folder(out: Path | None, *, empty: bool) -> Iterator[Path]:
+    """Where runs go: the folder that was asked for, or one that is gone afterwards.
+
+    Raises:
+        BenchmarkError: If it cannot be made, or should be empty (results of earlier code would be taken for this
+            one's) and is not.
+    """
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="hemobench-gate-") as folder:
+            yield Path(folder)
+        return
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        full = empty and any(out.iterdir())
+    except OSError as problem:
+        raise BenchmarkError(f"--out {out}: {problem.strerror}", "name a folder that can be written") from None
+    if full:
+        raise BenchmarkError(f"--out {out}: not empty, and old results would pass for new ones", "name a new folder")
+    yield out

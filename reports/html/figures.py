@@ -1,0 +1,294 @@
+"""Charts as plain data for plotly.js, each with a table that says the same: over time, at the end, and the gap.
+
+Strategies are told apart by dash and symbol as well as by colour. Names come from users: plotly reads a little HTML
+in texts, so they are escaped.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike, NDArray
+
+from hemobench.benchmarks.storage.results import Results
+from hemobench.reports.comparison.anytime import Race, rank_curves, regret_curves
+from hemobench.reports.comparison.incumbents import final_incumbent
+from hemobench.reports.leaderboard.render import plain
+from hemobench.reports.recommendation.text import hours_text
+from hemobench.reports.statistics.bootstrap import Array, Estimate, interquartile_mean
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for people: a caption, a header, and rows of text."""
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A chart and its text alternative.
+
+    Attributes:
+        title: Heading.
+        caption: What is to be seen, and how to read it.
+        data: Traces for plotly.js.
+        layout: Its layout, without colours and fonts, which are the page's.
+        table: The same in figures.
+        wide: Whether a phone must scroll sideways.
+        small: Whether several stand side by side.
+    """
+
+    title: str
+    caption: str
+    data: list[dict[str, Any]]
+    layout: dict[str, Any]
+    table: Table
+    wide: bool = False
+    small: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How a strategy is drawn."""
+
+    colour: str
+    dash: str
+    symbol: str
+
+
+_KNOWN = {
+    "random": Style("#3f9b2f", "dot", "circle"),  # the bone-marrow paper's colours: green, blue, red
+    "sssr": Style("#2f7de1", "dash", "square"),
+    "manual": Style("#d9363e", "solid", "x"),
+    "optuna-tpe": Style("#9a5fd6", "solid", "diamond"),
+    "hyperopt-tpe": Style("#d9730d", "dashdot", "triangle-up"),
+    "smac": Style("#0e9aa7", "longdash", "star"),
+    "skopt-gp": Style("#c94f9b", "longdashdot", "cross"),
+}
+_OTHERS = [
+    Style(colour, dash, symbol)
+    for colour, dash, symbol in zip(
+        ["#8a8f98", "#a87b2d", "#5c7cfa", "#c2255c", "#2b8a6b"],
+        ["solid", "dot", "dash", "dashdot", "longdash"],
+        ["hexagon", "triangle-down", "pentagon", "star-triangle-up", "bowtie"],
+        strict=True,
+    )
+]
+
+
+def style(strategy: str, strategies: Sequence[str]) -> Style:
+    """A strategy's looks: always the same for ours, in order of their names for others."""
+    if strategy in _KNOWN:
+        return _KNOWN[strategy]
+    others = [name for name in strategies if name not in _KNOWN]
+    return _OTHERS[others.index(strategy) % len(_OTHERS)]
+
+
+def label(text: str) -> str:
+    """Text as plotly shows it unread; the page's JSON is escaped once more on its own."""
+    return escape(plain(text), quote=False)
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A figure for a table; a dash where there is none."""
+    return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
+
+
+def axis(title: str, **more: Any) -> dict[str, Any]:
+    """An axis with a title that never runs over its ticks."""
+    return {"title": {"text": title, "standoff": 8}, "automargin": True, "zeroline": False, **more}
+
+
+def regret_figure(race: Race) -> Figure:
+    """Normalised regret over GPU-hours, with intervals; the loss where there is no reference."""
+    curves = regret_curves(race)
+    known = race.scale is not None
+    what = "Normalised regret" if known else "Loss of the best trial so far"
+    meaning = (
+        "0 is the best known loss (less is noise), 1 what random search is expected to reach at the whole budget. "
+        if known
+        else "No reference is known for this benchmark, so the loss itself is shown. "
+    )
+    top = float(np.nanmax(curves.high[:, -1])) if curves.high.size else 1.0
+    bottom = float(np.nanmin(curves.low))
+    end = max(2.0, 1.3 * top) if known else float(np.quantile(curves.value, 0.9))
+    layout = _over_hours(axis(what, range=[bottom - 0.05 * (end - bottom), end]))
+    caption = (
+        f"{what} over GPU-hours: interquartile mean over {len(race.seeds)} paired seeds with its 95 % bootstrap "
+        f"interval. {meaning}The first hours run out at the top; double-click to see all. A run counts as untuned "
+        "until its first trial is done."
+    )
+    return Figure(f"{what} over GPU-hours", caption, _lines(race, curves), layout, _over_table(race, curves, what, 3))
+
+
+def rank_figure(race: Race) -> Figure:
+    """Mean rank over GPU-hours, with intervals."""
+    curves = rank_curves(race)
+    most = len(race.strategies)
+    layout = _over_hours(axis("Mean rank (1 is best)", range=[most + 0.3, 0.7], dtick=1))
+    caption = (
+        f"Mean rank by the loss of the best trial so far over GPU-hours, over {len(race.seeds)} paired seeds, with its "
+        "95 % bootstrap interval; the best is on top. Runs without a result share the last rank."
+    )
+    return Figure("Rank over GPU-hours", caption, _lines(race, curves), layout, _over_table(race, curves, "Rank", 2))
+
+
+def _over_hours(yaxis: dict[str, Any]) -> dict[str, Any]:
+    return {"xaxis": axis("GPU-hours (logarithmic)", type="log"), "yaxis": yaxis, "hovermode": "x"}
+
+
+def _lines(race: Race, curves: Estimate) -> list[dict[str, Any]]:
+    hours = np.round(race.grid, 4)
+    lines: list[dict[str, Any]] = []
+    bands: list[dict[str, Any]] = []
+    for place, name in enumerate(race.strategies):
+        look = style(name, race.strategies)
+        low, high = curves.low[place], curves.high[place]
+        bands.append(
+            {
+                "type": "scatter", "mode": "lines", "x": _list([*hours, *hours[::-1]]),
+                "y": _list([*high, *low[::-1]]), "fill": "toself", "fillcolor": look.colour, "opacity": 0.13,
+                "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False, "legendgroup": label(name),
+            }
+        )  # fmt: skip
+        lines.append(
+            {
+                "type": "scatter", "mode": "lines+markers", "name": label(name), "legendgroup": label(name),
+                "x": _list(hours), "y": _list(curves.value[place]),
+                "line": {"color": look.colour, "dash": look.dash, "width": 2.2},
+                "marker": {"symbol": look.symbol, "size": 8, "color": look.colour, "maxdisplayed": 7},
+            }
+        )  # fmt: skip
+    return bands + lines
+
+
+def _list(values: Iterable[float]) -> list[float | None]:
+    """Numbers for JSON: five digits are more than a screen shows, and NaN is a gap."""
+    return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values]
+
+
+def _over_table(race: Race, curves: Estimate, what: str, digits: int) -> Table:
+    places = [0, 14, 29, 44, 59]
+    header = ("Strategy", *(f"{hours_text(race.grid[place])} h" for place in places))
+    rows = tuple(
+        (
+            name,
+            *(
+                f"{number(curves.value[k, p], digits)} [{number(curves.low[k, p], digits)}, "
+                f"{number(curves.high[k, p], digits)}]"
+                for p in places
+            ),
+        )
+        for k, name in enumerate(race.strategies)
+    )
+    return Table(f"{what} with 95 % interval, at five GPU-hours", header, rows)
+
+
+def final_figure(race: Race) -> Figure:
+    """The distribution over seeds at the end of the budget."""
+    losses = race.at(race.gpu_hours)[:, :, 0]
+    best, scale = (race.reference.best_loss, race.scale) if race.reference and race.scale else (0.0, 1.0)
+    values = (losses - best) / scale
+    shown = [_spread_out(values[:, place]) for place in range(len(race.strategies))]
+    what = "Normalised regret" if race.scale else "Loss"
+    data = [
+        {
+            "type": "box", "name": label(name), "x": _list(values[shown[place], place]), "orientation": "h",
+            "boxpoints": "all", "jitter": 0.5, "pointpos": 0, "showlegend": False,
+            "text": [f"seed {race.seeds[seed]}" for seed in shown[place]],
+            "marker": {"color": style(name, race.strategies).colour, "size": 6,
+                       "symbol": style(name, race.strategies).symbol},
+            "line": {"width": 1.5},
+        }
+        for place, name in reversed(list(enumerate(race.strategies)))
+    ]  # fmt: skip
+    layout = {"xaxis": axis(f"{what} at {race.gpu_hours:g} GPU-hours"), "yaxis": axis("", type="category")}
+    caption = f"{what} at the end of the budget: each point is a seed, the box spans the middle half; left is better."
+    caption += _left_out(len(race.seeds))
+    rows = tuple((name, *_quartiles(values[:, place])) for place, name in enumerate(race.strategies))
+    header = ("Strategy", "Lowest", "Lower quartile", "Median", "Upper quartile", "Highest", "Interquartile mean")
+    return Figure("At the end of the budget", caption, data, layout, Table(f"{what} over seeds", header, rows))
+
+
+MOST_MARKS = 200
+"""Of one strategy in one chart: a browser draws thousands of marks, and nobody can tell them apart."""
+
+
+def _spread_out(values: ArrayLike) -> NDArray[np.int64]:
+    """Places of at most `MOST_MARKS` values, evenly spaced in their order, the ends among them; so quartiles stay."""
+    count = len(np.asarray(values))
+    if count <= MOST_MARKS:
+        return np.arange(count)
+    evenly = np.linspace(0, count - 1, MOST_MARKS).round().astype(np.int64)
+    return np.argsort(np.asarray(values, dtype=float), kind="stable")[evenly]
+
+
+def _left_out(seeds: int) -> str:
+    return f" Of {seeds} seeds, {MOST_MARKS} are shown, evenly spaced from best to worst." if seeds > MOST_MARKS else ""
+
+
+def _quartiles(values: Array) -> tuple[str, ...]:
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return ("–",) * 6
+    return (
+        *(number(float(q)) for q in np.quantile(known, [0, 0.25, 0.5, 0.75, 1])),
+        number(float(interquartile_mean(known))),
+    )
+
+
+def gap_figure(race: Race, results: Results) -> Figure:
+    """What was selected on validation, and what it is worth on test."""
+    final = final_incumbent(Results(race.runs, results.trials))
+    columns = [f"{part}.{race.task.headline}" for part in ("validation", "test")]
+    shown = 100 * final.reindex(columns=columns).astype(float)
+    data, rows = [], []
+    for place, name in enumerate(race.strategies):
+        mine = shown.reindex(race.table[:, place]).dropna()
+        marks = mine.iloc[_spread_out(mine[columns[0]])]
+        look = style(name, race.strategies)
+        data.append(
+            {
+                "type": "scatter", "mode": "markers", "name": label(name),
+                "x": _list(marks[columns[0]]), "y": _list(marks[columns[1]]),
+                "marker": {"symbol": look.symbol, "color": look.colour, "size": 9},
+            }
+        )  # fmt: skip
+        rows.append((name, *_gap_row(mine, columns)))
+    metric = race.task.headline_label
+    low, high = (
+        float(f(shown.to_numpy())) if shown.notna().any(axis=None) else v
+        for f, v in ((np.nanmin, 0.0), (np.nanmax, 100.0))
+    )
+    data.append(
+        {
+            "type": "scatter", "mode": "lines", "name": "no gap", "x": [low, high], "y": [low, high],
+            "line": {"color": "#8a8f98", "dash": "dot", "width": 1.5}, "hoverinfo": "skip",
+        }
+    )  # fmt: skip
+    layout = {"xaxis": axis(f"Validation {metric} (%)"), "yaxis": axis(f"Test {metric} (%)")}
+    caption = (
+        f"Each mark is a run's selected trial: its validation {metric} against the same trial's on test. What lies "
+        "below the dotted line is the optimism of selection." + _left_out(len(race.seeds))
+    )
+    header = ("Strategy", "Validation %", "Test %", "Gap, points", "Deviation of the gap")
+    return Figure(
+        "From validation to test", caption, data, layout, Table("Selection gap over seeds", header, tuple(rows))
+    )
+
+
+def _gap_row(mine: pd.DataFrame, columns: Sequence[str]) -> tuple[str, ...]:
+    if mine.empty:
+        return ("–",) * 4
+    gap = mine[columns[0]] - mine[columns[1]]
+    return tuple(
+        number(float(v)) for v in (mine[columns[0]].mean(), mine[columns[1]].mean(), gap.mean(), gap.std(ddof=1))
+    )

@@ -1,0 +1,1 @@
+"""Who is best under a budget, and how sure that is."""

@@ -1,0 +1,191 @@
+"""The leaderboard for people: in a terminal, as a picture, and as Markdown.
+
+Labels and error texts come from users: they are shown as text, never read as markup.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from io import StringIO
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from hemobench.errors import BenchmarkError
+from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, Row, Spread
+from hemobench.reports.parallel import render as parallel_table
+from hemobench.reports.parallel.costs import ParallelCost
+from hemobench.reports.text_tables import (
+    ABSENT,
+    Column,
+    counted,
+    escaped,
+    filled,
+    fitted,
+    markdown_table,
+    pairs,
+    plain,
+    short_name,
+    terminal_table,
+)
+
+__all__ = ["ABSENT", "COLUMNS", "fitting", "plain", "render", "title", "to_markdown", "to_svg"]
+
+
+def render(boards: Sequence[Board], console: Console, costs: Sequence[ParallelCost] = ()) -> None:
+    """Print every board with its notes, as wide as the console allows, and what the columns mean.
+
+    What parallelism costs comes last, if there is anything to tell.
+    """
+    shown: list[Column[Row]] = []
+    for board in boards:
+        columns = fitting(board, console.width)
+        shown += [column for column in columns if column not in shown]
+        console.print(Text(title(board), style="bold"))
+        if board.rows:
+            console.print(terminal_table(columns, board.rows, _best(board)))
+        console.print(pairs([("-", note) for note in _notes(board)]))
+        console.print()
+    console.print(pairs(_legend(boards, shown) + _left_out(boards, shown)))
+    parallel_table.render(costs, console)
+
+
+def to_svg(boards: Sequence[Board], path: Path, width: int = 110, costs: Sequence[ParallelCost] = ()) -> None:
+    """Write what a terminal of that width shows as a picture; the same boards give the same bytes.
+
+    Raises:
+        BenchmarkError: If the file cannot be written.
+    """
+    console = Console(
+        record=True, file=StringIO(), width=width, force_terminal=True, color_system="truecolor", _environ={}
+    )
+    render(boards, console, costs)
+    picture = console.export_svg(title="hemobench leaderboard", unique_id="hemobench")
+    picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)  # rich would fetch it from the network
+    try:
+        path.write_text(picture, encoding="utf-8")
+    except OSError as problem:
+        raise BenchmarkError(f"{path}: {problem.strerror}", "name a file in a folder that can be written") from None
+
+
+def to_markdown(boards: Sequence[Board], costs: Sequence[ParallelCost] = ()) -> str:
+    """All boards as Markdown tables, with all columns, notes and the legend; then what parallelism costs."""
+    lines: list[str] = []
+    shown: list[Column[Row]] = []
+    for board in boards:
+        columns = filled(COLUMNS, board.rows)
+        shown += [column for column in columns if column not in shown]
+        lines += [f"### {escaped(title(board))}", ""]
+        if board.rows:
+            lines += [*markdown_table(columns, board.rows, _best(board)), ""]
+        lines += [f"- {escaped(note)}" for note in _notes(board)] + [""]
+    legend = [f"- **{term}**: {escaped(meaning)}" for term, meaning in _legend(boards, shown)]
+    return "\n".join([*lines, *legend, *parallel_table.markdown(costs), ""])
+
+
+def title(board: Board) -> str:
+    """What is compared on a board, in one line."""
+    workers = counted(board.workers, "worker")
+    if board.benchmark == OVERALL:
+        return f"Overall · {workers}"
+    parts = [f"{board.benchmark} v{board.version}", f"{board.gpu_hours:g} GPU-hours", workers]
+    parts += [counted(board.rows[0].seeds, "seed")] if board.rows else []
+    return plain(" · ".join([*parts, board.headline[1]]))
+
+
+def fitting(board: Board, width: int) -> list[Column[Row]]:
+    """The columns that have something to show, less the least important ones until they fit."""
+    return fitted(COLUMNS, board.rows, width)
+
+
+def _best(board: Board) -> Callable[[Row], bool]:
+    return lambda row: row.rank == board.rows[0].rank
+
+
+def _notes(board: Board) -> list[str]:
+    troubled = [f"! {row.strategy}: {row.status}." for row in board.rows if row.status]
+    return [plain(note) for note in [*troubled, *board.notes]]
+
+
+def _legend(boards: Sequence[Board], shown: Sequence[Column[Row]]) -> list[tuple[str, str]]:
+    """What each column means, and how the strategies begin."""
+    startup = {row.strategy: row.startup for board in boards for row in board.rows if row.startup}
+    begins = plain("; ".join(f"{name}: {text}" for name, text in sorted(startup.items())))
+    meanings = [(column.title, column.legend) for column in COLUMNS if column in shown]
+    return meanings + ([("Start-up", begins)] if begins else [])
+
+
+def _left_out(boards: Sequence[Board], shown: Sequence[Column[Row]]) -> list[tuple[str, str]]:
+    """Which columns a wider terminal would show."""
+    hidden = {column.title for board in boards for column in filled(COLUMNS, board.rows)} - {
+        column.title for column in shown
+    }
+    names = ", ".join(column.title for column in COLUMNS if column.title in hidden)
+    return [("Not shown", f"{names}: for want of width")] if names else []
+
+
+def _strategy(row: Row) -> str:
+    name = short_name(row.strategy)
+    return f"{name} !" if row.status else name
+
+
+def _rank(row: Row) -> str:
+    if row.rank_low is None or row.rank_high is None:
+        return f"{row.rank:.2f}"
+    return f"{row.rank:.2f} [{row.rank_low:.1f}, {row.rank_high:.1f}]"
+
+
+def _spread(spread: Spread | None) -> str:
+    if spread is None:
+        return ABSENT
+    return f"{spread.mean:.2f}" if spread.std is None else f"{spread.mean:.2f} ± {spread.std:.2f}"
+
+
+def _hours_to_random(hours: HoursToRandom | None) -> str:
+    if hours is None:
+        return ABSENT
+    median = f"> {hours.budget:g}" if hours.median is None else _hours(hours.median)
+    return f"{median} ({hours.reached}/{hours.seeds})"
+
+
+def _figure(value: float | None) -> str:
+    """Three significant digits, without an exponent."""
+    if value is None:
+        return ABSENT
+    decimals = 2 if abs(value) < 10 else 1 if abs(value) < 100 else 0
+    return f"{value:.{decimals}f}"
+
+
+def _hours(value: float | None) -> str:
+    """As `_figure`; below a hundredth of an hour, as on small live studies, two significant digits."""
+    return f"{value:.2g}" if value is not None and 0 < value < 0.01 else _figure(value)
+
+
+def _share(row: Row) -> str:
+    return f"{row.results}/{row.seeds}" if row.results < row.seeds else ""
+
+
+def _regret(row: Row) -> str:
+    return ABSENT if row.regret is None else f"{row.regret:.2f}"
+
+
+COLUMNS: tuple[Column[Row], ...] = (
+    Column("Strategy", "! is trouble, told below its table", _strategy, 0),
+    Column("Rank", "mean over seeds, 1 is best, with its 95 % interval; best in bold", _rank, 1),
+    Column("Validation %", "of the best trial, mean ± deviation over seeds", lambda row: _spread(row.validation), 4),
+    Column("Test %", "of the same trial, on images that no strategy sees", lambda row: _spread(row.test), 2),
+    Column("Regret", "0 is the best known loss (less is noise), 1 what random search is expected to reach", _regret, 3),
+    Column(
+        "To random",
+        "median GPU-hours until as good as random search at the end, and how many seeds got there",
+        lambda row: _hours_to_random(row.hours_to_random),
+        5,
+    ),
+    Column("Used h", "GPU-hours used in a run, idle workers included", lambda row: _hours(row.gpu_hours_spent), 9),
+    Column("Trials", "finished in a run, failed ones included", lambda row: _figure(row.trials), 7),
+    Column("Own s", "seconds of a run's own computing", lambda row: _figure(row.strategy_seconds), 8),
+    Column("Failed", "failed trials in all runs", lambda row: str(row.failures or ""), 10),
+    Column("Results", "runs with a result", _share, 6),
+)

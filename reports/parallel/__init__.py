@@ -1,0 +1,1 @@
+"""What several workers cost and save."""

@@ -1,0 +1,1 @@
+"""Which strategy to spend a budget on."""

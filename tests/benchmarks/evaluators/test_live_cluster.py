@@ -1,0 +1,60 @@
+"""Training for real on Dask workers, two trials at once, one of which loses its worker."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+import signal
+import threading
+import time
+
+import pytest
+
+from hemobench.benchmarks.execution.dask_cluster import cluster, over_cluster
+from hemobench.benchmarks.storage.run_folder import RUN, TRIALS, find_runs, read_end, read_header, read_trials
+from hemobench.benchmarks.suite import Suite, plans
+
+pytest.importorskip("torch")
+
+TRIALS_EACH = 4
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    from hemobench.datasets.synthetic import synthesize
+
+    folder = tmp_path_factory.mktemp("cells")
+    synthesize("c-nmc", folder, images=120, seed=0, size=48)
+    return folder
+
+
+def chosen(cells) -> Suite:
+    settings = {"data": str(cells), "image_size": 64, "weights": "none", "cache": str(cells / "cache")}
+    entry = {"name": "c-nmc@live", "gpu_hours": [0.5], "max_trials": TRIALS_EACH, "horizon": 4, "settings": settings}
+    return Suite.model_validate({"seeds": 1, "workers": [2], "strategies": ["random"], "benchmarks": [entry]})
+
+
+def kill_one(before: set[int]) -> None:
+    """Kill a Dask worker some time after the data were loaded, while trials are trained."""
+    time.sleep(8.0)
+    workers = [process for process in multiprocessing.active_children() if process.pid in before]
+    os.kill(random.choice(workers).pid, signal.SIGKILL)
+
+
+def test_two_trials_at_once_and_a_dead_worker(tmp_path, cells):
+    with cluster("local", 2) as client:
+        before = {process.pid for process in multiprocessing.active_children()}
+        killer = threading.Thread(target=kill_one, args=(before,))
+        killer.start()
+        (done,) = over_cluster(plans(chosen(cells)), tmp_path, "test", client)
+        killer.join()
+    assert done.failure is None
+    (folder,) = find_runs(tmp_path)
+    records, end = read_trials(folder / TRIALS), read_end(folder)
+    assert sorted(record.number for record in records) == list(range(TRIALS_EACH))
+    assert {str(record.status) for record in records} == {"ok"}
+    assert sum(round(seconds * 1e6) for seconds in end.ledger.values()) == 1800 * 10**6
+    charged = sum(round(record.cost.gpu_seconds * 1e6) for record in records)
+    assert round((end.ledger["train"] + end.ledger["evaluation"]) * 1e6) == charged  # the lost work is nobody's
+    assert read_header(folder / RUN)["source"]["source"] == "live"

@@ -1,0 +1,221 @@
+"""Recordings: what a design asks, resumed and killed."""
+
+from __future__ import annotations
+
+import random
+import subprocess
+import sys
+import time
+
+import pytest
+
+from hemobench.benchmarks.evaluator import Cost, Outcome
+from hemobench.benchmarks.recording.design import Design, again, points, sobol
+from hemobench.benchmarks.recording.journal import Journal, read_rows
+from hemobench.benchmarks.recording.recording import Source, do_unit, first_units, look, record
+from hemobench.benchmarks.tables.io import read_table
+from hemobench.benchmarks.tasks import load_task
+from hemobench.errors import BenchmarkError
+from hemobench.strategies.base import Status
+from hemobench.strategies.space import legality
+
+DESIGN = Design(
+    sobol=24,
+    random=12,
+    strategies=("optuna-tpe", "hyperopt-tpe"),
+    strategy_seeds=1,
+    strategy_trials=15,
+    repeats=6,
+    repeat_seeds=3,
+)
+SOURCE = Source("c-nmc@published")
+SCRIPT = """
+import sys
+from pathlib import Path
+from hemobench.benchmarks.recording.recording import Source, record
+from hemobench.benchmarks.recording.design import Design
+if __name__ == "__main__":
+    design = Design(sobol=24, random=12, strategies=("optuna-tpe", "hyperopt-tpe"), strategy_seeds=1,
+                    strategy_trials=15, repeats=6, repeat_seeds=3)
+    record(Source("c-nmc@published"), design, Path(sys.argv[1]), jobs=2, progress=lambda a: print("done", flush=True))
+"""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    seen = []
+    table = record(SOURCE, DESIGN, tmp_path_factory.mktemp("whole") / "t.parquet", jobs=2, progress=seen.append)
+    assert seen[-1].recorded == seen[-1].known
+    return table
+
+
+def test_a_recording_holds_its_design(undisturbed):
+    origins = [row.origin for row in undisturbed.rows]
+    assert origins.count("sobol") == 24
+    assert origins.count("random") == 12
+    assert origins.count("repeat") == 12
+    assert sum(origin.startswith("optuna-tpe") for origin in origins) > 5
+    assert all(row.epochs == tuple(range(1, 11)) for row in undisturbed.rows)
+
+
+def test_metrics_are_those_of_trials_of_that_length(undisturbed):
+    from hemobench.benchmarks.benchmark import load_benchmark
+    from hemobench.strategies.base import Proposal
+
+    evaluator = load_benchmark("c-nmc@published").evaluator()
+    for row in undisturbed.rows[::9]:
+        for i in (0, 4, 9):
+            alone = evaluator.evaluate(Proposal(row.config, row.epochs[i]), row.seed)
+            assert row.at(i) == (dict(alone.validation), dict(alone.test))
+            assert row.seconds[i] == pytest.approx(alone.cost.gpu_seconds, abs=0.01)
+        assert row.curve == alone.curve
+
+
+def test_killed_at_any_moment_it_ends_with_the_same_rows(tmp_path, undisturbed):
+    script, out = tmp_path / "campaign.py", tmp_path / "t.parquet"
+    script.write_text(SCRIPT)
+    rng = random.Random(0)
+    for wanted in (1, 5):
+        process = subprocess.Popen([sys.executable, str(script), str(out)], stdout=subprocess.PIPE)
+        for _ in range(wanted):
+            process.stdout.readline()
+        time.sleep(rng.random() * 0.05)
+        process.kill()  # the parent alone: its workers must not outlive it
+        process.communicate()
+    assert not out.exists()
+    assert list((tmp_path / "t.parquet.journal").glob("*.jsonl"))
+    table = record(SOURCE, DESIGN, out, jobs=2)
+    assert table.rows == undisturbed.rows
+    assert read_table(out) == table
+    assert not list(tmp_path.rglob("*.partial"))
+
+
+def test_a_half_written_line_is_cut_and_recorded_again(tmp_path):
+    task = load_task("c-nmc")
+    units = {unit.name: unit for unit in first_units(DESIGN, task)}
+    unit = units["optuna-tpe-0"]
+    do_unit(unit, SOURCE, DESIGN, tmp_path)
+    (path,) = tmp_path.glob("*.jsonl")
+    whole = path.read_bytes()
+    lines = whole.splitlines(keepends=True)
+    path.write_bytes(b"".join(lines[:7]) + lines[7][:40])
+    do_unit(unit, SOURCE, DESIGN, tmp_path)
+    assert path.read_bytes() == whole
+
+
+def test_another_recording_is_not_mixed_in(tmp_path):
+    small = Design(sobol=4, random=0, strategies=(), repeats=0)
+    record(SOURCE, small, tmp_path / "t.parquet")
+    with pytest.raises(BenchmarkError, match="of another run: design"):
+        record(SOURCE, Design(sobol=5, random=0, strategies=(), repeats=0), tmp_path / "t.parquet")
+
+
+def test_a_damaged_journal_is_named(tmp_path):
+    path = tmp_path / "points-00000.jsonl"
+    path.write_bytes(b'{"config": 3}\n')
+    with pytest.raises(BenchmarkError, match="line 1"):
+        read_rows(path)
+
+
+def test_a_journal_is_held_by_one(tmp_path):
+    pytest.importorskip("fcntl")
+    held = Journal(tmp_path / "a.jsonl")
+    with pytest.raises(BenchmarkError, match="another process"):
+        Journal(tmp_path / "a.jsonl")
+    held.close()
+
+
+@pytest.mark.parametrize("name", ["c-nmc", "bone-marrow", "bone-marrow-full"])
+def test_points_are_legal_distinct_and_spread(name):
+    space = load_task(name).space()
+    found = points(Design(sobol=64, random=20), space)
+    require_legal = legality(space)
+    for _, config in found:
+        require_legal(config)
+    assert len(found) == 84
+    assert found == points(Design(sobol=64, random=20), space)
+    assert found != points(Design(sobol=64, random=20, seed=1), space)
+    rates = sorted(config["learning_rate"] for config in sobol(space, 64, 0))
+    low, high = space["learning_rate"].lower, space["learning_rate"].upper
+    shares = [
+        sum((low * (high / low) ** (k / 8)) <= r <= (low * (high / low) ** ((k + 1) / 8)) for r in rates)
+        for k in range(8)
+    ]
+    assert set(shares) == {8}  # a net in base 2: as many in each eighth
+
+
+def test_repeats_span_the_ranks(undisturbed):
+    task = load_task("c-nmc")
+    design = Design(folds=(-1,), repeats=5, repeat_seeds=4)
+    asked = again(design, undisturbed.rows, task.objective)
+    assert len(asked) == 15
+    loss = {row.key[0]: task.objective.loss(row.at(-1)[0]) for row in undisturbed.rows if row.seed == 0}
+    from hemobench.benchmarks.tables.schema import config_key
+
+    picked = [loss[config_key(config)] for _, config, seed, _ in asked if seed == 1]
+    assert picked[0] == min(loss.values())
+    assert picked[-1] == max(loss.values())
+
+
+def test_other_folds_are_asked_for_too(undisturbed):
+    from dataclasses import replace
+
+    rows = [replace(row, fold=0) for row in undisturbed.rows]
+    asked = again(Design(folds=(0, 1, 2), repeats=0, every_fold=7), rows, load_task("c-nmc").objective)
+    assert len(asked) == 14
+    assert {fold for *_, fold in asked} == {1, 2}
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"sobol": -1},
+        {"folds": ()},
+        {"folds": (0, 0)},
+        {"epochs": (3, 2)},
+        {"epochs": (0, 2)},
+        {"sobol": 0, "random": 0, "strategies": ()},
+    ],
+)
+def test_designs_that_cannot_be(wrong):
+    with pytest.raises(BenchmarkError):
+        Design(**wrong)
+
+
+def test_looks_end_with_the_full_length():
+    assert Design().looks(10) == tuple(range(1, 11))
+    assert Design().looks(100)[-3:] == (50, 75, 100)
+    assert Design(epochs=(2, 5)).looks(10) == (2, 5, 10)
+    with pytest.raises(BenchmarkError, match="11 epochs"):
+        Design(epochs=(11,)).looks(10)
+
+
+class Scripted:
+    """Gives the outcomes that it was told to, one after the other."""
+
+    def __init__(self, *outcomes: Outcome) -> None:
+        self.outcomes = list(outcomes)
+        self.provenance = {"source": "scripted"}
+
+    def evaluate(self, proposal, seed, *, trained=0, limit=0.0):
+        return self.outcomes.pop(0)
+
+
+def outcome(value=0.5, status=Status.OK, error=None):
+    metrics = {"accuracy": value} if status is Status.OK else {}
+    return Outcome(status, metrics, metrics, (0.5,), Cost(1.5, "measured", "cpu", 0.5), error)
+
+
+def test_a_failure_ends_the_looking():
+    failed = outcome(status=Status.OUT_OF_MEMORY, error="out of memory " + "x" * 5000)
+    row = look(Scripted(outcome(), failed), (1, 2, 3), "random", {}, 0, -1)
+    assert (row.status, row.epochs, row.seconds) == (Status.OUT_OF_MEMORY, (1, 2), (1.5, 3.0))
+    assert row.validation == {"accuracy": (0.5,)}
+    assert len(row.error) == 2000
+
+
+def test_a_figure_that_is_no_number_is_a_failure():
+    row = look(Scripted(outcome(float("nan"))), (1, 2), "random", {}, 0, -1)
+    assert row.status is Status.DIVERGED
+    assert row.validation == {}
+    assert row.error == "accuracy is not finite"

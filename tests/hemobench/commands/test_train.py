@@ -1,0 +1,160 @@
+"""`hemobench train`, `validate` and `data`, as commands; what trains is skipped where torch is not."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from hemobench.benchmarks.tasks import load_task
+from hemobench.cli import app
+from hemobench.commands.train import configured, parsed
+from hemobench.datasets.synthetic import synthesize
+from hemobench.errors import BenchmarkError
+
+SMALL = ("--option", "image_size=64", "--option", "weights=none")
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory, command):
+    folder = tmp_path_factory.mktemp("cells") / "c-nmc"
+    done = command("data", "synthesize", "c-nmc", "--out", folder, "--images", 150, "--size", 64)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cached(tmp_path_factory):
+    return {"HEMOBENCH_CACHE": str(tmp_path_factory.mktemp("cache"))}
+
+
+def test_synthetic_cells_verify(cells, command, tmp_path):
+    done = command("data", "verify", "c-nmc", cells, "--sheet", tmp_path / "sheet.png", "--json")
+    assert done.returncode == 0
+    found = json.loads(done.stdout)
+    assert found["ok"]
+    assert found["images"] == 150
+    assert any(finding["kind"] == "synthetic" for finding in found["findings"])
+    assert (tmp_path / "sheet.png").stat().st_size > 1000
+
+
+def test_a_broken_file_makes_verify_fail(command, tmp_path):
+    command("data", "synthesize", "bone-marrow", "--out", tmp_path / "cells", "--images", 40, "--size", 32)
+    victim = next((tmp_path / "cells").rglob("*.jpg"))
+    victim.write_bytes(victim.read_bytes()[:40])
+    done = command("data", "verify", "bone-marrow", tmp_path / "cells")
+    assert done.returncode == 1
+    assert victim.name in done.stdout
+
+
+def test_train_prints_metrics_curve_confusion_and_cost(cells, cached):
+    pytest.importorskip("torch")
+    runner = CliRunner(env=cached)
+    arguments = ["train", "c-nmc", "--data", str(cells), "--epochs", "2", "--set", "hidden_size=256", *SMALL]
+    arguments += ["--option", "images=60"]
+    done = runner.invoke(app, arguments)
+    assert done.exit_code == 0, done.output
+    for word in ("hidden_size 256", "balanced_accuracy", "true class", "by epoch", "cost:"):
+        assert word in done.stdout
+    plain = json.loads(runner.invoke(app, [*arguments, "--json"]).stdout)
+    again = json.loads(runner.invoke(app, [*arguments, "--json"]).stdout)
+    assert plain["validation"] == again["validation"]  # same seed, same CPU: the same bits
+    assert plain["test"] == again["test"]
+    assert len(plain["curve"]) == 2
+    assert sum(map(sum, plain["confusion"]["validation"])) > 0
+    assert plain["cost"]["gpu_seconds"] > 0
+
+
+def test_a_live_suite_runs_resumes_and_is_validated(cells, cached, command, tmp_path):
+    pytest.importorskip("torch")
+    suite = tmp_path / "tiny.toml"
+    suite.write_text(
+        'seeds = 1\nstrategies = ["random", "optuna-tpe"]\n[[benchmarks]]\nname = "c-nmc@live"\ngpu_hours = [0.1]\n'
+        'max_trials = 2\nsettings = { image_size = 64, weights = "none", images = 60 }\n'
+    )
+    run = ("run", suite, "--data", cells, "--out", tmp_path / "out", "--jobs", 1)
+    first = command(*run, env=cached)
+    assert first.returncode == 0, first.stderr
+    journals = sorted((tmp_path / "out").rglob("trials.jsonl"))
+    before = [journal.read_text() for journal in journals]
+    journals[0].write_text(before[0].splitlines(keepends=True)[0])  # one trial is lost, one is kept
+    journals[0].with_name("end.json").unlink()
+    assert command(*run, env=cached).returncode == 0
+    resumed = journals[0].read_text()
+    assert resumed.splitlines()[0] == before[0].splitlines()[0]
+    assert [json.loads(line)["validation"] for line in resumed.splitlines()] == [
+        json.loads(line)["validation"] for line in before[0].splitlines()
+    ]
+    arguments = ["validate", tmp_path / "out", "--benchmark", "c-nmc@live", "--data", cells, "--epochs", 2]
+    arguments += ["--option", "images=60"]
+    done = CliRunner(env=cached).invoke(app, [*map(str, arguments), "--repeats", "2", "--json"])
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert set(found["test"]) == {"random", "optuna-tpe"}
+    assert len(found["test"]["random"]["values"]) == 2
+
+
+def test_validate_on_a_published_benchmark(command, tmp_path):
+    arguments = ("run", "quick", "--benchmarks", "c-nmc@published", "--strategies", "random,sssr", "--seeds", 1)
+    assert command(*arguments, "--out", tmp_path / "out").returncode == 0
+    validate = ("validate", tmp_path / "out", "--benchmark", "c-nmc@published")
+    done = command(*validate, "--repeats", 5)
+    assert done.returncode == 0, done.stderr
+    assert "95 % interval" in done.stdout
+    assert "Wilcoxon" in done.stdout
+    too_long = command(*validate, "--epochs", 40)
+    assert too_long.returncode == 2
+    assert "10 epochs, not 40" in too_long.stderr
+
+
+def test_values_are_read_as_toml_or_text():
+    given = ["a=1", "b=1e-3", "c=true", "d=focal", 'e="x=y"', "f = 2"]
+    assert parsed(given) == {"a": 1, "b": 1e-3, "c": True, "d": "focal", "e": "x=y", "f": 2}
+    with pytest.raises(BenchmarkError, match="name=value"):
+        parsed(["novalue"])
+
+
+def test_a_configuration_is_the_default_with_changes():
+    task = load_task("bone-marrow-full")
+    config = configured(task, ["architecture=resnet", "resnet_depth=152", "dropout=0"])
+    assert config["resnet_depth"] == 152
+    assert config["dropout"] == 0.0
+    assert type(config["dropout"]) is float
+    assert "densenet_depth" not in config
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ("learnin_rate=1e-3", "no hyperparameter 'learnin_rate'"),
+        ("learning_rate=7", "learning_rate cannot be 7"),
+        ("optimizer=lion", "optimizer cannot be 'lion'"),
+        ("frozen_blocks=2", "frozen_blocks is not active"),
+    ],
+)
+def test_impossible_settings_are_named(given, says):
+    with pytest.raises(BenchmarkError, match=says):
+        configured(load_task("bone-marrow-full"), [given])
+
+
+def test_pretrained_weights_are_what_live_training_starts_from(cells, cached, command, tmp_path):
+    pytest.importorskip("torch")
+    synthesize("bone-marrow", tmp_path / "ten", images=60, seed=0, size=64)
+    weights = tmp_path / "b2.pth"
+    done = command(
+        *("pretrain", "efficientnet_b2", "--data", tmp_path / "ten", "-o", weights),
+        *("--epochs", 1, "--image-size", 64, "--device", "cpu", "--json"),
+        env=cached,
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["images"] == 54
+    trained = command(
+        *("train", "c-nmc", "--data", cells, "--epochs", 1, "--weights", weights, "--images", 60, "--json"),
+        *("--option", "image_size=64"),
+        env=cached,
+    )
+    assert "file b2.pth" in trained.stdout, trained.stderr
+    wrong = command("pretrain", "nonesuch", "--data", tmp_path / "ten", "-o", weights)
+    assert wrong.returncode == 2
+    assert "nonesuch" in wrong.stderr

@@ -1,0 +1,276 @@
+"""The report: whole, safe, offline; and drawn by a real browser where there is one."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from html.parser import HTMLParser
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from hemobench.benchmarks.storage.results import Results
+from hemobench.errors import BenchmarkError
+from hemobench.reports.html.report import plotly_js, write_report
+
+HOSTILE = [
+    "<script>alert(1)</script>",
+    "</script><img src=x onerror=alert(2)>",
+    "{{ 7*7 }}",
+    "<b>bold</b>%{x}",
+    "&lt;i&gt;",
+]
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+
+class Page(HTMLParser):
+    """Collects what a test asks for."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.scripts: list[str] = []
+        self.text: list[str] = []
+        self._in: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append((tag, dict(attrs)))
+        self._in = [*self._in, tag] if tag in ("script", "style") else self._in
+
+    def handle_endtag(self, tag: str) -> None:
+        self._in = self._in[:-1] if self._in and self._in[-1] == tag else self._in
+
+    def handle_data(self, data: str) -> None:
+        (self.scripts if self._in[-1:] == ["script"] else self.text).append(data)
+
+    def named(self, tag: str) -> list[dict[str, str | None]]:
+        return [attrs for name, attrs in self.tags if name == tag]
+
+
+@pytest.fixture(scope="module")
+def results(quick_results: Results) -> Results:
+    """Of four strategies."""
+    runs = quick_results.runs[quick_results.runs["strategy"] != "hyperopt-tpe"]
+    return Results(runs, quick_results.trials[quick_results.trials["run"].isin(runs.index)])
+
+
+@pytest.fixture(scope="module")
+def report(results: Results, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write_report(results, path, startup={"sssr": "24 random trials"})
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(report: Path) -> Page:
+    return Page(report.read_text(encoding="utf-8").replace(plotly_js(), ""))
+
+
+def hostile_report(run: Callable[..., Any], collect: Callable[..., Results], path: Path) -> str:
+    runs = [
+        run(name, seed, (1, 0.2 + k / 50), (2, 0.1 + k / 50)) for k, name in enumerate(HOSTILE) for seed in range(6)
+    ]
+    runs += [run("random", seed, (1, 0.3), status="strategy-error") for seed in range(6)]
+    results = collect(runs)
+    trials = results.trials.assign(**{"config.dropout_1": 0.2, "config.hidden_size": 512, "config.batch_size": 32})
+    write_report(Results(results.runs, trials), path, heading=HOSTILE[0], startup={HOSTILE[1]: HOSTILE[0]})
+    return path.read_text(encoding="utf-8")
+
+
+def test_the_answer_comes_first(page: Page) -> None:
+    text = " ".join("".join(page.text).split())
+    assert text.index("With 5000 GPU-hours on bone-marrow@published, use") < text.index("Leaderboard")
+    assert "With 5 GPU-hours on c-nmc@published, use" in text
+    assert "no critical-difference diagram of 2 tasks" in text
+    assert "Provenance" in text
+    assert "calibrat" in text or "published figures beside what this benchmark gives" in text
+
+
+def test_nothing_is_fetched(page: Page, report: Path) -> None:
+    for _, attrs in page.tags:
+        for name in ("src", "href", "srcset", "action", "data", "poster"):
+            assert not attrs.get(name) or str(attrs[name]).startswith(("#", "data:,")), attrs
+    policy = next(str(meta["content"]) for meta in page.named("meta") if "Content-Security-Policy" in str(meta))
+    assert policy.startswith("default-src 'none'")
+    assert not re.search(r"https?:", policy)
+    assert not re.search(r"@import|url\(", report.read_text(encoding="utf-8").split("</style>")[0])
+    assert report.read_text(encoding="utf-8").count(plotly_js()) == 1
+    assert report.stat().st_size < 10e6
+
+
+def test_it_can_be_read_without_seeing_it(page: Page) -> None:
+    assert page.named("html")[0]["lang"] == "en"
+    assert [len(page.named(tag)) for tag in ("main", "header", "footer", "h1")] == [1, 1, 1, 1]
+    assert page.tags[next(k for k, (tag, _) in enumerate(page.tags) if tag == "body") + 1][1]["class"] == "skip"
+    ids = [attrs["id"] for _, attrs in page.tags if "id" in attrs]
+    assert len(ids) == len(set(ids))
+    for attrs in page.named("a"):
+        assert str(attrs["href"]).removeprefix("#") in ids
+    for _, attrs in page.tags:
+        for name in ("aria-labelledby", "aria-describedby"):
+            assert name not in attrs or attrs[name] in ids
+    assert len(page.named("caption")) == len(page.named("table")) > 10
+    others = sum(text.startswith(("In words:", "The card of", "What these runs")) for text in page.text)
+    assert others >= 6
+    assert len(page.named("figcaption")) == len(page.named("figure")) == len(page.named("details")) - others
+    levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch(r"h[1-6]", tag)]
+    assert all(later - before <= 1 for before, later in pairwise(levels))
+
+
+def test_charts_do_not_rest_on_colour(page: Page) -> None:
+    charts = [json.loads(text) for text in page.scripts if text.startswith('{"data"')]
+    assert len(charts) == len(page.named("figure"))
+    for chart in charts:
+        lines = [trace for trace in chart["data"] if trace.get("name") and trace.get("mode") == "lines+markers"]
+        looks = [(trace["line"]["dash"], trace["marker"]["symbol"]) for trace in lines]
+        assert len(looks) == len(set(looks))
+        bars = [trace["marker"]["pattern"]["shape"] for trace in chart["data"] if "pattern" in trace.get("marker", {})]
+        assert len(bars) == len(set(bars))
+
+
+def test_parallel_coordinates_are_in_the_papers_colours(page: Page) -> None:
+    charts = [json.loads(text) for text in page.scripts if '"parcoords"' in text and text.startswith('{"data"')]
+    assert len(charts) == 2
+    trace = charts[0]["data"][0]
+    groups = np.array(trace["line"]["color"])
+    assert (groups == 4).sum() == 10  # random search's top ten
+    assert {1, 2, 3} <= set(groups.tolist())
+    assert (np.diff(groups) >= 0).all()  # the most telling are drawn last
+    labels = [dimension["label"] for dimension in trace["dimensions"]]
+    assert (labels[0], labels[-1]) == ("trial of", "micro F1 %")
+    top = np.array(trace["dimensions"][-1]["values"])
+    assert top[groups == 4].min() >= top[groups == 1].max()
+
+
+def test_hostile_names_are_text(run: Callable[..., Any], collect: Callable[..., Results], tmp_path: Path) -> None:
+    page = Page(hostile_report(run, collect, tmp_path / "report.html").replace(plotly_js(), ""))
+    assert not page.named("img")
+    assert not page.named("b")
+    text = "".join(page.text)
+    for name in HOSTILE:
+        assert name in text
+    assert "<b>luck</b>" in text  # an error's text
+    assert [script for script in page.scripts if "alert(" in script and not script.startswith('{"data"')] == []
+    charts = [json.loads(script) for script in page.scripts if script.startswith('{"data"')]
+    names = {str(trace.get("name")) for chart in charts for trace in chart["data"]}
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;" in names  # which plotly shows as it was
+    assert not any("<" in name for name in names)
+
+
+def test_a_report_of_nothing_comparable(
+    run: Callable[..., Any], collect: Callable[..., Results], tmp_path: Path
+) -> None:
+    write_report(collect([run("random", 0, (2, 0.1)), run("tpe", 1, (2, 0.1))]), tmp_path / "report.html")
+    assert "nothing can be compared" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    write_report(collect([run("tpe", 0, status="unfinished")]), tmp_path / "report.html")
+    assert "use tpe" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_file_that_cannot_be_written(worked: Results, tmp_path: Path) -> None:
+    with pytest.raises(BenchmarkError, match="No such file"):
+        write_report(worked, tmp_path / "none" / "report.html")
+
+
+def test_thirty_seeds_take_seconds_and_megabytes(results: Results, tmp_path: Path) -> None:
+    copies, beyond = range(10), results.runs.index.max() + 1
+    seeds = [results.runs.assign(seed=results.runs["seed"] + 3 * k) for k in copies]
+    runs = [of.set_axis(results.runs.index + beyond * k) for k, of in zip(copies, seeds, strict=True)]
+    trials = [results.trials.assign(run=results.trials["run"] + beyond * k) for k in copies]
+    many = Results(pd.concat(runs).rename_axis("run"), pd.concat(trials, ignore_index=True))
+    assert many.runs["seed"].nunique() == 30
+    start = time.process_time()  # others may be at work on this machine
+    write_report(many, tmp_path / "report.html")
+    assert time.process_time() - start < 20
+    assert (tmp_path / "report.html").stat().st_size < 10e6
+
+
+def browse(url: Path, folder: Path, width: int, *options: str) -> tuple[str, str]:
+    """What Chromium makes of a page, and what it logs; a window is 500 wide at least, so phones are frames."""
+    frame = folder / "frame.html"
+    frame.write_text(f'<iframe src="{url.as_uri()}" style="border:0;width:{width}px;height:2400px"></iframe>')
+    command = [
+        str(CHROMIUM), "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+        "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
+        "--hide-scrollbars", "--enable-logging=stderr", f"--user-data-dir={folder / 'profile'}",
+        f"--log-net-log={folder / 'net.json'}", f"--window-size={max(width, 500)},2400",
+        "--virtual-time-budget=8000", *options, str(url.as_uri() if width >= 500 else frame.as_uri()),
+    ]  # fmt: skip
+    for _ in range(2):  # software WebGL under virtual time hangs now and then, whatever the page
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=45, check=True)
+        except subprocess.TimeoutExpired:
+            shutil.rmtree(folder / "profile", ignore_errors=True)
+        else:
+            return done.stdout, done.stderr
+    pytest.skip("Chromium hangs on this machine: nothing can be said of the page")
+
+
+def complaints(log: str) -> list[str]:
+    """Console messages of weight; that a machine draws WebGL without a graphics card is none."""
+    lines = [line for line in log.splitlines() if "CONSOLE" in line]
+    return [line for line in lines if not re.search(r"software WebGL|GL Driver Message", line)]
+
+
+def hosts(folder: Path) -> set[str]:
+    """Every host that a page asked for; Chromium itself asks for its maker's, and then there is no initiator."""
+    events = json.loads((folder / "net.json").read_text(errors="replace"))["events"]
+    asked = [event["params"] for event in events if "initiator" in event.get("params", {})]
+    urls = [str(params.get("url", "")) for params in asked if params["initiator"] != "not an origin"]
+    return {url.split("/")[2] for url in urls if not url.startswith(("file:", "data:", "blob:"))}
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+def test_a_request_would_be_seen(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_text(
+        '<img src="http://nowhere.invalid/x.png"><script>console.error("seen")</script>'
+    )
+    _, log = browse(tmp_path / "page.html", tmp_path, 1280, "--dump-dom")
+    assert hosts(tmp_path) == {"nowhere.invalid"}
+    assert len(complaints(log)) == 1
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize("hostile", [False, True])
+def test_a_browser_draws_every_chart_and_asks_nobody(
+    report: Path, run: Callable[..., Any], collect: Callable[..., Results], tmp_path: Path, hostile: bool
+) -> None:
+    if hostile:
+        report = tmp_path / "hostile.html"
+        hostile_report(run, collect, report)
+    dom, log = browse(report, tmp_path, 1280, "--dump-dom")
+    charts = report.read_text(encoding="utf-8").count('role="img"')
+    assert complaints(log) == []
+    assert hosts(tmp_path) == set()
+    assert f'data-drawn="{charts}"' in dom[:2000]
+    assert dom.count('data-drawn="yes"') == charts
+    shown = dom.split('id="reading"')[0]  # without the library, which has the message in it
+    assert "WebGL is not supported" not in shown
+    if hostile:
+        assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
+        assert "<img" not in re.sub(r"<script.*?</script>", "", shown, flags=re.DOTALL)
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize("width", [1280, 400])
+def test_pictures_at_desktop_and_phone_width(report: Path, tmp_path: Path, width: int) -> None:
+    from PIL import Image
+
+    _, log = browse(
+        report, tmp_path, width, f"--screenshot={tmp_path / 'shot.png'}", "--blink-settings=preferredColorScheme=0"
+    )
+    assert complaints(log) == []
+    with Image.open(tmp_path / "shot.png") as image:
+        shot = np.asarray(image.convert("RGB"), dtype=int)
+    inner = shot[:2400, :width] if width >= 500 else shot[20:2400, 16 : width + 8]
+    assert inner[:, :8].mean() < 40  # the dark page
+    assert inner.std() > 15
+    assert (np.abs(inner[:, -4:] - inner[40, -2]) < 80).mean() > 0.95  # nothing runs over the edge
