@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal, Protocol, runtime_checkable
 
-from hemobench.strategies.base import Proposal, Status
+from hemobench.strategies.base import Config, Proposal, Status
 
 WORKER = "HEMOBENCH_WORKER"
 """Environment variable with the number of a worker process, from 0; live training takes the GPU of that number."""
@@ -37,6 +37,27 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class Truth:
+    """What a configuration is worth at full length, without the noise of any one training.
+
+    What is ranked. A strategy never sees it: like test metrics, it lives on the record.
+
+    Attributes:
+        loss: The task's loss of `validation`; 1, that of no result, where training is known to fail.
+        validation: Noise-free validation metrics by name, fractions; empty where training fails.
+        test: Test metrics, likewise.
+    """
+
+    loss: float
+    validation: Mapping[str, float]
+    test: Mapping[str, float]
+
+
+NO_RESULT = Truth(1.0, {}, {})
+"""The truth of a configuration whose training is known to fail: as bad as can be."""
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of a proposal.
 
@@ -48,6 +69,7 @@ class Outcome:
         cost: What it took.
         error: What went wrong, if anything.
         extra: Figures that are stored beside and judged by nobody (peak memory, loading seconds).
+        truth: What the configuration is worth at full length; `None` where nobody knows, or nobody asked.
     """
 
     status: Status
@@ -57,6 +79,7 @@ class Outcome:
     cost: Cost
     error: str | None = None
     extra: Mapping[str, float] = field(default_factory=dict)
+    truth: Truth | None = None
 
 
 class Answer(Protocol):
@@ -105,6 +128,17 @@ class Evaluator(Protocol):
             The outcome. A failed training is an outcome with a charge, not an exception.
         """
 
+    def truth(self, config: Config) -> Truth | None:
+        """What a configuration is worth at full length, without noise.
+
+        It depends on the configuration alone, and the mean over many seeds of `evaluate` at full
+        length approaches it, but for metrics that are no linear function of their noise, such as
+        deviations over folds.
+
+        Returns:
+            The truth; `None` where the source does not know it, as training does not.
+        """
+
 
 @runtime_checkable
 class Concurrent(Protocol):
@@ -118,4 +152,12 @@ def submit(evaluator: Evaluator | Concurrent, proposal: Proposal, seed: int, *, 
     """Have a proposal evaluated: at once, or beside others where the evaluator can do that."""
     if isinstance(evaluator, Concurrent):
         return evaluator.submit(proposal, seed, trained=trained, limit=limit)
-    return Known(evaluator.evaluate(proposal, seed, trained=trained, limit=limit))
+    outcome = evaluator.evaluate(proposal, seed, trained=trained, limit=limit)
+    return Known(with_truth(outcome, evaluator, proposal.config))
+
+
+def with_truth(outcome: Outcome, evaluator: Evaluator, config: Config) -> Outcome:
+    """The outcome of a trial that ended well, with what its configuration is worth beside it."""
+    if outcome.status is not Status.OK:
+        return outcome
+    return replace(outcome, truth=evaluator.truth(config))

@@ -1,18 +1,12 @@
 """hemobench: which hyperparameter-optimization strategy to spend a GPU-hour budget on."""
 
 from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 from typing import Any
 
 try:
     __version__ = version("hemobench")
 except PackageNotFoundError:  # a bare checkout
     __version__ = "0.0.0"
-
-# In a checkout the layers lie beside this folder; installed, they lie in it.
-_root = Path(__file__).resolve().parent.parent
-if (_root / "strategies" / "base.py").is_file():
-    __path__.append(str(_root))
 
 
 def __getattr__(name: str) -> Any:

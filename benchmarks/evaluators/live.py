@@ -33,7 +33,7 @@ from hemobench.datasets.files import cache_folder
 from hemobench.datasets.images import ImageSet, subset
 from hemobench.datasets.pixels import load_pixels
 from hemobench.errors import BenchmarkError
-from hemobench.strategies.base import Proposal, Status
+from hemobench.strategies.base import Config, Proposal, Status
 
 _options = TypeAdapter(Options)
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
@@ -100,6 +100,9 @@ class Live:
             "torchvision": torchvision.__version__,
             **self._workbench.provenance,
         }
+
+    def truth(self, config: Config) -> None:
+        """Unknown: one training is one draw."""
 
     def evaluate(
         self,

@@ -9,11 +9,11 @@ from typing import Any
 
 from hemobench.benchmarks import noise
 from hemobench.benchmarks.benchmark import Benchmark
-from hemobench.benchmarks.evaluator import Cost, Outcome
+from hemobench.benchmarks.evaluator import NO_RESULT, Cost, Outcome, Truth
 from hemobench.benchmarks.published import notes, stored
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
-from hemobench.strategies.base import Proposal, Status
+from hemobench.strategies.base import Config, Proposal, Status
 
 EVALUATION_SHARE = 0.1  # of a trial's cost; ours, neither paper times it
 LEAST_SECONDS = 0.001  # what asking again for a training that has already diverged costs
@@ -57,6 +57,14 @@ class Published:
             cost=self._cost(proposal, trained, epochs if died is None else died),
             error=None if died is None else f"the loss was no longer finite in epoch {died}",
         )
+
+    def truth(self, config: Config) -> Truth:
+        """The mean surface; `NO_RESULT` where training diverges before its full length."""
+        epochs = self._task.epochs
+        response = self._stored.surface.respond(config, self._stored.parameters, epochs, noise.silence(epochs))
+        if response.diverged is not None:
+            return NO_RESULT
+        return Truth(self._task.objective.loss(response.validation), response.validation, response.test)
 
     def _cost(self, proposal: Proposal, trained: int, end: int) -> Cost:
         spent = self._stored.surface.gpu_seconds

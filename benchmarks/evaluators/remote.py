@@ -22,9 +22,9 @@ from weakref import WeakValueDictionary
 from distributed import Client, Future, KilledWorker, get_worker
 
 from hemobench.benchmarks.benchmark import load_benchmark, shared
-from hemobench.benchmarks.evaluator import Answer, Cost, Outcome
+from hemobench.benchmarks.evaluator import Answer, Cost, Outcome, Truth, with_truth
 from hemobench.errors import BenchmarkError
-from hemobench.strategies.base import Proposal, Status
+from hemobench.strategies.base import Config, Proposal, Status
 
 DEATHS = 3
 """Workers that may die at one trial before the trial is taken for the cause."""
@@ -70,6 +70,12 @@ class Remote:
         while (outcome := answer.outcome) is None:
             answer.wait()
         return outcome
+
+    def truth(self, config: Config) -> Truth | None:
+        """See `Evaluator.truth`."""
+        future = self._client.submit(_truth, *self._what, config, resources=DEVICE, pure=False)
+        truth: Truth | None = future.result()
+        return truth
 
     def submit(self, proposal: Proposal, seed: int, *, trained: int = 0, limit: float = float("inf")) -> Answer:
         """See `Concurrent.submit`."""
@@ -211,7 +217,12 @@ def _evaluate(
     say(0.0)
     evaluator = shared(benchmark, settings)
     told = {"on_charge": say} if load_benchmark(benchmark).live else {}
-    return evaluator.evaluate(proposal, seed, trained=trained, limit=limit, **told)
+    outcome = evaluator.evaluate(proposal, seed, trained=trained, limit=limit, **told)
+    return with_truth(outcome, evaluator, proposal.config)
+
+
+def _truth(benchmark: str, settings: Mapping[str, Any], config: Config) -> Truth | None:
+    return shared(benchmark, settings).truth(config)
 
 
 def _provenance(benchmark: str, settings: Mapping[str, Any]) -> Mapping[str, str]:

@@ -12,12 +12,12 @@ import numpy as np
 
 from hemobench.benchmarks import noise
 from hemobench.benchmarks.benchmark import Benchmark
-from hemobench.benchmarks.evaluator import Cost, Outcome
+from hemobench.benchmarks.evaluator import Cost, Outcome, Truth
 from hemobench.benchmarks.evaluators.table import LEAST_SECONDS, epochs_asked, together
 from hemobench.benchmarks.surrogates.scatter import FACTORS, spread
 from hemobench.benchmarks.surrogates.store import load
 from hemobench.benchmarks.surrogates.surrogate import Floats, Prediction, Surrogate
-from hemobench.benchmarks.training.metrics import over_folds
+from hemobench.benchmarks.surrogates.truth import noise_free
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config, Proposal, Status
 
@@ -89,12 +89,14 @@ class SurrogateEvaluator:
         epochs = epochs_asked(proposal, trained, self._surrogate.about.full)
         return together([self._fold(proposal.config, seed, epochs, trained, fold) for fold in self._folds], {})
 
-    def expected(self, config: Config) -> Mapping[str, float]:
-        """Validation metrics at full length before noise, by the mean of all members."""
-        full = self._surrogate.about.full
-        folds = [self._surrogate.predict(config, full, fold=fold).outputs.tolist() for fold in self._folds]
-        named = [{name: outputs[i] for name, i in self._validation} for outputs in folds]
-        return named[0] if len(named) == 1 else over_folds(named)
+    def noise_free(self, config: Config) -> tuple[Mapping[str, float], Mapping[str, float]]:
+        """Validation and test metrics at full length without noise, whatever the seed: the mean of all members."""
+        return noise_free(self._surrogate, config, self._folds)
+
+    def truth(self, config: Config) -> Truth:
+        """What training to the full length gives on average, where it ends well; see `noise_free`."""
+        validation, test = self.noise_free(config)
+        return Truth(self._surrogate.task.objective.loss(validation), validation, test)
 
     def _fold(self, config: Config, seed: int, epochs: int, trained: int, fold: int) -> Outcome:
         member = seed % self._surrogate.members if self._member == "seed" else None

@@ -11,7 +11,7 @@ import numpy as np
 
 from hemobench.benchmarks import noise
 from hemobench.benchmarks.benchmark import Benchmark
-from hemobench.benchmarks.evaluator import Cost, Outcome
+from hemobench.benchmarks.evaluator import Cost, Outcome, Truth
 from hemobench.benchmarks.surrogates.encode import Encoder
 from hemobench.benchmarks.tables.io import read_table
 from hemobench.benchmarks.tables.schema import Row, Table, config_key
@@ -89,6 +89,24 @@ class TableEvaluator:
         outcomes = [_outcome(row, epochs, trained, self._header.device) for row in rows]
         return together(outcomes, {"distance": distance})
 
+    def truth(self, config: Config) -> Truth | None:
+        """The mean over seeds of what was recorded at full length of the configuration that answers for this one.
+
+        `None` unless it was trained with several seeds on each of the folds.
+        """
+        key, _ = self._nearest(config)
+        folds = []
+        for fold in self._folds:
+            rows = [row for row in self._rows[key, fold] if self._is_full(row)]
+            if len(rows) < 2:
+                return None
+            folds.append(_mean_outcome(rows, self._header.device))
+        whole = together(folds, {})
+        return Truth(self._task.objective.loss(whole.validation), whole.validation, whole.test)
+
+    def _is_full(self, row: Row) -> bool:
+        return row.status is Status.OK and row.epochs[-1] == self._header.epochs
+
     def _nearest(self, config: Config) -> tuple[str, float]:
         """The key of the recorded configuration nearest to one, and its distance."""
         key = config_key(config)
@@ -107,6 +125,19 @@ class TableEvaluator:
             return (own or rows)[0]
         drawn = noise.generator(self._header.benchmark, self._header.version, seed, rows[0].config)
         return rows[int(drawn.integers(len(rows)))]
+
+
+def _mean_outcome(rows: Sequence[Row], device: str) -> Outcome:
+    """The mean over seeds of the metrics at full length."""
+    validation, test = zip(*(row.at(-1) for row in rows), strict=True)
+    return Outcome(Status.OK, _mean(validation), _mean(test), (), Cost(LEAST_SECONDS, "recorded", device))
+
+
+def _mean(metrics: Sequence[Mapping[str, float]]) -> dict[str, float]:
+    """The mean of each metric that all have, to six places as metrics are."""
+    shared = [name for name in metrics[0] if all(name in each for each in metrics)]
+    means = {name: float(np.mean([each[name] for each in metrics])) for name in shared}
+    return {name: round(mean, 6) for name, mean in means.items()}
 
 
 def folds_needed(weights: Mapping[str, float], validation: Sequence[str], table: Table) -> tuple[int, ...]:

@@ -93,7 +93,15 @@ class Recorded:
     def __init__(self, replay: Replay, record: TrialRecord) -> None:
         self._replay = replay
         self._record = record
-        self._known = Outcome(record.status, record.validation, record.test, record.curve, record.cost, record.error)
+        self._known = Outcome(
+            status=record.status,
+            validation=record.validation,
+            test=record.test,
+            curve=record.curve,
+            cost=record.cost,
+            error=record.error,
+            truth=record.truth,
+        )
 
     @property
     def outcome(self) -> Outcome | None:

@@ -115,6 +115,7 @@ def settle(running: Running, now: int, task: Task) -> tuple[Trial, TrialRecord]:
         finished=now / 1e6,
         error=outcome.error,
         measured={"ask_s": running.ask_s, "evaluate_s": running.evaluate_s, **outcome.extra},
+        truth=outcome.truth if ok else None,
     )
     return trial, record
 

@@ -46,7 +46,7 @@ def _optimum(evaluator: SurrogateEvaluator, task: Task, seed: int) -> Config:
     stream, names, complete = random_stream(space, seed), list(space), default(space)
 
     def loss(config: Config) -> float:
-        return task.objective.loss(evaluator.expected(config))
+        return task.objective.loss(evaluator.noise_free(config)[0])
 
     found = [(loss(config), config) for config in islice(stream, CONFIGS)]
     best_loss, best = min(found, key=lambda pair: pair[0])

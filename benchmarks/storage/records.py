@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from hemobench.benchmarks.evaluator import Cost
+from hemobench.benchmarks.evaluator import Cost, Truth
 from hemobench.strategies.base import Status
 
 
@@ -29,6 +29,8 @@ class TrialRecord:
         finished: Likewise; the budget's end for a trial that was cut.
         error: What went wrong.
         measured: All that may differ between two equal runs in a cached mode: `ask_s`, `tell_s`, `evaluate_s`, …
+        truth: What the configuration is worth at full length, without noise; kept from the strategy. `None`
+            unless `status` is `ok` and the source knows it; older files have none.
     """
 
     number: int
@@ -45,6 +47,7 @@ class TrialRecord:
     finished: float
     error: str | None = None
     measured: Mapping[str, float] = field(default_factory=dict)
+    truth: Truth | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,7 +26,8 @@ class Results:
         trials: One row a trial, in the order in which they finished: `run, number, config.<name>, epochs,
             resume_from, status, loss, validation.<metric>, test.<metric>, cost.gpu_seconds, started, finished,
             measured.ask_s, measured.tell_s`. Times are GPU-clock seconds since the run began; loss and metrics are
-            NaN unless the status is `ok`.
+            NaN unless the status is `ok`. Where the source knows them also `truth.loss, truth.validation.<metric>,
+            truth.test.<metric>` (see `Truth`); results of older versions lack these columns.
     """
 
     runs: pd.DataFrame

@@ -163,11 +163,16 @@ def encode(record: TrialRecord) -> bytes:
     """A record as one line of JSON, ending in a newline."""
     line = {name: getattr(record, name) for name in _FIELDS}
     line["cost"] = {name: getattr(record.cost, name) for name in _COST_FIELDS}
+    if record.truth is None:
+        del line["truth"]
+    else:
+        line["truth"] = {name: getattr(record.truth, name) for name in _TRUTH_FIELDS}
     return json.dumps(line, separators=(",", ":"), allow_nan=False).encode() + b"\n"
 
 
 _FIELDS = tuple(field.name for field in fields(TrialRecord))
 _COST_FIELDS = ("gpu_seconds", "kind", "device", "evaluation_seconds")
+_TRUTH_FIELDS = ("loss", "validation", "test")
 
 
 def read_trials(path: Path) -> list[TrialRecord]:
@@ -194,7 +199,9 @@ def read_trials(path: Path) -> list[TrialRecord]:
 
 def _sum(record: TrialRecord) -> float:
     """Of all its numbers: finite only if they are. Costs a tenth of encoding it."""
-    maps = (record.validation, record.test, record.measured)
+    maps = [record.validation, record.test, record.measured]
+    if record.truth is not None:
+        maps += [{"loss": record.truth.loss}, record.truth.validation, record.truth.test]
     floats = sum(value for value in record.config.values() if isinstance(value, float))
     times = record.started + record.finished + (record.loss or 0.0)
     return floats + times + sum(record.curve) + sum(sum(values.values()) for values in maps)

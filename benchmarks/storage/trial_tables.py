@@ -32,7 +32,7 @@ JSON = pa.large_string()
 """The type of a column whose values have several: each is JSON. Ordinary text is `string`."""
 _GROUPS = (
     *("run", "number", "config", "epochs", "resume_from", "status", "loss", "validation", "test", "cost"),
-    *("started", "finished", "measured"),
+    *("started", "finished", "measured", "truth"),
 )
 _LEFT_OUT = ("curve", "error")
 _CURVES = re.compile(rb'"curve":\[[-+0-9.eE, ]*\],')
@@ -136,7 +136,8 @@ def _by_arrow(lines: bytes, count: int) -> pa.Table | None:
         table = pj.read_json(source, read_options=pj.ReadOptions(block_size=BLOCK_BYTES))
     except pa.ArrowException:
         return None
-    table = table.drop_columns([name for name in _LEFT_OUT if name in table.column_names]).flatten()
+    table = table.drop_columns([name for name in _LEFT_OUT if name in table.column_names])
+    table = table.flatten().flatten()
     same = len(table) == count and len(set(table.column_names)) == table.num_columns
     return table if same and all(field.type in _PLAIN for field in table.schema) else None
 
@@ -156,12 +157,18 @@ def _rows(folders: Sequence[Path], journals: Sequence[bytes]) -> Iterator[dict[s
 
 
 def flatten(trial: Mapping[str, Any]) -> dict[str, Any]:
-    """One level of nesting becomes dotted names; the learning curve stays where it is."""
+    """Two levels of nesting become dotted names; the learning curve stays where it is."""
+    kept = {name: value for name, value in trial.items() if name not in _LEFT_OUT}
+    return _dotted(_dotted(kept))
+
+
+def _dotted(trial: Mapping[str, Any]) -> dict[str, Any]:
+    """One level of nesting becomes dotted names."""
     flat: dict[str, Any] = {}
     for name, value in trial.items():
         if isinstance(value, dict):
             flat.update({f"{name}.{key}": inner for key, inner in value.items()})
-        elif name not in _LEFT_OUT:
+        else:
             flat[name] = value
     return flat
 

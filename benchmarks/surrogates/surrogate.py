@@ -228,6 +228,15 @@ class Surrogate:
             added = (1 - share) * added + share * (trial @ s.factors[high] + epoch * s.rest[high])
         return np.asarray(np.minimum(np.maximum(outputs + added * spread(outputs) ** s.power, 0.0), 1.0))
 
+    def noise_variance(self, outputs: Floats, epochs: int) -> Floats:
+        """Variance of the noise at some outputs, of their shape (..., M)."""
+        low, high, share = self.between(epochs)
+        s = self.scatter
+        factors = (1 - share) * s.factors[low] + share * s.factors[high]
+        rest = (1 - share) * s.rest[low] + share * s.rest[high]
+        size = (factors**2).sum(axis=0) + rest**2
+        return np.asarray(size * spread(outputs) ** (2 * s.power))
+
 
 def _place(member: int | None) -> int:
     """Where a member's own biases stand, or those of all."""

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 
 from hemobench.benchmarks.evaluator import Cost, Outcome
-from hemobench.strategies.base import Proposal, Status
+from hemobench.strategies.base import Config, Proposal, Status
 
 
 class Scripted:
@@ -18,6 +18,9 @@ class Scripted:
     @property
     def provenance(self):
         return {"source": "scripted"}
+
+    def truth(self, config: Config) -> None:
+        """Unknown: what is answered has nothing to do with what is asked."""
 
     def evaluate(self, proposal: Proposal, seed: int, *, trained: int = 0, limit: float = math.inf) -> Outcome:
         seconds, answer = self.answers[self.asked % len(self.answers)]

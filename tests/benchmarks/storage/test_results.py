@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from pathlib import Path
 
 import pytest
 
 from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.storage.archive_writer import write_archive
 from hemobench.benchmarks.storage.load import load_results
 from hemobench.benchmarks.storage.run_folder import END, RUN, TRIALS, find_runs, read_trials
+from hemobench.benchmarks.storage.trial_tables import flatten
 from hemobench.benchmarks.suite import load_suite, narrowed, plans
 from hemobench.errors import BenchmarkError
 
@@ -50,6 +53,25 @@ def test_tables_hold_what_the_files_hold(folder):
             row[f"ledger.{account}"] for account in ("train", "evaluation", "failed", "cut", "idle", "unspent")
         )
         assert ledger == pytest.approx(row["gpu_hours"] * 3600)
+
+
+def test_tables_hold_the_truth_beside_what_was_seen(folder, tmp_path):
+    """The same from the folder, read by Arrow and line by line, and from its archive."""
+    results = load_results(folder)
+    write_archive(results, tmp_path / "archive.parquet")
+    for read in (results, load_results(tmp_path / "archive.parquet")):
+        for run, row in results.runs.iterrows():
+            mine = read.trials[read.trials["run"] == run]
+            truths = [record.truth for record in read_trials(Path(row["folder"]) / TRIALS)]
+            expected = [math.nan if truth is None else truth.loss for truth in truths]
+            assert mine["truth.loss"].tolist() == pytest.approx(expected, nan_ok=True)
+            metric = "accuracy" if row["benchmark"].startswith("c-nmc") else "micro_f1"
+            for side in ("validation", "test"):
+                known = [math.nan if t is None else getattr(t, side).get(metric, math.nan) for t in truths]
+                assert mine[f"truth.{side}.{metric}"].tolist() == pytest.approx(known, nan_ok=True)
+    columns = flatten(json.loads((Path(results.runs["folder"][0]) / TRIALS).read_text().splitlines()[0]))
+    assert {name for name in columns if name.startswith("truth.")} <= set(results.trials.columns)
+    assert "truth" not in results.trials.columns
 
 
 def test_an_unfinished_run_and_a_half_line_are_read_as_they_are(copy):

@@ -389,3 +389,16 @@ def test_damage_is_refused_or_harmless(small, path):
 
 def test_a_missing_file(tmp_path):
     refused(tmp_path / "none.npz", "No such file")
+
+
+def test_what_is_free_of_noise_is_the_mean_of_many_seeds(small_table):
+    """Deviations over folds too, which noise makes larger on average; no seed has a say."""
+    fitted = fit(per_fold(small_table), how=Training(steps=300))
+    evaluator = SurrogateEvaluator(fitted, "x@surrogate", 1, member="mean")
+    config = small_table.rows[3].config
+    validation, test = evaluator.noise_free(config)
+    outcomes = [evaluator.evaluate(Proposal(config, None), seed) for seed in range(600)]
+    for name in ("micro_f1", "macro_f1", "macro_f1_std", "micro_f1_std"):
+        seen = [outcome.validation[name] for outcome in outcomes if outcome.status is Status.OK]
+        assert validation[name] == pytest.approx(np.mean(seen), abs=4 * np.std(seen) / len(seen) ** 0.5 + 2e-4)
+        assert name in test
