@@ -19,7 +19,7 @@ Where several hold, *any* of two or more comes first (it does not matter), then 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -168,29 +168,25 @@ def _stated(
     chances = belief.probability_of_best()
     top = np.flatnonzero(np.isclose(means, means.max(), rtol=0, atol=1e-9))
     leader = int(top[0]) if len(top) == 1 else None
-    of_leader = float(chances[top].max())
-    shared = {
-        "leader": None if leader is None else names[leader],
-        "rope": rope,
-        "seeds": len(points),
-        "left_out": left_out,
-    }
+    known = Verdict(
+        kind="unknown",
+        strategies=(),
+        leader=None if leader is None else names[leader],
+        probability=float(chances[top].max()),
+        rope=rope,
+        seeds=len(points),
+        left_out=left_out,
+    )
     if decision.best is not None and len(decision.enough) < 2:
-        return Verdict("best", (names[decision.best],), probability=float(chances[decision.best]), **shared)
+        best = decision.best
+        return replace(known, kind="best", strategies=(names[best],), probability=float(chances[best]))
     if decision.enough:
         order = _simplest_first(decision.enough, names, means, complexity)
-        first = names.index(order[0])
-        return Verdict("any", order, probability=float(belief.probability_within(rope)[first]), **shared)
-    by_mean = sorted(decision.open, key=lambda place: -means[place])
+        within = float(belief.probability_within(rope)[names.index(order[0])])
+        return replace(known, kind="any", strategies=order, probability=within)
+    still_open = tuple(names[place] for place in sorted(decision.open, key=lambda place: -means[place]))
     more, tells = _more_seeds(points, decision.open)
-    return Verdict(
-        "unknown",
-        tuple(names[place] for place in by_mean),
-        probability=of_leader,
-        more_seeds=more,
-        tells=tells,
-        **shared,
-    )
+    return replace(known, strategies=still_open, more_seeds=more, tells=tells)
 
 
 def _left_out(losses: Array, strategies: Sequence[str], known: Mapping[str, str]) -> dict[str, str]:
