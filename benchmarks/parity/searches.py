@@ -2,13 +2,13 @@
 
 Sources of answers, all with the same strategies, seeds and budget:
 
-- `table`: exact look-ups, strategies confined to what was recorded (see `confined`). What a table does not have is
+- `table`: exact look-ups, strategies restricted to what was recorded (see `restricted`). What a table does not have is
   noise of its own for every seed: its runs share the noise that was recorded.
 - `pool`: the surrogate under the same confinement. Table against pool differ by the surrogate's values alone, pool
   against surrogate by the confinement alone.
 - `surrogate`: as on the leaderboard; every seed meets a member of the ensemble in turn.
 - `member-0`, …: single members.
-- `live`: training, in a race of few trials that all sources run again.
+- `live`: training, in runs of few trials that all sources run again.
 
 Every run and every training is a file, so that a check that was killed goes on where it was.
 """
@@ -35,14 +35,14 @@ from hemobench.benchmarks.parity.setup import (
     POOL,
     SCHEMA,
     TABLE,
-    Subject,
+    ParitySetup,
     answers,
     begin,
     figures,
     pool_of,
     usual_cost,
 )
-from hemobench.benchmarks.parity.table_restricted import Confined
+from hemobench.benchmarks.parity.table_restricted import TableRestricted
 from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
 from hemobench.benchmarks.storage.run_folder import TRIALS, RunKey, read_end, read_json, read_trials, write_whole
 from hemobench.benchmarks.suite import Plan, require_support
@@ -64,13 +64,13 @@ or random search the recorded random points, would be answered exactly where all
 BOUGHT = 25
 """What the default budget buys, about."""
 UNLIMITED = 1e6
-"""GPU-hours of a race that its number of trials ends: seconds of different devices do not compare."""
+"""GPU-hours of runs that their number of trials ends: seconds of different devices do not compare."""
 SEVEN = ("manual", "random", "sssr", "optuna-tpe", "hyperopt-tpe", "smac", "skopt-gp")
 SLOW = ("skopt-gp", "smac", "hyperopt-tpe")
 
 
 @dataclass(frozen=True, slots=True)
-class Race:
+class SearchBudget:
     """Under what strategies search.
 
     Attributes:
@@ -91,14 +91,14 @@ class Search:
     source: str
     strategy: str
     seed: int
-    race: Race
+    budget: SearchBudget
 
     @property
     def path(self) -> Path:
         """Its file, relative to the folder of a check."""
-        limit = f"-{self.race.max_trials}" if self.race.max_trials else ""
-        budget = f"{self.race.gpu_hours:g}h-{self.race.horizon}{limit}"
-        return Path(budget, self.source, label(self.strategy), f"seed-{self.seed}.json")
+        most = f"-{self.budget.max_trials}" if self.budget.max_trials else ""
+        folder = f"{self.budget.gpu_hours:g}h-{self.budget.horizon}{most}"
+        return Path(folder, self.source, label(self.strategy), f"seed-{self.seed}.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,15 +126,15 @@ class Found:
 
 @dataclass(frozen=True)
 class Searches:
-    """The runs of one race.
+    """The runs under one budget.
 
     Attributes:
-        race: Under what.
+        budget: Under what.
         strategies: Labels.
         found: By source: for each seed, what each strategy found.
     """
 
-    race: Race
+    budget: SearchBudget
     strategies: tuple[str, ...]
     found: Mapping[str, tuple[tuple[Found, ...], ...]]
 
@@ -171,24 +171,24 @@ def able(task: Task, asked: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(found)
 
 
-def race_of(table: Table, gpu_hours: float | None, trials: int | None = None) -> Race:
-    """A race under a budget, by default what `BOUGHT` trials usually cost; or of a number of trials alone.
+def search_budget(table: Table, gpu_hours: float | None, trials: int | None = None) -> SearchBudget:
+    """A budget, by default what `BOUGHT` trials usually cost; or of a number of trials alone.
 
     Raises:
         BenchmarkError: If the budget is no positive number.
     """
     if trials is not None:
-        return Race(UNLIMITED, trials, trials)
+        return SearchBudget(UNLIMITED, trials, trials)
     cost = usual_cost(table)
     hours = round(BOUGHT * cost, 6) if gpu_hours is None else gpu_hours
     if not 0 < hours <= UNLIMITED:
         raise BenchmarkError(f"a budget of {hours} GPU-hours", "give a positive number with --gpu-hours")
-    return Race(hours, max(1, round(hours / cost)))
+    return SearchBudget(hours, max(1, round(hours / cost)))
 
 
 def search(
-    subject: Subject,
-    race: Race,
+    setup: ParitySetup,
+    budget: SearchBudget,
     strategies: Sequence[str],
     seeds: Mapping[str, int],
     folder: Path,
@@ -196,11 +196,11 @@ def search(
     jobs: int = 1,
     told: Told = lambda done, of: None,
 ) -> Searches:
-    """Run a race in several sources, or go on with it.
+    """Run strategies in several sources; what is there already stays.
 
     Args:
-        subject: What is checked.
-        race: Under what.
+        setup: What is checked.
+        budget: Under what.
         strategies: Who.
         seeds: By source, how many; seed k is the same in all.
         folder: Where runs are kept.
@@ -210,28 +210,28 @@ def search(
     Raises:
         BenchmarkError: If the folder is of another check, or a source cannot answer.
     """
-    begin(folder, subject)
+    begin(folder, setup)
     asked = [
-        Search(source, name, FIRST + seed, race)
+        Search(source, name, FIRST + seed, budget)
         for name in sorted(strategies, key=lambda name: SLOW.index(name) if name in SLOW else len(SLOW))
         for source, count in seeds.items()
         for seed in range(count)
     ]
     results = {one: _read(folder / one.path) for one in asked if (folder / one.path).exists()}
     missing = [one for one in asked if one not in results]
-    results |= dict(zip(missing, side_by_side(searched, subject, missing, folder, jobs, told), strict=True))
+    results |= dict(zip(missing, side_by_side(searched, setup, missing, folder, jobs, told), strict=True))
     found = {
         source: tuple(
-            tuple(results[Search(source, name, FIRST + seed, race)] for name in strategies) for seed in range(count)
+            tuple(results[Search(source, name, FIRST + seed, budget)] for name in strategies) for seed in range(count)
         )
         for source, count in seeds.items()
     }
-    return Searches(race, tuple(map(label, strategies)), found)
+    return Searches(budget, tuple(map(label, strategies)), found)
 
 
 def side_by_side(
-    do: Callable[[Subject, Asked, Path], Given],
-    subject: Subject,
+    do: Callable[[ParitySetup, Asked, Path], Given],
+    setup: ParitySetup,
     asked: Sequence[Asked],
     folder: Path,
     jobs: int,
@@ -241,17 +241,17 @@ def side_by_side(
     if not asked:
         return []
     with process_pool(jobs) as pool:
-        futures = [pool.submit(do, subject, one, folder) for one in asked]
+        futures = [pool.submit(do, setup, one, folder) for one in asked]
         for done, future in enumerate(as_completed(futures), start=1):
             future.result()
             told(done, len(futures))
         return [future.result() for future in futures]
 
 
-def searched(subject: Subject, one: Search, folder: Path) -> Found:
+def searched(setup: ParitySetup, one: Search, folder: Path) -> Found:
     """A run's result; its file is there when it is."""
     path = folder / one.path
-    found = _live(subject, one, folder) if one.source == LIVE else _cached(subject, one)
+    found = _live(setup, one, folder) if one.source == LIVE else _cached(setup, one)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, {"schema": SCHEMA, **asdict(found)})
     return found
@@ -266,16 +266,16 @@ def _read(path: Path) -> Found:
         raise BenchmarkError(f"{path}: {problem.errors()[0]['msg']}", "delete the file to run it again") from None
 
 
-def _cached(subject: Subject, one: Search) -> Found:
+def _cached(setup: ParitySetup, one: Search) -> Found:
     """A run on the table or on the surrogate."""
-    task, cls = subject.task, load_strategy(one.strategy)
+    task, cls = setup.task, load_strategy(one.strategy)
     fidelity = {"epochs": task.epochs} if cls.supports.fidelity else {}
-    strategy: Strategy = cls(task.space(), seed=one.seed, horizon=one.race.horizon, **fidelity)  # type: ignore[call-arg]
-    confined = Confined(strategy, pool_of(subject.table)) if one.source in (TABLE, POOL) else None
-    budget = Budget(one.race.gpu_hours, 1, one.race.max_trials)
-    evaluator = answers(subject.benchmark, subject.table, subject.surrogate, one.source)
-    records, end = _ended(run(confined or strategy, evaluator, budget, task=task, seed=one.seed))
-    return _summary(task, records, end, confined.distances if confined else ())
+    strategy: Strategy = cls(task.space(), seed=one.seed, horizon=one.budget.horizon, **fidelity)  # type: ignore[call-arg]
+    restricted = TableRestricted(strategy, pool_of(setup.table)) if one.source in (TABLE, POOL) else None
+    limit = Budget(one.budget.gpu_hours, 1, one.budget.max_trials)
+    evaluator = answers(setup.benchmark, setup.table, setup.surrogate, one.source)
+    records, end = _ended(run(restricted or strategy, evaluator, limit, task=task, seed=one.seed))
+    return _summary(task, records, end, restricted.distances if restricted else ())
 
 
 def _ended(trials: Generator[TrialRecord, None, RunEnd]) -> tuple[list[TrialRecord], RunEnd]:
@@ -287,17 +287,17 @@ def _ended(trials: Generator[TrialRecord, None, RunEnd]) -> tuple[list[TrialReco
             return records, stop.value
 
 
-def _live(subject: Subject, one: Search, folder: Path) -> Found:
+def _live(setup: ParitySetup, one: Search, folder: Path) -> Found:
     """A run of real training, in a run folder of its own, so that every trained trial is kept at once."""
-    assert subject.live is not None
-    name, race = subject.live.benchmark, one.race
-    key = RunKey(name, load_benchmark(name).version, label(one.strategy), race.gpu_hours, 1, one.seed)
-    budget = Budget(race.gpu_hours, 1, race.max_trials)
+    assert setup.live is not None
+    name, budget = setup.live.benchmark, one.budget
+    key = RunKey(name, load_benchmark(name).version, label(one.strategy), budget.gpu_hours, 1, one.seed)
+    limit = Budget(budget.gpu_hours, 1, budget.max_trials)
     place = folder / one.path.parts[0] / "runs"
-    execute(Plan(key, one.strategy, {}, budget, race.horizon, dict(subject.live.settings)), place, "parity")
+    execute(Plan(key, one.strategy, {}, limit, budget.horizon, dict(setup.live.settings)), place, "parity")
     end = read_end(place / key.folder)
     assert end is not None
-    return _summary(subject.task, read_trials(place / key.folder / TRIALS), end, ())
+    return _summary(setup.task, read_trials(place / key.folder / TRIALS), end, ())
 
 
 def _summary(task: Task, records: Sequence[TrialRecord], end: RunEnd, distances: Sequence[float]) -> Found:

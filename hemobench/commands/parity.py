@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from rich.table import Table as Screen
 
     from hemobench.benchmarks.parity.searches import Searches, Told
-    from hemobench.benchmarks.parity.setup import Subject
+    from hemobench.benchmarks.parity.setup import ParitySetup
     from hemobench.benchmarks.tables.schema import Table
     from hemobench.reports.parity.agreement import Span
     from hemobench.reports.parity.calibration import Figure, Retraining
-    from hemobench.reports.parity.rankings import Contest, Parity
+    from hemobench.reports.parity.rankings import Parity, SourceComparison
 
 
 def parity(
@@ -50,19 +50,19 @@ def parity(
     as_json: Json = False,
 ) -> None:
     """Say whether strategies rank the same on a table, on its surrogate and live. Resumable."""
-    from hemobench.benchmarks.parity import searches as races
+    from hemobench.benchmarks.parity import searches as comparisons
     from hemobench.benchmarks.parity.setup import check
     from hemobench.benchmarks.storage.run_folder import write_whole
     from hemobench.reports.parity.rankings import as_data
     from hemobench.reports.parity.text import in_words
 
     sys.path.append(os.getcwd())  # for strategies of the user's own
-    subject = asked_of(benchmark, table, surrogate)
-    recorded, fitted = check(subject)
-    subject = with_truth(subject, recorded, against, data, parsed(option or []))
+    setup = asked_of(benchmark, table, surrogate)
+    recorded, fitted = check(setup)
+    setup = with_truth(setup, recorded, against, data, parsed(option or []))
     named = [part.strip() for part in strategies.split(",") if part.strip()]
     extent = Extent(
-        strategies=races.able(subject.task, named),
+        strategies=comparisons.able(setup.task, named),
         seeds=seeds,
         members=fitted.members if member_seeds else 0,
         member_seeds=member_seeds,
@@ -73,7 +73,7 @@ def parity(
         repeats=repeats,
     )
     try:
-        result = carried_out(subject, recorded, gpu_hours, extent, out.with_name(f"{out.name}.runs"), jobs)
+        result = carried_out(setup, recorded, gpu_hours, extent, out.with_name(f"{out.name}.runs"), jobs)
     except KeyboardInterrupt:
         sys.stderr.write("\nhemobench: interrupted; the same command goes on from here\n")
         raise typer.Exit(130) from None
@@ -102,40 +102,40 @@ class Extent:
 
 
 def carried_out(
-    subject: Subject, table: Table, gpu_hours: float | None, extent: Extent, folder: Path, jobs: int | None
+    setup: ParitySetup, table: Table, gpu_hours: float | None, extent: Extent, folder: Path, jobs: int | None
 ) -> Parity:
     """Run what is not there yet, and conclude."""
     from hemobench.benchmarks.parity import retraining as trainings
-    from hemobench.benchmarks.parity.searches import race_of, search
+    from hemobench.benchmarks.parity.searches import search, search_budget
     from hemobench.benchmarks.parity.setup import LIVE, MEMBER, POOL, SURROGATE, TABLE
     from hemobench.reports.parity.calibration import calibration
 
-    race, names, many = race_of(table, gpu_hours), extent.strategies, jobs or os.cpu_count() or 1
+    comparison, names, many = search_budget(table, gpu_hours), extent.strategies, jobs or os.cpu_count() or 1
     live = retraining = None
     with progress() as bar:
         single = {f"{MEMBER}{k}": extent.member_seeds for k in range(extent.members)}
         wanted = {**dict.fromkeys((TABLE, POOL, SURROGATE), extent.seeds), **single}
-        cached = search(subject, race, names, wanted, folder, jobs=many, told=bar("searches"))
-        if subject.live is not None:
-            many = jobs or devices(subject.live.benchmark)
-            chosen = trainings.candidates(cached, subject.task, extent.incumbents, extent.controls)
+        cached = search(setup, comparison, names, wanted, folder, jobs=many, told=bar("searches"))
+        if setup.live is not None:
+            many = jobs or devices(setup.live.benchmark)
+            chosen = trainings.candidates(cached, setup.task, extent.incumbents, extent.controls)
             told = bar("live trainings")
-            retraining = calibration(trainings.retrained(subject, chosen, extent.repeats, folder, jobs=many, told=told))
-        if subject.live is not None and extent.live_seeds:
+            retraining = calibration(trainings.retrained(setup, chosen, extent.repeats, folder, jobs=many, told=told))
+        if setup.live is not None and extent.live_seeds:
             wanted = dict.fromkeys((LIVE, TABLE, SURROGATE), extent.live_seeds)
-            short = race_of(table, None, extent.live_trials)
-            live = search(subject, short, names, wanted, folder, jobs=many, told=bar("live searches"))
-    return concluded(subject, table, cached, live, retraining)
+            short = search_budget(table, None, extent.live_trials)
+            live = search(setup, short, names, wanted, folder, jobs=many, told=bar("live searches"))
+    return concluded(setup, table, cached, live, retraining)
 
 
-def asked_of(benchmark: str, table: Path | None, surrogate: Path | None) -> Subject:
+def asked_of(benchmark: str, table: Path | None, surrogate: Path | None) -> ParitySetup:
     """The benchmark with its files: those given, or those that come with it.
 
     Raises:
         BenchmarkError: If there are none.
     """
     from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.benchmarks.parity.setup import Subject
+    from hemobench.benchmarks.parity.setup import ParitySetup
     from hemobench.benchmarks.recorded import artefacts
 
     task = load_benchmark(benchmark).task.name
@@ -145,10 +145,12 @@ def asked_of(benchmark: str, table: Path | None, surrogate: Path | None) -> Subj
             raise BenchmarkError(f"{benchmark}: a table and the surrogate fitted to it are compared", mend)
         own = artefacts(task)
         table, surrogate = own.table, own.surrogate
-    return Subject(benchmark, str(table), str(surrogate))
+    return ParitySetup(benchmark, str(table), str(surrogate))
 
 
-def with_truth(subject: Subject, table: Table, against: str, data: Path | None, settings: dict[str, Any]) -> Subject:
+def with_truth(
+    setup: ParitySetup, table: Table, against: str, data: Path | None, settings: dict[str, Any]
+) -> ParitySetup:
     """The same with what trains for real, if something does."""
     from dataclasses import replace
 
@@ -158,14 +160,14 @@ def with_truth(subject: Subject, table: Table, against: str, data: Path | None, 
     if not against and data is None:
         if settings:
             raise BenchmarkError("--option without --data", "give the folder of images with --data DIR")
-        return subject
-    name = against or f"{subject.task.name}@live"
+        return setup
+    name = against or f"{setup.task.name}@live"
     found = load_benchmark(name)
-    if found.task.name != subject.task.name:
-        raise BenchmarkError(f"--against {name} is of another task", f"name one of {subject.task.name}")
+    if found.task.name != setup.task.name:
+        raise BenchmarkError(f"--against {name} is of another task", f"name one of {setup.task.name}")
     if found.live and (data is None or not data.is_dir()):
         raise BenchmarkError(f"{data or name}: no folder of images", "give it with --data DIR")
-    return replace(subject, live=trainer(table, name, {**settings, **({"data": str(data)} if found.live else {})}))
+    return replace(setup, live=trainer(table, name, {**settings, **({"data": str(data)} if found.live else {})}))
 
 
 def devices(benchmark: str) -> int:
@@ -197,22 +199,22 @@ def progress() -> Iterator[Callable[[str], Told]]:
 
 
 def concluded(
-    subject: Subject, table: Table, cached: Searches, live: Searches | None, retraining: Retraining | None
+    setup: ParitySetup, table: Table, cached: Searches, live: Searches | None, retraining: Retraining | None
 ) -> Parity:
     """All that was found."""
     from hemobench.benchmarks.benchmark import load_benchmark
     from hemobench.benchmarks.parity.setup import checksum
-    from hemobench.reports.parity.rankings import Parity, contest
+    from hemobench.reports.parity.rankings import Parity, compare_sources
     from hemobench.reports.parity.text import notes
 
     return Parity(
-        benchmark=subject.benchmark,
-        version=load_benchmark(subject.benchmark).version,
-        table=checksum(Path(subject.table)),
-        surrogate=checksum(Path(subject.surrogate)),
+        benchmark=setup.benchmark,
+        version=load_benchmark(setup.benchmark).version,
+        table=checksum(Path(setup.table)),
+        surrogate=checksum(Path(setup.surrogate)),
         recorded=dict(table.header.source),
-        cached=contest(cached),
-        live=contest(live) if live else None,
+        cached=compare_sources(cached),
+        live=compare_sources(live) if live else None,
         retraining=retraining,
         notes=notes(table, cached, live, retraining),
     )
@@ -237,7 +239,7 @@ def render(parity: Parity) -> None:
         screen.print(Text(f"- {note}"), soft_wrap=True)
 
 
-def rankings(contest: Contest, title: str) -> Screen:
+def rankings(compared: SourceComparison, title: str) -> Screen:
     """Strategies by sources: rank, mean score with its interval, probability of being the best."""
     from rich import box
     from rich.table import Table
@@ -245,10 +247,10 @@ def rankings(contest: Contest, title: str) -> Screen:
 
     screen = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     screen.add_column("strategy")
-    for ranking in contest.rankings:
+    for ranking in compared.rankings:
         screen.add_column(ranking.source)
-    shown: dict[str, list[str]] = {one.strategy: [] for one in contest.rankings[0].standings}
-    for ranking in contest.rankings:
+    shown: dict[str, list[str]] = {one.strategy: [] for one in compared.rankings[0].standings}
+    for ranking in compared.rankings:
         for rank, one in enumerate(ranking.standings, start=1):
             shown[one.strategy].append(f"{rank}. {score(one.loss)}, best {100 * one.best:.0f} %")
     for name, cells in shown.items():

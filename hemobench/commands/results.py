@@ -38,11 +38,11 @@ def leaderboard(
     svg: Annotated[Path | None, typer.Option(help="Also write the table as a picture.")] = None,
 ) -> None:
     """Show who won, by how much, and how sure that is."""
-    from hemobench.reports import needs
+    from hemobench.reports.comparison.comparison import leaderboard_columns
     from hemobench.reports.leaderboard.model import as_json as plain
     from hemobench.reports.leaderboard.render import render, to_markdown, to_svg
 
-    found = _loaded(results, needs.of_leaderboard)
+    found = _loaded(results, leaderboard_columns)
     boards, costs = boards_of(found), costs_of(found)
     if svg is not None:
         to_svg(boards, svg, costs=costs)
@@ -64,7 +64,7 @@ def recommend(
 ) -> None:
     """Answer the question: which strategy, at this budget?"""
     from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.reports import needs
+    from hemobench.reports.comparison.comparison import recommendation_columns
     from hemobench.reports.recommendation.recommend import as_json as plain
     from hemobench.reports.recommendation.recommend import recommend as answer_of
     from hemobench.reports.recommendation.text import in_words
@@ -73,7 +73,7 @@ def recommend(
     if not 0 < gpu_hours < float("inf"):
         raise BenchmarkError(f"--gpu-hours {gpu_hours}", "give a positive number of GPU-hours")
     reference = load_benchmark(benchmark).reference()
-    found = _loaded(results, needs.of_recommendation)
+    found = _loaded(results, recommendation_columns)
     answer = answer_of(found, benchmark, gpu_hours, reference, workers=workers, rope=ROPE if rope is None else rope)
     if as_json:
         print_json(plain(answer))
@@ -89,19 +89,19 @@ def report(
     extended: Extended = None,
 ) -> None:
     """Write one HTML file that works offline: the answer first, then the evidence."""
-    from hemobench.reports import needs
+    from hemobench.reports.comparison.comparison import report_columns
     from hemobench.reports.html.report import write_report
     from hemobench.reports.validation import load
     from hemobench.strategies import STRATEGIES
 
     startup = {name: entry.startup for name, entry in STRATEGIES.items()}
     write_report(
-        _loaded(results, needs.of_report),
+        _loaded(results, report_columns),
         out,
         startup=startup,
         heading=heading,
         validations=[load(path) for path in validation or []],
-        extended=_loaded(extended, needs.of_report) if extended else None,
+        extended=_loaded(extended, report_columns) if extended else None,
     )
     sys.stdout.write(f"{out}\n")
 
@@ -122,7 +122,7 @@ def export(
 ) -> None:
     """Hand results to other tools."""
     from hemobench.benchmarks.storage.archive_writer import consolidate
-    from hemobench.reports import needs
+    from hemobench.reports.comparison.comparison import leaderboard_columns
     from hemobench.reports.export import export as exports
     from hemobench.reports.leaderboard.render import to_markdown
     from hemobench.reports.shipped import RESULTS
@@ -139,7 +139,7 @@ def export(
     if csv:
         exports.to_csv(_loaded(source), csv)
     if markdown or latex:
-        found = _loaded(source, needs.of_leaderboard)
+        found = _loaded(source, leaderboard_columns)
         boards, costs = boards_of(found), costs_of(found)
         if markdown:
             _write(markdown, to_markdown(boards, costs))
@@ -159,16 +159,16 @@ def papers(
     from rich.text import Text
 
     from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.reports import needs
+    from hemobench.reports.comparison.comparison import report_columns
     from hemobench.reports.papers import as_json as plain
     from hemobench.reports.papers import compare_with_papers, in_words
     from hemobench.reports.validation import load
 
     claims = compare_with_papers(
-        _loaded(results, needs.of_report),
+        _loaded(results, report_columns),
         lambda name: load_benchmark(name).reference(),
         validations=[load(path) for path in validation or []],
-        extended=_loaded(extended, needs.of_report) if extended else None,
+        extended=_loaded(extended, report_columns) if extended else None,
     )
     if as_json:
         print_json(plain(claims))

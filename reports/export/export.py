@@ -18,7 +18,7 @@ from hemobench.reports.export.optuna_studies import distributions, to_optuna
 from hemobench.reports.leaderboard.model import Board
 from hemobench.reports.leaderboard.render import fitting, plain, title
 from hemobench.reports.parallel import render as parallel_table
-from hemobench.reports.parallel.costs import ParallelCost, contests
+from hemobench.reports.parallel.costs import ParallelCost, by_table
 from hemobench.reports.text_tables import Column, Shown, filled
 
 __all__ = ["distributions", "latex", "stored_to_parquet", "tidy", "to_csv", "to_latex", "to_optuna", "to_parquet"]
@@ -107,7 +107,7 @@ def to_latex(boards: Sequence[Board], costs: Sequence[ParallelCost] = ()) -> str
     """
     found = [_latex_table(title(board), fitting(board, 10**6), board.rows) for board in boards if board.rows]
     found += [
-        _latex_table(parallel_table.title(rows), filled(parallel_table.COLUMNS, rows), rows) for rows in contests(costs)
+        _latex_table(parallel_table.title(rows), filled(parallel_table.COLUMNS, rows), rows) for rows in by_table(costs)
     ]
     return "\n\n".join(found) + "\n"
 

@@ -15,7 +15,7 @@ from hemobench.benchmarks.storage.results import Results
 from hemobench.benchmarks.storage.run_folder import TRIALS, read_trials
 from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
-from hemobench.reports.comparison.anytime import Race, races
+from hemobench.reports.comparison.comparison import Comparison, comparisons
 from hemobench.reports.gate.divergence import answer_digests, ask_digests, coverage
 from hemobench.reports.statistics.bootstrap import Array
 
@@ -128,31 +128,35 @@ def arms_of(results: Results, reference_of: Callable[[str], Reference]) -> list[
     return found
 
 
-def capped_areas(race: Race) -> Array:
+def capped_areas(comparison: Comparison) -> Array:
     """Mean normalised regret of each run over log GPU-hours, from one trial's cost to the budget: `(seeds,)`.
 
     Steps are kept, and what lies above `CAP` counts as `CAP`.
     """
-    ends = race.grid[[0, -1]]
-    hours = np.unique(np.concatenate([ends, race.steps["hours"].clip(*ends)]))
+    ends = comparison.grid[[0, -1]]
+    hours = np.unique(np.concatenate([ends, comparison.steps["hours"].clip(*ends)]))
     widths = np.diff(np.log(hours))
-    return np.asarray(np.minimum(_regrets(race, hours[:-1]), CAP) @ widths / widths.sum(), dtype=float)
+    return np.asarray(np.minimum(_regrets(comparison, hours[:-1]), CAP) @ widths / widths.sum(), dtype=float)
 
 
-def _regrets(race: Race, hours: Array | float) -> Array:
-    """Of the only strategy of a race: `(seeds, hours)`."""
-    if race.reference is None or race.scale is None:
-        raise BenchmarkError(f"{race.benchmark}: random search's expected loss is the best known one", "give less time")
-    return np.asarray((race.started(hours)[:, 0] - race.reference.best_loss) / race.scale)
+def _regrets(comparison: Comparison, hours: Array | float) -> Array:
+    """Of the only strategy of a comparison: `(seeds, hours)`."""
+    if comparison.reference is None or comparison.scale is None:
+        raise BenchmarkError(
+            f"{comparison.benchmark}: random search's expected loss is the best known one", "give less time"
+        )
+    return comparison.normalised(comparison.started(hours)[:, 0])
 
 
 def _arm(results: Results, reference_of: Callable[[str], Reference]) -> ArmRuns:
-    (race,) = races(results, reference_of)
-    key = ArmKey(race.benchmark, race.version, race.strategies[0], race.gpu_hours, race.workers)
+    (comparison,) = comparisons(results, reference_of)
+    key = ArmKey(
+        comparison.benchmark, comparison.version, comparison.strategies[0], comparison.gpu_hours, comparison.workers
+    )
     order = results.runs.sort_values("seed")
     records = [read_trials(Path(folder) / TRIALS) for folder in order["folder"]]
-    regrets = _regrets(race, race.gpu_hours)[:, 0]
-    figures = zip(race.seeds, regrets, capped_areas(race), records, order["error"], strict=True)
+    regrets = _regrets(comparison, comparison.gpu_hours)[:, 0]
+    figures = zip(comparison.seeds, regrets, capped_areas(comparison), records, order["error"], strict=True)
     runs = tuple(_run(seed, float(r), float(a), of, error) for seed, r, a, of, error in figures)
     space = load_task(key.benchmark.partition("@")[0]).space()
     return ArmRuns(key, runs, coverage(space, [record.config for of in records for record in of]))

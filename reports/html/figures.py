@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.comparison.anytime import Race, rank_curves, regret_curves
+from hemobench.reports.comparison.anytime import rank_curves, regret_curves
+from hemobench.reports.comparison.comparison import Comparison
 from hemobench.reports.comparison.incumbents import final_incumbent
 from hemobench.reports.leaderboard.render import plain
 from hemobench.reports.recommendation.text import hours_text
@@ -107,10 +108,10 @@ def axis(title: str, **more: Any) -> dict[str, Any]:
     return {"title": {"text": title, "standoff": 8}, "automargin": True, "zeroline": False, **more}
 
 
-def regret_figure(race: Race) -> Figure:
+def regret_figure(comparison: Comparison) -> Figure:
     """Normalised regret over GPU-hours, with intervals; the loss where there is no reference."""
-    curves = regret_curves(race)
-    known = race.scale is not None
+    curves = regret_curves(comparison)
+    known = comparison.scale is not None
     what = "Normalised regret" if known else "Loss of the best trial so far"
     meaning = (
         "0 is the best known loss (less is noise), 1 what random search is expected to reach at the whole budget. "
@@ -122,35 +123,39 @@ def regret_figure(race: Race) -> Figure:
     end = max(2.0, 1.3 * top) if known else float(np.quantile(curves.value, 0.9))
     layout = _over_hours(axis(what, range=[bottom - 0.05 * (end - bottom), end]))
     caption = (
-        f"{what} over GPU-hours: interquartile mean over {len(race.seeds)} paired seeds with its 95 % bootstrap "
+        f"{what} over GPU-hours: interquartile mean over {len(comparison.seeds)} paired seeds with its 95 % bootstrap "
         f"interval. {meaning}The first hours run out at the top; double-click to see all. A run counts as untuned "
         "until its first trial is done."
     )
-    return Figure(f"{what} over GPU-hours", caption, _lines(race, curves), layout, _over_table(race, curves, what, 3))
+    return Figure(
+        f"{what} over GPU-hours", caption, _lines(comparison, curves), layout, _over_table(comparison, curves, what, 3)
+    )
 
 
-def rank_figure(race: Race) -> Figure:
+def rank_figure(comparison: Comparison) -> Figure:
     """Mean rank over GPU-hours, with intervals."""
-    curves = rank_curves(race)
-    most = len(race.strategies)
+    curves = rank_curves(comparison)
+    most = len(comparison.strategies)
     layout = _over_hours(axis("Mean rank (1 is best)", range=[most + 0.3, 0.7], dtick=1))
     caption = (
-        f"Mean rank by the loss of the best trial so far over GPU-hours, over {len(race.seeds)} paired seeds, with its "
-        "95 % bootstrap interval; the best is on top. Runs without a result share the last rank."
+        f"Mean rank by the loss of the best trial so far over GPU-hours, over {len(comparison.seeds)} paired seeds, "
+        "with its 95 % bootstrap interval; the best is on top. Runs without a result share the last rank."
     )
-    return Figure("Rank over GPU-hours", caption, _lines(race, curves), layout, _over_table(race, curves, "Rank", 2))
+    return Figure(
+        "Rank over GPU-hours", caption, _lines(comparison, curves), layout, _over_table(comparison, curves, "Rank", 2)
+    )
 
 
 def _over_hours(yaxis: dict[str, Any]) -> dict[str, Any]:
     return {"xaxis": axis("GPU-hours (logarithmic)", type="log"), "yaxis": yaxis, "hovermode": "x"}
 
 
-def _lines(race: Race, curves: Estimate) -> list[dict[str, Any]]:
-    hours = np.round(race.grid, 4)
+def _lines(comparison: Comparison, curves: Estimate) -> list[dict[str, Any]]:
+    hours = np.round(comparison.grid, 4)
     lines: list[dict[str, Any]] = []
     bands: list[dict[str, Any]] = []
-    for place, name in enumerate(race.strategies):
-        look = style(name, race.strategies)
+    for place, name in enumerate(comparison.strategies):
+        look = style(name, comparison.strategies)
         low, high = curves.low[place], curves.high[place]
         bands.append(
             {
@@ -175,9 +180,9 @@ def _list(values: Iterable[float]) -> list[float | None]:
     return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values]
 
 
-def _over_table(race: Race, curves: Estimate, what: str, digits: int) -> Table:
+def _over_table(comparison: Comparison, curves: Estimate, what: str, digits: int) -> Table:
     places = [0, 14, 29, 44, 59]
-    header = ("Strategy", *(f"{hours_text(race.grid[place])} h" for place in places))
+    header = ("Strategy", *(f"{hours_text(comparison.grid[place])} h" for place in places))
     rows = tuple(
         (
             name,
@@ -187,33 +192,32 @@ def _over_table(race: Race, curves: Estimate, what: str, digits: int) -> Table:
                 for p in places
             ),
         )
-        for k, name in enumerate(race.strategies)
+        for k, name in enumerate(comparison.strategies)
     )
     return Table(f"{what} with 95 % interval, at five GPU-hours", header, rows)
 
 
-def final_figure(race: Race) -> Figure:
+def final_figure(comparison: Comparison) -> Figure:
     """The distribution over seeds at the end of the budget."""
-    losses = race.at(race.gpu_hours)[:, :, 0]
-    best, scale = (race.reference.best_loss, race.scale) if race.reference and race.scale else (0.0, 1.0)
-    values = (losses - best) / scale
-    shown = [_spread_out(values[:, place]) for place in range(len(race.strategies))]
-    what = "Normalised regret" if race.scale else "Loss"
+    losses = comparison.at(comparison.gpu_hours)[:, :, 0]
+    values = comparison.normalised(losses)
+    shown = [_spread_out(values[:, place]) for place in range(len(comparison.strategies))]
+    what = "Normalised regret" if comparison.scale else "Loss"
     data = [
         {
             "type": "box", "name": label(name), "x": _list(values[shown[place], place]), "orientation": "h",
             "boxpoints": "all", "jitter": 0.5, "pointpos": 0, "showlegend": False,
-            "text": [f"seed {race.seeds[seed]}" for seed in shown[place]],
-            "marker": {"color": style(name, race.strategies).colour, "size": 6,
-                       "symbol": style(name, race.strategies).symbol},
+            "text": [f"seed {comparison.seeds[seed]}" for seed in shown[place]],
+            "marker": {"color": style(name, comparison.strategies).colour, "size": 6,
+                       "symbol": style(name, comparison.strategies).symbol},
             "line": {"width": 1.5},
         }
-        for place, name in reversed(list(enumerate(race.strategies)))
+        for place, name in reversed(list(enumerate(comparison.strategies)))
     ]  # fmt: skip
-    layout = {"xaxis": axis(f"{what} at {race.gpu_hours:g} GPU-hours"), "yaxis": axis("", type="category")}
+    layout = {"xaxis": axis(f"{what} at {comparison.gpu_hours:g} GPU-hours"), "yaxis": axis("", type="category")}
     caption = f"{what} at the end of the budget: each point is a seed, the box spans the middle half; left is better."
-    caption += _left_out(len(race.seeds))
-    rows = tuple((name, *_quartiles(values[:, place])) for place, name in enumerate(race.strategies))
+    caption += _left_out(len(comparison.seeds))
+    rows = tuple((name, *_quartiles(values[:, place])) for place, name in enumerate(comparison.strategies))
     header = ("Strategy", "Lowest", "Lower quartile", "Median", "Upper quartile", "Highest", "Interquartile mean")
     return Figure("At the end of the budget", caption, data, layout, Table(f"{what} over seeds", header, rows))
 
@@ -245,16 +249,16 @@ def _quartiles(values: Array) -> tuple[str, ...]:
     )
 
 
-def gap_figure(race: Race, results: Results) -> Figure:
+def gap_figure(comparison: Comparison, results: Results) -> Figure:
     """What was selected on validation, and what it is worth on test."""
-    final = final_incumbent(Results(race.runs, results.trials))
-    columns = [f"{part}.{race.task.headline}" for part in ("validation", "test")]
+    final = final_incumbent(Results(comparison.runs, results.trials))
+    columns = [f"{part}.{comparison.task.headline}" for part in ("validation", "test")]
     shown = 100 * final.reindex(columns=columns).astype(float)
     data, rows = [], []
-    for place, name in enumerate(race.strategies):
-        mine = shown.reindex(race.table[:, place]).dropna()
+    for place, name in enumerate(comparison.strategies):
+        mine = shown.reindex(comparison.table[:, place]).dropna()
         marks = mine.iloc[_spread_out(mine[columns[0]])]
-        look = style(name, race.strategies)
+        look = style(name, comparison.strategies)
         data.append(
             {
                 "type": "scatter", "mode": "markers", "name": label(name),
@@ -263,7 +267,7 @@ def gap_figure(race: Race, results: Results) -> Figure:
             }
         )  # fmt: skip
         rows.append((name, *_gap_row(mine, columns)))
-    metric = race.task.headline_label
+    metric = comparison.task.headline_label
     low, high = (
         float(f(shown.to_numpy())) if shown.notna().any(axis=None) else v
         for f, v in ((np.nanmin, 0.0), (np.nanmax, 100.0))
@@ -277,7 +281,7 @@ def gap_figure(race: Race, results: Results) -> Figure:
     layout = {"xaxis": axis(f"Validation {metric} (%)"), "yaxis": axis(f"Test {metric} (%)")}
     caption = (
         f"Each mark is a run's selected trial: its validation {metric} against the same trial's on test. What lies "
-        "below the dotted line is the optimism of selection." + _left_out(len(race.seeds))
+        "below the dotted line is the optimism of selection." + _left_out(len(comparison.seeds))
     )
     header = ("Strategy", "Validation %", "Test %", "Gap, points", "Deviation of the gap")
     return Figure(

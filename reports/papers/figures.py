@@ -84,10 +84,10 @@ def parts(found: Sequence[Measured], claims: Sequence[Claim]) -> list[Part]:
 
 def paper_figures(found: Sequence[Measured]) -> dict[str, list[Figure]]:
     """All charts that there is something of ours for, by paper."""
-    tables = [table_1_figure(mine) for mine in found if mine.race.task.name in SEARCHED]
-    histories = [history_figure(mine) for mine in found if mine.race.task.name == TASK]
-    single = effects_figure([mine for mine in found if mine.race.task.dataset == "bone-marrow"])
-    shares = shares_figure([mine for mine in found if mine.race.task.name == TASK])
+    tables = [table_1_figure(mine) for mine in found if mine.comparison.task.name in SEARCHED]
+    histories = [history_figure(mine) for mine in found if mine.comparison.task.name == TASK]
+    single = effects_figure([mine for mine in found if mine.comparison.task.dataset == "bone-marrow"])
+    shares = shares_figure([mine for mine in found if mine.comparison.task.name == TASK])
     charts = {BONE_MARROW: [*tables, single], C_NMC: [*histories, shares]}
     return {paper: [chart for chart in of if chart is not None] for paper, of in charts.items()}
 
@@ -109,7 +109,7 @@ def table_1_figure(mine: Measured) -> Figure | None:
     }
     caption = (
         f"The best set of each search on {mine.benchmark} beside the paper's: mean over folds, whiskers one deviation "
-        f"over folds to each side; ours are means over {len(mine.race.seeds)} seeds."
+        f"over folds to each side; ours are means over {len(mine.comparison.seeds)} seeds."
     )
     rows = [_row(strategy, metric) for metric in METRICS for strategy in TABLE_1]
     series = {"paper": theirs, mine.benchmark: dots}
@@ -243,7 +243,8 @@ def history_figure(mine: Measured) -> Figure | None:
     ]  # fmt: skip
     layout = {"xaxis": axis("Trial", range=[-0.7, LENGTH - 0.3]), "yaxis": axis("Validation accuracy (%)")}
     caption = (
-        f"The first twenty trials of Optuna's TPE on {here}: each mark is the mean over {len(mine.race.seeds)} seeds, "
+        f"The first twenty trials of Optuna's TPE on {here}: each mark is the mean over "
+        f"{len(mine.comparison.seeds)} seeds, "
         "its whiskers one deviation over seeds. Lines are the means of trials 0 to 9 and 10 to 19, bands one deviation "
         "to each side: the paper's dashed, ours solid. Of the paper's trials only the best five are printed."
     )

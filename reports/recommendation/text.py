@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from hemobench.reports.comparison.anytime import RANDOM
+from hemobench.reports.comparison.comparison import RANDOM
 from hemobench.reports.recommendation.recommend import Expected, RandomNeeds, Recommendation
 
 

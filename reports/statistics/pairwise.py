@@ -1,4 +1,4 @@
-"""Which strategies differ, which are equivalent, and which cannot be told apart yet: within one comparison.
+"""Which strategies differ, which are equivalent, and which cannot be told apart yet: within one pair.
 
 The unit is the point: a hundredth of the task's score, `100 * (1 - loss)`, which on C-NMC is a percentage point of
 accuracy, and on bone marrow one of the paper's criterion.
@@ -31,7 +31,7 @@ Relation = Literal["better", "worse", "equivalent", "undecided"]
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class Pair:
     """One strategy against another on the same seeds.
 
     Attributes:
@@ -64,7 +64,7 @@ class Comparison:
     verdict: Relation
 
 
-def all_pairs(losses: Array, strategies: Sequence[str], rope: float = ROPE) -> list[Comparison]:
+def all_pairs(losses: Array, strategies: Sequence[str], rope: float = ROPE) -> list[Pair]:
     """Every strategy against every later one, adjusted for all of them together.
 
     Args:
@@ -80,34 +80,34 @@ def all_pairs(losses: Array, strategies: Sequence[str], rope: float = ROPE) -> l
     differ = holm([test[0] for test in tests])
     same = holm([test[1] for test in tests])
     return [
-        _comparison(losses, strategies, pair, points[k], (tests[k][0], float(differ[k]), float(same[k])))
+        _pair(losses, strategies, pair, points[k], (tests[k][0], float(differ[k]), float(same[k])))
         for k, pair in enumerate(pairs)
     ]
 
 
-def against(control: str, pairs: Sequence[Comparison]) -> list[Comparison]:
+def against(control: str, pairs: Sequence[Pair]) -> list[Pair]:
     """Every other strategy against one, in the order of the pairs, with the adjustment for all of them."""
     turned = [mirrored(pair) if pair.one == control else pair for pair in pairs]
     return [pair for pair in turned if pair.other == control]
 
 
-def mirrored(comparison: Comparison) -> Comparison:
+def mirrored(pair: Pair) -> Pair:
     """The same comparison, seen from the other strategy."""
     turned: dict[Relation, Relation] = {"better": "worse", "worse": "better"}
-    low, high = comparison.low, comparison.high
-    return Comparison(
-        one=comparison.other,
-        other=comparison.one,
-        difference=None if comparison.difference is None else -comparison.difference,
+    low, high = pair.low, pair.high
+    return Pair(
+        one=pair.other,
+        other=pair.one,
+        difference=None if pair.difference is None else -pair.difference,
         low=None if high is None else -high,
         high=None if low is None else -low,
-        improvement=1 - comparison.improvement,
-        p=comparison.p,
-        p_holm=comparison.p_holm,
-        p_equivalent=comparison.p_equivalent,
-        zeros=comparison.zeros,
-        missing=comparison.missing,
-        verdict=turned.get(comparison.verdict, comparison.verdict),
+        improvement=1 - pair.improvement,
+        p=pair.p,
+        p_holm=pair.p_holm,
+        p_equivalent=pair.p_equivalent,
+        zeros=pair.zeros,
+        missing=pair.missing,
+        verdict=turned.get(pair.verdict, pair.verdict),
     )
 
 
@@ -117,17 +117,17 @@ def _points(losses: Array, others: Array) -> Array:
     return found[np.isfinite(found)]
 
 
-def _comparison(
+def _pair(
     losses: Array,
     strategies: Sequence[str],
     pair: tuple[int, int],
     points: Array,
     p: tuple[float, float, float],
-) -> Comparison:
+) -> Pair:
     one, other = losses[:, pair[0]], losses[:, pair[1]]
     missing = int((np.isnan(one) | np.isnan(other)).sum())
     mean, low, high = _ends(points)
-    return Comparison(
+    return Pair(
         one=strategies[pair[0]],
         other=strategies[pair[1]],
         difference=mean,

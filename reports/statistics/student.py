@@ -100,13 +100,13 @@ def p_below(differences: ArrayLike, bound: float = 0.0) -> Array:
 def two_sided_p(differences: ArrayLike) -> Array:
     """Two-sided p of the paired t-test of "the mean is 0"; see `p_below`."""
     values = np.asarray(differences, dtype=float)
-    return np.minimum(1.0, 2 * np.minimum(p_below(values), p_below(-values)))
+    return np.asarray(np.minimum(1.0, 2 * np.minimum(p_below(values), p_below(-values))))
 
 
 def equivalence_p(differences: ArrayLike, region: float) -> Array:
     """P of two one-sided tests: small where the mean surely lies within `±region` (Schuirmann, 1987)."""
     values = np.asarray(differences, dtype=float)
-    return np.maximum(p_below(values, region), p_below(-values, region))
+    return np.asarray(np.maximum(p_below(values, region), p_below(-values, region)))
 
 
 def power(seeds: int, difference: float, deviation: float, alpha: float) -> float:

@@ -11,7 +11,7 @@ import pytest
 from ConfigSpace import Categorical, ConfigurationSpace, Float
 
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.comparison.anytime import races
+from hemobench.reports.comparison.comparison import comparisons
 from hemobench.reports.importance.fanova import explained, main_effects
 from hemobench.reports.importance.importance import LEAST_TRIALS, Importances, encoded, importances
 
@@ -75,8 +75,8 @@ def test_importances_of_random_search_only(run: Callable[..., Any], collect: Cal
     trials = results.trials.assign(
         **{"config.learning_rate": rates, "config.dropout_1": generator.uniform(0.1, 0.5, 90)}
     )
-    (race,) = races(results, lambda name: None)
-    known = importances(race, Results(results.runs, trials))
+    (comparison,) = comparisons(results, lambda name: None)
+    known = importances(comparison, Results(results.runs, trials))
     found = known.shares
     assert known.trials == 90
     assert known.explained is not None
@@ -86,11 +86,11 @@ def test_importances_of_random_search_only(run: Callable[..., Any], collect: Cal
     assert found[0].share > 0.9
     assert sum(row.share for row in found) == pytest.approx(1)
     few = Results(results.runs, trials.groupby("run").head(3))
-    assert importances(race, few) == Importances(9, None, ())
+    assert importances(comparison, few) == Importances(9, None, ())
     other = Results(results.runs.assign(strategy="tpe"), trials)
-    assert importances(races(other, lambda name: None)[0], other) == Importances(0, None, ())
+    assert importances(comparisons(other, lambda name: None)[0], other) == Importances(0, None, ())
     noise = trials.assign(loss=generator.uniform(size=90))
-    withheld = importances(race, Results(results.runs, noise))
+    withheld = importances(comparison, Results(results.runs, noise))
     assert withheld.shares == ()
     assert withheld.explained is not None
     assert withheld.explained <= 0

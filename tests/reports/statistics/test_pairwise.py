@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from hemobench.reports.statistics.pairwise import ALPHA, ROPE, Comparison, against, all_pairs, mirrored
+from hemobench.reports.statistics.pairwise import ALPHA, ROPE, Pair, against, all_pairs, mirrored
 
 NAMES = "abcd"
 
@@ -99,7 +99,7 @@ def test_mirrored_twice_is_the_same() -> None:
     losses = np.random.default_rng(3).normal([0.0, 0.5], 0.1, (12, 2))
     (comparison,) = all_pairs(losses, "ab")
     turned = mirrored(comparison)
-    assert isinstance(turned, Comparison)
+    assert isinstance(turned, Pair)
     assert (comparison.verdict, turned.verdict) == ("better", "worse")
     assert turned.low is not None
     assert turned.low < 0
