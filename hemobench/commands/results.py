@@ -65,10 +65,10 @@ def recommend(
     """Answer the question: which strategy, at this budget?"""
     from hemobench.benchmarks.benchmark import load_benchmark
     from hemobench.reports.comparison.comparison import recommendation_columns
-    from hemobench.reports.pairwise import ROPE
     from hemobench.reports.recommendation.recommend import as_json as plain
     from hemobench.reports.recommendation.recommend import recommend as answer_of
     from hemobench.reports.recommendation.text import in_words
+    from hemobench.reports.statistics.pairwise import ROPE
 
     if not 0 < gpu_hours < float("inf"):
         raise BenchmarkError(f"--gpu-hours {gpu_hours}", "give a positive number of GPU-hours")

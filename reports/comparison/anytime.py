@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hemobench.reports.comparison.comparison import RANDOM, Comparison, hours_to_random
-from hemobench.reports.inference import censored_median
-from hemobench.reports.statistics import (
+from hemobench.reports.statistics.bootstrap import (
     Array,
     Estimate,
     bootstrap,
@@ -17,6 +16,7 @@ from hemobench.reports.statistics import (
     interval,
     ranks,
 )
+from hemobench.reports.statistics.hypothesis_tests import censored_median
 
 
 def regret_curves(comparison: Comparison, draws: int = 400, seed: int = 0) -> Estimate:

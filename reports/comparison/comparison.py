@@ -21,7 +21,7 @@ from hemobench.benchmarks.tasks import load_task
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
 from hemobench.reports.comparison.incumbents import hours_to_targets, incumbents
-from hemobench.reports.statistics import Array
+from hemobench.reports.statistics.bootstrap import Array
 
 RANDOM = "random"
 FEW_SEEDS = 5

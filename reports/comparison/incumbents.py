@@ -12,7 +12,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.statistics import Array
+from hemobench.reports.statistics.bootstrap import Array
 
 STEP = ["run", "number", "hours", "loss"]
 

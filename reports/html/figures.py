@@ -21,7 +21,7 @@ from hemobench.reports.comparison.comparison import Comparison
 from hemobench.reports.comparison.incumbents import final_incumbent
 from hemobench.reports.leaderboard.render import plain
 from hemobench.reports.recommendation.text import hours_text
-from hemobench.reports.statistics import Array, Estimate, interquartile_mean
+from hemobench.reports.statistics.bootstrap import Array, Estimate, interquartile_mean
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from hemobench.benchmarks.tasks import load_task
 from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons, few_seeds, hours_to_random, in_all
 from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, Row, Spread
 from hemobench.reports.leaderboard.run_figures import Outside, mean_of, run_figures
-from hemobench.reports.statistics import Array, Estimate, mean_over_groups, mean_ranks, ranks
+from hemobench.reports.statistics.bootstrap import Array, Estimate, mean_over_groups, mean_ranks, ranks
 
 MOST_OUTSIDE = 0.2
 """A run of which a larger share of trials lies outside what its benchmark recorded is flagged. Of uniformly random

@@ -11,7 +11,7 @@ import pandas as pd
 from hemobench.benchmarks.budget import ACCOUNTS
 from hemobench.benchmarks.storage.results import Results
 from hemobench.reports.comparison.incumbents import final_incumbent
-from hemobench.reports.statistics import Array
+from hemobench.reports.statistics.bootstrap import Array
 
 ASKED_AT_ONCE = 50_000
 

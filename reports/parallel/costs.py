@@ -17,8 +17,8 @@ from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.storage.results import Results
 from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons
 from hemobench.reports.comparison.incumbents import hours_to_targets
-from hemobench.reports.inference import censored_median, paired_differences, signed_rank_test
-from hemobench.reports.statistics import Array, bootstrap, paired_bootstrap
+from hemobench.reports.statistics.bootstrap import Array, bootstrap, paired_bootstrap
+from hemobench.reports.statistics.hypothesis_tests import censored_median, paired_differences, signed_rank_test
 from hemobench.strategies import STRATEGIES
 
 

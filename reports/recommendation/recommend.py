@@ -13,11 +13,12 @@ from hemobench.benchmarks.storage.results import Results
 from hemobench.errors import BenchmarkError
 from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons
 from hemobench.reports.comparison.incumbents import hours_to_targets, incumbents_at
-from hemobench.reports.inference import censored_median
 from hemobench.reports.leaderboard.model import plain
-from hemobench.reports.pairwise import ROPE, against, power_note
-from hemobench.reports.pairwise import Comparison as Pairwise
-from hemobench.reports.statistics import Array, paired_bootstrap, probability_of_best
+from hemobench.reports.statistics.bootstrap import Array
+from hemobench.reports.statistics.hypothesis_tests import censored_median
+from hemobench.reports.statistics.pairwise import ROPE, Pair, against, all_pairs
+from hemobench.reports.statistics.posterior import posterior
+from hemobench.reports.statistics.student import mean_interval
 
 SCHEMA = 1
 
@@ -28,7 +29,7 @@ class Expected:
 
     Attributes:
         mean: Over seeds.
-        low: Lower end of the 95 % bootstrap interval of the mean.
+        low: Lower end of the 95 % interval of the mean (Student's t).
         high: Upper end.
         std: What one run may lie off: the sample standard deviation over seeds.
     """
@@ -119,7 +120,7 @@ class Recommendation:
     rope: float
     equivalent: tuple[str, ...]
     undecided: tuple[str, ...]
-    comparisons: tuple[Pairwise, ...]
+    comparisons: tuple[Pair, ...]
     spans: tuple[Span, ...]
     by_budget: tuple[tuple[float, str], ...]
     probabilities: dict[str, float]
@@ -193,10 +194,10 @@ def _recommendation(
     results: Results, comparison: Comparison, longest: Comparison, gpu_hours: float, rope: float, seed: int
 ) -> Recommendation:
     losses, observed = comparison.started(gpu_hours)[:, :, 0], comparison.at(gpu_hours)[:, :, 0]
-    chances = probability_of_best(losses, seed=seed)
+    chances = _chances(losses, seed)
     best = _best(comparison, gpu_hours)
     use = comparison.strategies[best]
-    comparisons = tuple(against(use, observed, comparison.strategies, rope, seed))
+    comparisons = tuple(against(use, all_pairs(observed, comparison.strategies, rope)))
     at = incumbents_at(Results(comparison.runs, results.trials), gpu_hours).reindex(comparison.table[:, best])
     return Recommendation(
         benchmark=comparison.benchmark,
@@ -284,6 +285,13 @@ def overtakings(points: Array, now: int, margin: float) -> list[tuple[int, int]]
         now, place = new, at
 
 
+def _chances(losses: Array, seed: int) -> Array:
+    """Of being best; where one seed or one strategy leaves nothing to compare, 1 for the lowest loss."""
+    if min(losses.shape) < 2:
+        return np.asarray(losses.mean(axis=0) == losses.mean(axis=0).min(), dtype=float)
+    return posterior(100 * (1 - losses), seed=seed).probability_of_best()
+
+
 def _best(comparison: Comparison, gpu_hours: float) -> int:
     """Place of the strategy with the lowest mean loss; of equal ones the first by name."""
     return int(comparison.started(gpu_hours)[:, :, 0].mean(axis=0).round(12).argmin())
@@ -293,7 +301,7 @@ def _expected(incumbents: pd.DataFrame, column: str, seed: int) -> Expected | No
     values = 100 * incumbents[column].astype(float).dropna().to_numpy() if column in incumbents else np.empty(0)
     if not len(values):
         return None
-    estimate = paired_bootstrap(values, seed=seed)
+    estimate = mean_interval(values)
     if len(values) == 1:
         return Expected(float(estimate.value), None, None, None)
     return Expected(float(estimate.value), float(estimate.low), float(estimate.high), float(values.std(ddof=1)))
@@ -338,5 +346,4 @@ def _notes(comparison: Comparison, gpu_hours: float, observed: Array) -> list[st
         )
     if RANDOM not in comparison.strategies:
         notes.append("Random search was not run: what it would need is not known.")
-    power = power_note(len(comparison.seeds), max(1, len(comparison.strategies) - 1))
-    return [*notes, power] if power else notes
+    return notes

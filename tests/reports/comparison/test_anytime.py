@@ -12,7 +12,7 @@ from scipy import stats
 from hemobench.benchmarks.storage.results import Results
 from hemobench.reports.comparison.anytime import areas, rank_curves, regret_curves, speed_ups
 from hemobench.reports.comparison.comparison import comparisons, hours_to_random
-from hemobench.reports.statistics import ranks
+from hemobench.reports.statistics.bootstrap import ranks
 
 Run = Callable[..., Any]
 Collect = Callable[..., Results]
