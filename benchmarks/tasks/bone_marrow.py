@@ -129,5 +129,5 @@ LITE_TASK = replace(
 )
 """The automated space on networks whose ImageNet weights come as Python packages."""
 
-LITE_SETTINGS = {"image_size": 64, "images": 2000, "folds": 3, "precision": "fp32"}
+LITE_SETTINGS = {"image_size": 64, "images": 3000, "folds": 3, "precision": "fp32"}
 """What belongs to the lite task wherever it is trained."""
