@@ -199,7 +199,7 @@ def _over_table(comparison: Comparison, curves: Estimate, what: str, digits: int
 
 def final_figure(comparison: Comparison) -> Figure:
     """The distribution over seeds at the end of the budget."""
-    losses = comparison.at(comparison.gpu_hours)[:, :, 0]
+    losses = comparison.final
     values = comparison.normalised(losses)
     shown = [_spread_out(values[:, place]) for place in range(len(comparison.strategies))]
     what = "Normalised regret" if comparison.scale else "Loss"

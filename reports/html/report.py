@@ -214,7 +214,7 @@ def _section(
     answer = _answer(comparison, best, rope, seed)
     headers = _headers(comparison)
     begins = {name: count for name, header in headers.items() if (count := startup_trials(header, comparison.task))}
-    losses = comparison.at(comparison.gpu_hours)[:, :, 0]
+    losses = comparison.final
     pairs = all_pairs(losses, comparison.strategies, rope)
     return Section(
         anchor=anchor,
@@ -360,7 +360,7 @@ def _across(found: list[Comparison]) -> str:
         return ""
     table = []
     for comparison in newest.values():
-        mean = ranks(comparison.at(comparison.gpu_hours)[:, :, 0]).mean(axis=0)
+        mean = ranks(comparison.final).mean(axis=0)
         table.append([mean[comparison.strategies.index(name)] for name in names])
     try:
         result = critical_difference(table)

@@ -31,7 +31,7 @@ def run_figures(results: Results, outside_of: Outside | None) -> pd.DataFrame:
         finished, `failures` of them, `strategy_seconds`, `gpu_hours_spent`; and `outside`, the share of the run's
         trials outside what was recorded, NaN where nothing was.
     """
-    return _per_run(results).assign(outside=_outside_shares(results, outside_of))
+    return _per_run(results).assign(outside=outside_shares(results, outside_of))
 
 
 def _per_run(results: Results) -> pd.DataFrame:
@@ -50,7 +50,7 @@ def _per_run(results: Results) -> pd.DataFrame:
     return runs.join(totals).assign(gpu_hours_spent=spent, result=result)
 
 
-def _outside_shares(results: Results, outside_of: Outside | None) -> pd.Series[float]:
+def outside_shares(results: Results, outside_of: Outside | None) -> pd.Series[float]:
     """The share of each run's trials outside what was recorded; NaN where nothing was."""
     shares = pd.Series(np.nan, index=results.runs.index, dtype=float)
     if outside_of is None or not len(results.trials):
