@@ -46,7 +46,7 @@ def render(boards: Sequence[Board], console: Console, costs: Sequence[ParallelCo
         shown += [column for column in columns if column not in shown]
         console.print(Text(title(board), style="bold"))
         for line in answer(board):
-            console.print(Text(line, style="green"))
+            console.print(Text(line, style="bold"))
         if board.rows:
             console.print(terminal_table(columns, board.rows, _best(board)))
         console.print(pairs([("-", note) for note in _notes(board)]))
