@@ -19,7 +19,8 @@ from hemobench.benchmarks.execution.retrain import FIRST_SEED
 from hemobench.benchmarks.parity.searches import FIRST, Searches, Told, side_by_side
 from hemobench.benchmarks.parity.setup import SCHEMA, SURROGATE, ParitySetup, answers, begin, figures
 from hemobench.benchmarks.recording.recording import Source
-from hemobench.benchmarks.storage.run_folder import read_json, write_whole
+from hemobench.benchmarks.storage.files import write_whole
+from hemobench.benchmarks.storage.run_folder import read_json
 from hemobench.benchmarks.tables.schema import ALL_FOLDS, config_key
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError

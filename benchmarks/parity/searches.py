@@ -43,8 +43,9 @@ from hemobench.benchmarks.parity.setup import (
     usual_cost,
 )
 from hemobench.benchmarks.parity.table_restricted import TableRestricted
+from hemobench.benchmarks.storage.files import write_whole
 from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
-from hemobench.benchmarks.storage.run_folder import TRIALS, RunKey, read_end, read_json, read_trials, write_whole
+from hemobench.benchmarks.storage.run_folder import TRIALS, RunKey, read_end, read_json, read_trials
 from hemobench.benchmarks.suite import Plan, require_support
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.benchmarks.tasks.base import Task

@@ -53,8 +53,10 @@ def consolidate(root: Path, path: Path, most: int = CHUNK_BYTES) -> None:
         most: Bytes of journals that are read at a time; any number gives the same archive.
 
     Raises:
-        BenchmarkError: As `load_results`, or if the file cannot be written.
+        BenchmarkError: As `load_results`, or if it is an archive itself, or the file cannot be written.
     """
+    if root.is_file():
+        raise BenchmarkError(f"{root}: an archive already", "copy it, or export the folder that it was made of")
     folders = run_folders(root)
     about = _about_runs(run_table(at_once(read_run, folders)))
     try:

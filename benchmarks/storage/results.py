@@ -32,6 +32,15 @@ class Results:
     runs: pd.DataFrame
     trials: pd.DataFrame
 
+    def header(self, run: int) -> dict[str, Any]:
+        """The `run.json` of a run."""
+        header: dict[str, Any] = json.loads(str(self.runs.loc[run, "header"]))
+        return header
+
+    def of(self, runs: Collection[int]) -> pd.DataFrame:
+        """The trials of some runs."""
+        return self.trials[self.trials["run"].isin(runs)] if len(self.trials) else self.trials
+
 
 IDENTITY = ["benchmark", "version", "strategy", "gpu_hours", "workers", "seed"]
 """What tells one run from another."""

@@ -33,6 +33,7 @@ def baseline(
     out: Annotated[Path | None, typer.Option(help="Keep the runs there; the same command then goes on.")] = None,
 ) -> None:
     """Record what the strategies do now, in one small file that a gate can hold later versions against."""
+    from hemobench.benchmarks.storage.load import load_results
     from hemobench.benchmarks.suite import load_suite, narrowed, plans
     from hemobench.commands.progress import shown_progress
     from hemobench.reports.gate.baseline import from_results, save
@@ -55,7 +56,7 @@ def baseline(
     ]
     with results_folder(out, empty=False) as folder, shown_progress(folder, name, jobs) as run:
         run(todo)
-        found = from_results(folder, name, chosen, terms)
+        found = from_results(load_results(folder), name, chosen, terms)
     target = output or Path(f"{name}.json.gz")
     save(found, target)
     runs = sum(len(arm.runs) for arm in found.arms)

@@ -52,7 +52,7 @@ def parity(
     """Say whether strategies rank the same on a table, on its surrogate and live. Resumable."""
     from hemobench.benchmarks.parity import searches as comparisons
     from hemobench.benchmarks.parity.setup import check
-    from hemobench.benchmarks.storage.run_folder import write_whole
+    from hemobench.benchmarks.storage.files import write_whole
     from hemobench.reports.parity.rankings import as_data
     from hemobench.reports.parity.text import in_words
 
