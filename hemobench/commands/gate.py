@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hemobench.commands.console import Json, console, print_json
+from hemobench.commands.options import Jobs, counts_of, listed
 from hemobench.errors import BenchmarkError
 
 if TYPE_CHECKING:
     from hemobench.reports.gate.text import Judgement
-
-Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
 
 
 def baseline(
@@ -43,11 +42,11 @@ def baseline(
     sys.path.append(os.getcwd())  # for strategies of the user's own, after all that is installed
     terms = _terms(margin=margin, false_alarm=false_alarm, false_pass=false_pass, identical_after=identical_after)
     loaded = load_suite(suite)
-    for wanted in _listed(benchmarks) or [entry.name for entry in loaded.benchmarks]:
+    for wanted in listed(benchmarks) or [entry.name for entry in loaded.benchmarks]:
         require_reference(wanted)
-    chosen = narrowed(loaded, benchmarks=_listed(benchmarks), strategies=_listed(strategies), seeds=seeds)
+    chosen = narrowed(loaded, benchmarks=listed(benchmarks), strategies=listed(strategies), seeds=seeds)
     name = Path(suite).stem
-    fewer = _counts(seeds_of, [arm.shown for arm in chosen.strategies])
+    fewer = counts_of("--seeds-of", seeds_of, [arm.shown for arm in chosen.strategies])
     most = max((chosen.seeds, *fewer.values()))
     todo = [
         p
@@ -89,7 +88,7 @@ def gate(
     if is_speed_file(content):
         judgement = _speed(baseline, content, candidate, speed_margin)
     else:
-        judgement = _judged(baseline, candidate, _listed(strategy), instead_of, jobs, out)
+        judgement = _judged(baseline, candidate, listed(strategy), instead_of, jobs, out)
     if junit:
         _write(junit, to_junit(judgement))
     if markdown:
@@ -149,21 +148,6 @@ def _terms(**given: Any) -> Any:
         first = problem.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")
         raise BenchmarkError(f"{option} {first['input']}: {first['msg']}", "see hemobench baseline --help") from None
-
-
-def _counts(text: str, known: list[str]) -> dict[str, int]:
-    """`smac=24,skopt-gp=24` as numbers by label."""
-    found = {}
-    for part in _listed(text):
-        label, _, count = part.partition("=")
-        if label not in known or not count.isdigit() or int(count) < 1:
-            raise BenchmarkError(f"--seeds-of {part}", f"give LABEL=SEEDS, with a label of {', '.join(known)}")
-        found[label] = int(count)
-    return found
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def _write(path: Path, text: str) -> None:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hemobench.commands.console import Json, console, print_json
-from hemobench.commands.train import Option, parsed
+from hemobench.commands.options import Option, settings_of
 from hemobench.errors import BenchmarkError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def parity(
     sys.path.append(os.getcwd())  # for strategies of the user's own
     setup = asked_of(benchmark, table, surrogate)
     recorded, fitted = check(setup)
-    setup = with_truth(setup, recorded, against, data, parsed(option or []))
+    setup = with_truth(setup, recorded, against, data, settings_of(option or []))
     named = [part.strip() for part in strategies.split(",") if part.strip()]
     extent = Extent(
         strategies=comparisons.able(setup.task, named),

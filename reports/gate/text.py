@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich import box
+import rich.table
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from hemobench.reports.gate.baseline import Terms
 from hemobench.reports.gate.divergence import Parting
 from hemobench.reports.gate.speed import SpeedVerdict
 from hemobench.reports.gate.verdict import ArmVerdict, Measure, Verdict
+from hemobench.reports.text_tables import Table, terminal_table
 
 SCHEMA = 1
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "regress": 1, "inconclusive": 3}
@@ -195,14 +195,9 @@ def render(judgement: Judgement, console: Console) -> None:
         console.print(Text(note), soft_wrap=True)
 
 
-def _table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in columns:
-        table.add_column(name)
+def _table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> rich.table.Table:
     styles: dict[str, str] = {str(verdict): style for verdict, style in STYLES.items()}
-    for row in rows:
-        table.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
-    return table
+    return terminal_table(Table("", tuple(columns), tuple(rows), texts=len(columns)), styles)
 
 
 def to_markdown(judgement: Judgement) -> str:

@@ -1,14 +1,8 @@
-"""Charts as plain data for plotly.js, each with a table that says the same: over time, at the end, and the gap.
-
-Strategies are told apart by dash and symbol as well as by colour. Names come from users: plotly reads a little HTML
-in texts, so they are escaped.
-"""
+"""The report's charts of a comparison: over GPU-hours, at the end, and the gap between validation and test."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -16,96 +10,12 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from hemobench.benchmarks.storage.results import Results
+from hemobench.reports.charts import Figure, axis, label, style
 from hemobench.reports.comparison.anytime import rank_curves, regret_curves
 from hemobench.reports.comparison.comparison import Comparison
 from hemobench.reports.comparison.incumbents import final_incumbent
-from hemobench.reports.leaderboard.render import plain
-from hemobench.reports.recommendation.text import hours_text
 from hemobench.reports.statistics import Array, Estimate, interquartile_mean
-
-
-@dataclass(frozen=True)
-class Table:
-    """A table for people: a caption, a header, and rows of text."""
-
-    caption: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A chart and its text alternative.
-
-    Attributes:
-        title: Heading.
-        caption: What is to be seen, and how to read it.
-        data: Traces for plotly.js.
-        layout: Its layout, without colours and fonts, which are the page's.
-        table: The same in figures.
-        wide: Whether a phone must scroll sideways.
-        small: Whether several stand side by side.
-    """
-
-    title: str
-    caption: str
-    data: list[dict[str, Any]]
-    layout: dict[str, Any]
-    table: Table
-    wide: bool = False
-    small: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How a strategy is drawn."""
-
-    colour: str
-    dash: str
-    symbol: str
-
-
-_KNOWN = {
-    "random": Style("#3f9b2f", "dot", "circle"),  # the bone-marrow paper's colours: green, blue, red
-    "sssr": Style("#2f7de1", "dash", "square"),
-    "manual": Style("#d9363e", "solid", "x"),
-    "optuna-tpe": Style("#9a5fd6", "solid", "diamond"),
-    "hyperopt-tpe": Style("#d9730d", "dashdot", "triangle-up"),
-    "smac": Style("#0e9aa7", "longdash", "star"),
-    "skopt-gp": Style("#c94f9b", "longdashdot", "cross"),
-}
-_OTHERS = [
-    Style(colour, dash, symbol)
-    for colour, dash, symbol in zip(
-        ["#8a8f98", "#a87b2d", "#5c7cfa", "#c2255c", "#2b8a6b"],
-        ["solid", "dot", "dash", "dashdot", "longdash"],
-        ["hexagon", "triangle-down", "pentagon", "star-triangle-up", "bowtie"],
-        strict=True,
-    )
-]
-
-
-def style(strategy: str, strategies: Sequence[str]) -> Style:
-    """A strategy's looks: always the same for ours, in order of their names for others."""
-    if strategy in _KNOWN:
-        return _KNOWN[strategy]
-    others = [name for name in strategies if name not in _KNOWN]
-    return _OTHERS[others.index(strategy) % len(_OTHERS)]
-
-
-def label(text: str) -> str:
-    """Text as plotly shows it unread; the page's JSON is escaped once more on its own."""
-    return escape(plain(text), quote=False)
-
-
-def number(value: float | None, digits: int = 2) -> str:
-    """A figure for a table; a dash where there is none."""
-    return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
-
-
-def axis(title: str, **more: Any) -> dict[str, Any]:
-    """An axis with a title that never runs over its ticks."""
-    return {"title": {"text": title, "standoff": 8}, "automargin": True, "zeroline": False, **more}
+from hemobench.reports.text_tables import Table, hours_text, number
 
 
 def regret_figure(comparison: Comparison) -> Figure:

@@ -10,10 +10,15 @@ import pandas as pd
 
 from hemobench.benchmarks.budget import ACCOUNTS
 from hemobench.benchmarks.storage.results import Results
+from hemobench.benchmarks.tasks.base import Task
+from hemobench.errors import BenchmarkError
+from hemobench.reports.charts import Figure, axis, label, style
 from hemobench.reports.comparison.comparison import RANDOM, Comparison
-from hemobench.reports.html.figures import Figure, Table, axis, label, number, style
 from hemobench.reports.importance.importance import Importance
+from hemobench.reports.text_tables import Table, number
+from hemobench.strategies import load_strategy
 from hemobench.strategies.space import Hyperparameter, choices, numeric
+from hemobench.strategies.sssr import scaled
 
 MOST_LINES = 600
 TOP = "random's top ten"
@@ -277,3 +282,27 @@ def hours_figure(comparison: Comparison) -> Figure:
     return Figure(
         "Where the GPU-hours went", caption, data, layout, Table("GPU-hours a run", ("Strategy", *ACCOUNTS), rows)
     )
+
+
+def startup_trials(header: Mapping[str, Any], task: Task) -> int | None:
+    """Trials before a strategy learns; `None` if it never does, or is not known here.
+
+    Args:
+        header: A `run.json`.
+        task: For the number of hyperparameters, by which SMAC's design is sized.
+    """
+    strategy = header.get("strategy", {})
+    try:
+        defaults = getattr(load_strategy(str(strategy.get("name"))).__init__, "__kwdefaults__", None) or {}
+    except BenchmarkError:
+        return None
+    settings = {**defaults, **strategy.get("settings", {})}
+    horizon = int(header.get("horizon") or 1)
+    if {"rounds", "scaling"} <= settings.keys():
+        return int(scaled(settings["rounds"], horizon, settings["scaling"])[0])
+    if settings.get("startup_trials") is not None:
+        return int(settings["startup_trials"])
+    if "startup_max_ratio" in settings:
+        most = settings["startup_per_hyperparameter"] * len(task.space())
+        return max(1, int(min(most, settings["startup_max_ratio"] * horizon)))
+    return None

@@ -14,9 +14,9 @@ from hemobench.errors import BenchmarkError
 from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons
 from hemobench.reports.comparison.incumbents import hours_to_targets, incumbents_at
 from hemobench.reports.inference import censored_median
-from hemobench.reports.leaderboard.model import plain
 from hemobench.reports.pairwise import ROPE, against, power_note
 from hemobench.reports.pairwise import Comparison as Pairwise
+from hemobench.reports.serialize import rounded
 from hemobench.reports.statistics import Array, paired_bootstrap, probability_of_best
 
 SCHEMA = 1
@@ -168,7 +168,7 @@ def recommend(
 
 def as_json(answer: Recommendation) -> dict[str, Any]:
     """The fields of `Recommendation` for programs: numbers rounded to 4 decimals, `null` for `None`."""
-    return {"schema": SCHEMA, **plain(asdict(answer))}
+    return {"schema": SCHEMA, **rounded(asdict(answer))}
 
 
 def _candidates(results: Results, benchmark: str, reference: Reference | None, workers: int | None) -> list[Comparison]:
