@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hemobench.benchmarks.storage.archive_reader import ABOUT_RUNS, MIXED, SCHEMA
+from hemobench.benchmarks.storage.files import whole_file
 from hemobench.benchmarks.storage.load import read_run, run_folders
 from hemobench.benchmarks.storage.records import RunEnd
 from hemobench.benchmarks.storage.results import Results, run_table
@@ -82,11 +83,9 @@ def write_archive(results: Results, path: Path) -> None:
     about = _about_runs(results.runs)
     trials = _table(results)
     whole = Chunk(0, tuple(map(Path, results.runs["folder"])), (0,) * len(results.runs))
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write([_rows(trials, about, whole)], trials.schema, partial)
-        os.replace(partial, path)
+        with whole_file(path) as partial:
+            _write([_rows(trials, about, whole)], trials.schema, partial)
     except OSError as problem:
         raise _unwritable(path, problem) from None
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
+from hemobench.benchmarks.storage.files import whole_file
 from hemobench.benchmarks.storage.parquet import Limits, judged, opened
 from hemobench.benchmarks.tables.schema import SCHEMA, Header, Row, Table, row_problem
 from hemobench.benchmarks.tasks import load_task
@@ -65,10 +65,8 @@ def write_table(table: Table, path: Path) -> None:
     arrow = pa.table(columns)
     metadata[b"hemobench.sha256"] = digest(arrow, metadata[b"hemobench.header"])
     arrow = arrow.replace_schema_metadata(metadata)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    pq.write_table(arrow, partial, compression="zstd", compression_level=9, write_page_checksum=True)
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        pq.write_table(arrow, partial, compression="zstd", compression_level=9, write_page_checksum=True)
 
 
 def _config_columns(rows: Sequence[Row], names: Sequence[str]) -> dict[str, pa.Array]:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hemobench.commands.console import Json, console, print_json
+from hemobench.commands.console import Json, console, print_json, write_text
 from hemobench.commands.options import Jobs, counts_of, listed
 from hemobench.errors import BenchmarkError
 
@@ -90,9 +90,9 @@ def gate(
     else:
         judgement = _judged(baseline, candidate, listed(strategy), instead_of, jobs, out)
     if junit:
-        _write(junit, to_junit(judgement))
+        write_text(junit, to_junit(judgement))
     if markdown:
-        _write(markdown, to_markdown(judgement))
+        write_text(markdown, to_markdown(judgement))
     if as_json:
         print_json(plain(judgement))
     else:
@@ -148,10 +148,3 @@ def _terms(**given: Any) -> Any:
         first = problem.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")
         raise BenchmarkError(f"{option} {first['input']}: {first['msg']}", "see hemobench baseline --help") from None
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text)
-    except OSError as problem:
-        raise BenchmarkError(f"{path}: {problem.strerror}", "name a file that can be written") from None

@@ -42,6 +42,11 @@ class Bar:
         shown = self.progress.tasks[0].fields["note"] if note is None else note
         self.progress.update(self.task, advance=1, note=shown)
 
+    def phase(self, what: str) -> Callable[[int, int], None]:
+        """What is done next; gives what is called with how many are done, and of how many."""
+        self.progress.update(self.task, note=what)
+        return self.update
+
     def add(self, more: int) -> None:
         """There is more to do."""
         self.update(int(self.progress.tasks[0].completed), (self.total or 0) + more)

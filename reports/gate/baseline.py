@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import zlib
 from collections.abc import Sequence
 from importlib.resources import files
@@ -14,6 +13,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from hemobench.benchmarks.benchmark import load_benchmark
+from hemobench.benchmarks.storage.files import whole_file
 from hemobench.benchmarks.storage.results import MAY_DIFFER, Results
 from hemobench.benchmarks.suite import Suite
 from hemobench.errors import BenchmarkError
@@ -150,10 +150,9 @@ def save(baseline: Baseline, path: Path) -> None:
         BenchmarkError: If the file cannot be written.
     """
     content = baseline.model_dump_json(indent=None).encode() + b"\n"
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
-        os.replace(partial, path)
+        with whole_file(path) as partial:
+            partial.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
     except OSError as problem:
         raise BenchmarkError(f"{path}: {problem.strerror}", "name a file that can be written") from None
 
