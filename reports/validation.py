@@ -22,7 +22,7 @@ from hemobench.errors import BenchmarkError
 SCHEMA = 1
 SIDES = ("validation", "test")
 MOST_BYTES = 10 << 20
-MEND = "write it again with: hemobench validate DIR --benchmark NAME --out FILE"
+HINT = "write it again with: hemobench validate DIR --benchmark NAME --out FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,18 +174,18 @@ def load(path: Path) -> Validation:
     try:
         size = path.stat().st_size
         if size > MOST_BYTES:
-            raise BenchmarkError(f"{path}: {size:,} bytes; such a file has at most {MOST_BYTES:,}", MEND)
+            raise BenchmarkError(f"{path}: {size:,} bytes; such a file has at most {MOST_BYTES:,}", HINT)
         read = _files.validate_json(path.read_bytes())
     except OSError as problem:
         raise BenchmarkError(f"{path}: {problem.strerror}", "name a file that hemobench validate wrote") from None
     except ValidationError as problem:
         first = problem.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise BenchmarkError(f"{path}: {place}: {first['msg']}", MEND) from None
+        raise BenchmarkError(f"{path}: {place}: {first['msg']}", HINT) from None
     sides = {side: {name: found.values for name, found in getattr(read, side).items()} for side in SIDES}
     lengths = {len(values) for side in sides.values() for values in side.values()}
     if len(lengths) > 1 or sides["validation"].keys() != sides["test"].keys():
-        raise BenchmarkError(f"{path}: strategies have different trainings", MEND)
+        raise BenchmarkError(f"{path}: strategies have different trainings", HINT)
     return concluded(sides, read.benchmark, read.metric, read.epochs)
 
 

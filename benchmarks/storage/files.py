@@ -22,17 +22,17 @@ except ImportError:
 
 @contextmanager
 def refusals(path: Path) -> Iterator[None]:
-    """What the file system refuses becomes the one message, with what mends it."""
+    """What the file system refuses becomes the one message, with a hint at what helps."""
     try:
         yield
     except OSError as problem:
         if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            mend = "make room there; nothing is lost, and the same command then goes on from here"
+            hint = "make room there; nothing is lost, and the same command then goes on from here"
         elif problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            mend = "make it writable, and the same command goes on from here; or give another --out folder"
+            hint = "make it writable, and the same command goes on from here; or give another --out folder"
         else:
-            mend = "nothing is lost; once that is mended the same command goes on from here"
-        raise BenchmarkError(f"{path}: {problem.strerror or problem}", mend) from None
+            hint = "nothing is lost; once that is corrected the same command goes on from here"
+        raise BenchmarkError(f"{path}: {problem.strerror or problem}", hint) from None
 
 
 def append_line(lines: FileIO, line: bytes, *, durable: bool = False) -> None:

@@ -51,7 +51,7 @@ status, loss and the time of the end always come along."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RunDescription:
     """A run without its trials: its folder, its `run.json`, and how it ended."""
 
     folder: str
@@ -59,7 +59,7 @@ class Found:
     end: RunEnd | None
 
 
-def run_table(found: Iterable[Found]) -> pd.DataFrame:
+def run_table(found: Iterable[RunDescription]) -> pd.DataFrame:
     """`Results.runs` of what was found, in that order.
 
     Raises:
@@ -78,7 +78,7 @@ MAY_DIFFER = {"device", "torch", "torchvision", "threads"}
 """What of a source may differ between runs that are compared: not what is answered, but on what machine."""
 
 
-def _of_one_source(found: Iterable[Found]) -> Iterator[Found]:
+def _of_one_source(found: Iterable[RunDescription]) -> Iterator[RunDescription]:
     """The same, refusing to compare runs of one benchmark whose answers rest on different data or settings."""
     first: dict[tuple[Any, Any], tuple[str, Mapping[str, Any]]] = {}
     for run in found:
@@ -95,7 +95,7 @@ def _of_one_source(found: Iterable[Found]) -> Iterator[Found]:
         yield run
 
 
-def _run_row(run: Found) -> dict[str, Any]:
+def _run_row(run: RunDescription) -> dict[str, Any]:
     header, end = run.header, run.end
     try:
         row = {

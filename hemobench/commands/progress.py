@@ -113,7 +113,9 @@ def shown_progress(out: Path, name: str, jobs: int | None) -> Iterator[Callable[
             bar.add(len(todo))
             for done in execute_all(todo, out, name, pool):
                 if done.failure:
-                    raise BenchmarkError(f"{done.plan.key.folder}: the run failed\n{done.failure}", "mend that first")
+                    raise BenchmarkError(
+                        f"{done.plan.key.folder}: the run failed\n{done.failure}", "correct that first"
+                    )
                 say(done, screen)
                 bar.advance()
 

@@ -128,8 +128,8 @@ def export(
     from hemobench.reports.shipped import RESULTS
 
     if not (optuna or archive or parquet or csv or markdown or latex):
-        mend = "give --optuna URL, --archive, --parquet, --csv, --markdown or --latex FILE"
-        raise BenchmarkError("nothing to export to", mend)
+        hint = "give --optuna URL, --archive, --parquet, --csv, --markdown or --latex FILE"
+        raise BenchmarkError("nothing to export to", hint)
     source = results or RESULTS
     if archive:
         consolidate(source, archive)

@@ -84,7 +84,7 @@ def from_results(results: Results, name: str, suite: Suite, terms: Terms) -> Bas
             if run.error:
                 raise BenchmarkError(
                     f"{arm.key.strategy} on {arm.key.benchmark}, seed {run.seed}: {run.error}",
-                    "a strategy that fails is no baseline: mend it, or leave it out with --strategies",
+                    "a strategy that fails is no baseline: correct it, or leave it out with --strategies",
                 )
     versions, sources = provenance(results)
     return Baseline(name=name, suite=suite, terms=terms, versions=versions, sources=sources, arms=tuple(arms))

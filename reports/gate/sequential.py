@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from hemobench.reports.gate.baseline import Terms
 from hemobench.reports.gate.boundaries import LEAST, looks
-from hemobench.reports.gate.divergence import ASK, Parting, parting, repeats
+from hemobench.reports.gate.divergence import ASK, Divergence, divergence, repeats
 from hemobench.reports.gate.runs import ArmKey, ArmRuns, GateRun
 from hemobench.reports.gate.verdict import (
     MEASURES,
@@ -69,10 +69,10 @@ class _Arm:
         return {run.seed: run for run in self.now.runs} if self.now else {}
 
     @property
-    def partings(self) -> tuple[Parting, ...]:
+    def divergences(self) -> tuple[Divergence, ...]:
         now = self.runs
         pairs = [(old, now[old.seed]) for old in self.pair.before.runs if old.seed in now]
-        found = [parting(old.seed, (old.asks, new.asks), (old.answers, new.answers)) for old, new in pairs]
+        found = [divergence(old.seed, (old.asks, new.asks), (old.answers, new.answers)) for old, new in pairs]
         return tuple(part for part in found if part)
 
     @property
@@ -94,7 +94,7 @@ def judge(pairs: Sequence[Pair], terms: Terms, perform: Perform) -> list[ArmVerd
     arms = [_Arm(pair, looks(len(pair.before.runs))) for pair in pairs]
     _go_on(arms, [min(terms.identical_after, arm.looks[-1]) for arm in arms], perform)
     for arm in arms:
-        arm.verdict = "regress" if arm.error else None if arm.partings else "pass"
+        arm.verdict = "regress" if arm.error else None if arm.divergences else "pass"
     _test(arms, terms, perform)
     return [_concluded(arm) for arm in arms]
 
@@ -108,7 +108,7 @@ def judge_at_once(pairs: Sequence[Pair], terms: Terms, candidate: Iterable[ArmRu
         common = {run.seed for run in pair.before.runs} & {run.seed for run in now.runs}
         runs = tuple(run for run in now.runs if run.seed in common)
         arm = _Arm(pair, (len(common),), ArmRuns(now.key, runs, now.coverage), len(common))
-        arm.verdict = "regress" if arm.error else None if arm.partings else "pass"
+        arm.verdict = "regress" if arm.error else None if arm.divergences else "pass"
         arms.append(arm)
     _test(arms, terms, lambda wanted: [])
     return [_concluded(arm) for arm in arms]
@@ -150,18 +150,18 @@ def _look(arm: _Arm, place: int, terms: Terms, at: Levels) -> None:
 
 
 def _concluded(arm: _Arm) -> ArmVerdict:
-    partings = arm.partings
+    divergences = arm.divergences
     return ArmVerdict(
         key=arm.pair.before.key,
         candidate=arm.pair.candidate,
         verdict=arm.verdict or "inconclusive",
         seeds=arm.seeds,
         of=len(arm.pair.before.runs),
-        identical=not partings and arm.error is None,
+        identical=not divergences and arm.error is None,
         error=arm.error,
         measures=arm.measures,
-        partings=partings,
-        remarks=tuple(_remarks(arm)) if partings else (),
+        divergences=divergences,
+        remarks=tuple(_remarks(arm)) if divergences else (),
     )
 
 

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from hemobench.reports.gate.baseline import Terms
 from hemobench.reports.gate.boundaries import critical_scores
-from hemobench.reports.gate.divergence import Parting
+from hemobench.reports.gate.divergence import Divergence
 from hemobench.reports.gate.runs import ArmKey, GateRun
 from hemobench.reports.gate.signed_rank import lower_bound, pseudo_median, score, standard_error, upper_bound
 from hemobench.reports.statistics import Array
@@ -59,7 +59,7 @@ class ArmVerdict:
         identical: Bit-identical in all runs seen.
         error: What the strategy raised.
         measures: Both, or none where nothing was tested.
-        partings: Where each seed's run leaves the recorded one.
+        divergences: Where each seed's run leaves the recorded one.
         remarks: What else tells the two apart.
     """
 
@@ -71,7 +71,7 @@ class ArmVerdict:
     identical: bool
     error: str | None
     measures: tuple[Measure, ...]
-    partings: tuple[Parting, ...]
+    divergences: tuple[Divergence, ...]
     remarks: tuple[str, ...] = ()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.parity.retraining import candidates, retrained
-from hemobench.benchmarks.parity.searches import Searches, Told, search, search_budget
+from hemobench.benchmarks.parity.searches import OnProgress, Searches, search, search_budget
 from hemobench.benchmarks.parity.setup import LIVE, MEMBER, POOL, SURROGATE, TABLE, ParitySetup, checksum, trainer
 from hemobench.benchmarks.parity.setup import check as checked
 from hemobench.benchmarks.recorded import artefacts
@@ -24,7 +24,7 @@ from hemobench.reports.parity.calibration import Retraining, calibration
 from hemobench.reports.parity.rankings import Parity, compare_sources
 from hemobench.reports.parity.text import notes
 
-Phases = Callable[[str], Told]
+Phases = Callable[[str], OnProgress]
 """Called with what is done next (as in `searches`), gives what is called with how many are done, and of how many."""
 
 
@@ -133,17 +133,19 @@ def check(
     wanted = dict.fromkeys((TABLE, POOL, SURROGATE), extent.seeds)
     wanted |= {f"{MEMBER}{member}": extent.member_seeds for member in range(members)}
     budget = search_budget(table, extent.gpu_hours)
-    cached = search(setup, budget, extent.strategies, wanted, folder, jobs=count, told=on_progress("searches"))
+    cached = search(setup, budget, extent.strategies, wanted, folder, jobs=count, on_progress=on_progress("searches"))
     if setup.live is None:
         return _concluded(setup, table, cached, None, None)
     count = jobs or _devices(setup.live.benchmark)
     chosen = candidates(cached, setup.task, extent.incumbents, extent.controls)
-    trainings = retrained(setup, chosen, extent.repeats, folder, jobs=count, told=on_progress("live trainings"))
+    trainings = retrained(setup, chosen, extent.repeats, folder, jobs=count, on_progress=on_progress("live trainings"))
     live = None
     if extent.live_seeds:
         short = search_budget(table, None, extent.live_trials)
         wanted = dict.fromkeys((LIVE, TABLE, SURROGATE), extent.live_seeds)
-        live = search(setup, short, extent.strategies, wanted, folder, jobs=count, told=on_progress("live searches"))
+        live = search(
+            setup, short, extent.strategies, wanted, folder, jobs=count, on_progress=on_progress("live searches")
+        )
     return _concluded(setup, table, cached, live, calibration(trainings))
 
 
