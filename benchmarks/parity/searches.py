@@ -212,22 +212,23 @@ def search(
         BenchmarkError: If the folder is of another check, or a source cannot answer.
     """
     begin(folder, setup)
+    slow_first = sorted(strategies, key=lambda name: SLOW.index(name) if name in SLOW else len(SLOW))
     asked = [
         Search(source, name, FIRST + seed, budget)
-        for name in sorted(strategies, key=lambda name: SLOW.index(name) if name in SLOW else len(SLOW))
+        for name in slow_first
         for source, count in seeds.items()
         for seed in range(count)
     ]
-    results = {one: _read(folder / one.path) for one in asked if (folder / one.path).exists()}
-    missing = [one for one in asked if one not in results]
-    results |= dict(zip(missing, side_by_side(searched, setup, missing, folder, jobs, on_progress), strict=True))
-    found = {
-        source: tuple(
-            tuple(results[Search(source, name, FIRST + seed, budget)] for name in strategies) for seed in range(count)
-        )
-        for source, count in seeds.items()
-    }
-    return Searches(budget, tuple(map(label, strategies)), found)
+    there = {one: _read(folder / one.path) for one in asked if (folder / one.path).exists()}
+    missing = [one for one in asked if one not in there]
+    new = side_by_side(searched, setup, missing, folder, jobs, on_progress)
+    results = {**there, **dict(zip(missing, new, strict=True))}
+
+    def row(source: str, seed: int) -> tuple[SearchResult, ...]:
+        return tuple(results[Search(source, name, FIRST + seed, budget)] for name in strategies)
+
+    by_source = {source: tuple(row(source, seed) for seed in range(count)) for source, count in seeds.items()}
+    return Searches(budget, tuple(map(label, strategies)), by_source)
 
 
 def side_by_side(

@@ -135,23 +135,34 @@ def _runs(file: pq.ParquetFile, path: Path) -> tuple[NDArray[np.int64], pd.DataF
     numbers: dict[str, int] = {}
     codes = [np.empty(0, np.int64)]
 
-    def found() -> Iterator[RunDescription]:
+    def descriptions() -> Iterator[RunDescription]:
         for group in range(file.num_row_groups):
             about = file.read_row_group(group, columns=ABOUT_RUNS, use_threads=False).unify_dictionaries()
-            folders, headers, ends = (about.column(name).combine_chunks() for name in ABOUT_RUNS)
-            rows = folders.indices.to_numpy()
-            places, first = np.unique(rows, return_index=True)
-            known = np.zeros(len(folders.dictionary), dtype=np.int64)
-            for place, row in sorted(zip(places.tolist(), first.tolist(), strict=True), key=lambda pair: pair[1]):
-                folder = folders.dictionary[place].as_py()
-                if folder not in numbers:
-                    numbers[folder] = len(numbers)
-                    yield _run(path, folder, headers[row].as_py(), ends[row].as_py())
-                known[place] = numbers[folder]
-            codes.append(known[rows])
+            yield from _new_runs(about, numbers, path)
+            codes.append(_numbered(about, numbers))
 
-    runs = run_table(found())
+    runs = run_table(descriptions())
     return np.concatenate(codes), runs
+
+
+def _new_runs(about: pa.Table, numbers: dict[str, int], path: Path) -> Iterator[RunDescription]:
+    """The runs of a row group that were in none before, by their first rows; they are numbered on the way."""
+    folders, headers, ends = (about.column(name).combine_chunks() for name in ABOUT_RUNS)
+    places, first_rows = np.unique(folders.indices.to_numpy(), return_index=True)
+    for place in np.argsort(first_rows, kind="stable").tolist():
+        folder = folders.dictionary[int(places[place])].as_py()
+        if folder not in numbers:
+            numbers[folder] = len(numbers)
+            row = int(first_rows[place])
+            yield _run(path, folder, headers[row].as_py(), ends[row].as_py())
+
+
+def _numbered(about: pa.Table, numbers: dict[str, int]) -> NDArray[np.int64]:
+    """The run's number of each row of a row group."""
+    folders = about.column(FOLDER).combine_chunks()
+    # a dictionary may hold folders that no row has: those stay 0, and are never looked up
+    by_place = np.array([numbers.get(folder, 0) for folder in folders.dictionary.to_pylist()], dtype=np.int64)
+    return np.asarray(by_place[folders.indices.to_numpy()], dtype=np.int64)
 
 
 def _run(path: Path, folder: str, header: str, end: str | None) -> RunDescription:

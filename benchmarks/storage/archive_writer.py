@@ -152,16 +152,21 @@ def _taken_up(chunk: Chunk, path: Path, schema: pa.Schema, wanted: pa.Schema) ->
 
 def _rows(trials: pa.Table, about: pa.Table, chunk: Chunk) -> pa.Table:
     """The rows of an archive: each trial beside the texts of its run, and a row for each run without trials."""
-    runs = len(chunk.folders)
-    counts = np.bincount(trials.column("run").to_numpy() - chunk.first, minlength=runs)
-    codes = np.repeat(np.arange(runs), np.maximum(counts, 1))
-    if not counts.all():
-        gap = counts[codes] == 0
-        place = np.cumsum(~gap) - 1
-        trials = trials.take(pa.array(place, mask=gap))
-    mine = about.slice(chunk.first, runs).combine_chunks()
-    texts = [_dictionary(mine.column(name).combine_chunks(), codes) for name in ABOUT_RUNS]
-    return pa.table([*texts, *trials.drop_columns("run").columns], names=[*ABOUT_RUNS, *trials.column_names[1:]])
+    trials_a_run = np.bincount(trials.column("run").to_numpy() - chunk.first, minlength=len(chunk.folders))
+    rows_a_run = np.maximum(trials_a_run, 1)
+    run_of_row = np.repeat(np.arange(len(chunk.folders)), rows_a_run)
+    if not trials_a_run.all():
+        trials = _with_gaps(trials, trials_a_run[run_of_row] == 0)
+    own = about.slice(chunk.first, len(chunk.folders)).combine_chunks()
+    texts = [_dictionary(own.column(name).combine_chunks(), run_of_row) for name in ABOUT_RUNS]
+    columns = trials.drop_columns("run")
+    return pa.table([*texts, *columns.columns], names=[*ABOUT_RUNS, *columns.column_names])
+
+
+def _with_gaps(trials: pa.Table, gap: np.ndarray) -> pa.Table:
+    """The trials in their order, with a row of nulls at every gap."""
+    place = np.cumsum(~gap) - 1
+    return trials.take(pa.array(place, mask=gap))
 
 
 def _dictionary(texts: pa.StringArray, codes: np.ndarray) -> pa.DictionaryArray:

@@ -67,7 +67,7 @@ def pairs_of(baseline: Baseline, arms: Mapping[str, Arm]) -> list[Pair]:
 
 
 def gate_now(baseline: Baseline, name: str, arms: Mapping[str, Arm], out: Path, run: Run) -> Judgement:
-    """Run the baseline's suite, or a part of it, and judge: in looks, each into the same folder.
+    """Run the baseline's suite, or a part of it, and judge: in analyses, each into the same folder.
 
     Args:
         baseline: What is held against.

@@ -161,48 +161,62 @@ def _quartiles(values: Array) -> tuple[str, ...]:
 
 def gap_figure(comparison: Comparison, results: Results) -> Figure:
     """What was selected on validation, and what it is worth on test."""
-    final = final_incumbent(Results(comparison.runs, results.trials))
-    columns = [f"{part}.{comparison.task.headline}" for part in ("validation", "test")]
-    shown = 100 * final.reindex(columns=columns).astype(float)
-    data, rows = [], []
-    for place, name in enumerate(comparison.strategies):
-        mine = shown.reindex(comparison.table[:, place]).dropna()
-        marks = mine.iloc[_spread_out(mine[columns[0]])]
-        look = style(name, comparison.strategies)
-        data.append(
-            {
-                "type": "scatter", "mode": "markers", "name": label(name),
-                "x": _list(marks[columns[0]]), "y": _list(marks[columns[1]]),
-                "marker": {"symbol": look.symbol, "color": look.colour, "size": 9},
-            }
-        )  # fmt: skip
-        rows.append((name, *_gap_row(mine, columns)))
+    selected = _selected(comparison, results)
+    traces, rows = [], []
+    for name in comparison.strategies:
+        mine = selected.reindex(comparison.runs_of(name)).dropna()
+        traces.append(_gap_marks(name, comparison.strategies, mine))
+        rows.append((name, *_gap_row(mine)))
     metric = comparison.task.headline_label
-    low, high = (
-        float(f(shown.to_numpy())) if shown.notna().any(axis=None) else v
-        for f, v in ((np.nanmin, 0.0), (np.nanmax, 100.0))
-    )
-    data.append(
-        {
-            "type": "scatter", "mode": "lines", "name": "no gap", "x": [low, high], "y": [low, high],
-            "line": {"color": "#8a8f98", "dash": "dot", "width": 1.5}, "hoverinfo": "skip",
-        }
-    )  # fmt: skip
     layout = {"xaxis": axis(f"Validation {metric} (%)"), "yaxis": axis(f"Test {metric} (%)")}
     caption = (
         f"Each mark is a run's selected trial: its validation {metric} against the same trial's on test. What lies "
         "below the dotted line is the optimism of selection." + _left_out(len(comparison.seeds))
     )
     header = ("Strategy", "Validation %", "Test %", "Gap, points", "Deviation of the gap")
-    return Figure(
-        "From validation to test", caption, data, layout, Table("Selection gap over seeds", header, tuple(rows))
-    )
+    table = Table("Selection gap over seeds", header, tuple(rows))
+    return Figure("From validation to test", caption, [*traces, _no_gap(selected)], layout, table)
 
 
-def _gap_row(mine: pd.DataFrame, columns: Sequence[str]) -> tuple[str, ...]:
-    if mine.empty:
+def _selected(comparison: Comparison, results: Results) -> pd.DataFrame:
+    """Headline metric of each run's final incumbent in percent, columns `validation` and `test`."""
+    final = final_incumbent(Results(comparison.runs, results.trials))
+    columns = {f"{side}.{comparison.task.headline}": side for side in ("validation", "test")}
+    return 100 * final.reindex(columns=list(columns)).rename(columns=columns).astype(float)
+
+
+def _gap_marks(name: str, strategies: Sequence[str], selected: pd.DataFrame) -> dict[str, Any]:
+    look = style(name, strategies)
+    marks = selected.iloc[_spread_out(selected["validation"])]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": label(name),
+        "x": _list(marks["validation"]),
+        "y": _list(marks["test"]),
+        "marker": {"symbol": look.symbol, "color": look.colour, "size": 9},
+    }
+
+
+def _no_gap(selected: pd.DataFrame) -> dict[str, Any]:
+    """The line on which validation and test are equal, as long as the data."""
+    known = selected.notna().any(axis=None)
+    low = float(np.nanmin(selected.to_numpy())) if known else 0.0
+    high = float(np.nanmax(selected.to_numpy())) if known else 100.0
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "no gap",
+        "x": [low, high],
+        "y": [low, high],
+        "line": {"color": "#8a8f98", "dash": "dot", "width": 1.5},
+        "hoverinfo": "skip",
+    }
+
+
+def _gap_row(selected: pd.DataFrame) -> tuple[str, ...]:
+    if selected.empty:
         return ("–",) * 4
-    gap = mine[columns[0]] - mine[columns[1]]
-    return tuple(
-        number(float(v)) for v in (mine[columns[0]].mean(), mine[columns[1]].mean(), gap.mean(), gap.std(ddof=1))
-    )
+    gap = selected["validation"] - selected["test"]
+    figures = (selected["validation"].mean(), selected["test"].mean(), gap.mean(), gap.std(ddof=1))
+    return tuple(number(float(figure)) for figure in figures)
