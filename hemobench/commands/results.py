@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hemobench.commands.console import Json, console, print_json
+from hemobench.commands.console import Json, console, print_json, write_text
 from hemobench.errors import BenchmarkError
 
 if TYPE_CHECKING:
@@ -135,8 +135,8 @@ def export(
     from hemobench.reports.shipped import RESULTS
 
     if not (optuna or archive or parquet or csv or markdown or latex):
-        mend = "give --optuna URL, --archive, --parquet, --csv, --markdown or --latex FILE"
-        raise BenchmarkError("nothing to export to", mend)
+        hint = "give --optuna URL, --archive, --parquet, --csv, --markdown or --latex FILE"
+        raise BenchmarkError("nothing to export to", hint)
     source = results or RESULTS
     if archive:
         consolidate(source, archive)
@@ -149,9 +149,9 @@ def export(
         found = _loaded(source, leaderboard_columns)
         boards, costs = boards_of(found), costs_of(found)
         if markdown:
-            _write(markdown, to_markdown(boards, costs))
+            write_text(markdown, to_markdown(boards, costs))
         if latex:
-            _write(latex, exports.to_latex(boards, costs))
+            write_text(latex, exports.to_latex(boards, costs))
     if optuna:
         studies = exports.to_optuna(_loaded(source), optuna)
         sys.stdout.write(
@@ -215,10 +215,3 @@ def _loaded(results: Path | None, parts: Parts | None = None) -> Results:
     from hemobench.reports.shipped import RESULTS
 
     return load_results(results or RESULTS, parts)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text)
-    except OSError as problem:
-        raise BenchmarkError(f"{path}: {problem.strerror}", "name a file that can be written") from None

@@ -50,16 +50,20 @@ def areas(comparison: Comparison) -> Array:
     It is the mean regret when every doubling of the budget counts the same, from one trial's cost to the budget;
     the loss where there is no reference. Steps are kept: nothing is interpolated between trials.
     """
+    # A run's loss is a step function of log hours: each step holds from its own time until the next one of the run
+    # (or the end), and before the first the run counts as untuned. The area is the sum of loss times duration.
     places, hours, _, worth = comparison.path
     begin, end = np.log(comparison.grid[[0, -1]])
     since = np.log(hours).clip(begin, end)
-    last = np.ones(len(places), dtype=bool)
-    last[:-1] = np.diff(places) != 0
-    until = np.where(last, end, np.append(since[1:], end)[: len(since)])
-    first = np.full(comparison.table.size, end)
+    is_last = np.append(np.diff(places) != 0, True)[: len(places)]
+    next_since = np.append(since[1:], end)[: len(since)]
+    until = np.where(is_last, end, next_since)
+    runs = comparison.table.size
+    held = np.bincount(places, worth * (until - since), minlength=runs)
+    first = np.full(runs, end)
     np.minimum.at(first, places, since)
-    held = np.bincount(places, worth * (until - since), minlength=comparison.table.size)
-    mean = (held + comparison.untuned * (first - begin)) / (end - begin)
+    untuned = comparison.untuned * (first - begin)
+    mean = (held + untuned) / (end - begin)
     return comparison.normalised(mean).reshape(comparison.table.shape)
 
 

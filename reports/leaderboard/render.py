@@ -29,6 +29,7 @@ from hemobench.reports.text_tables import (
     pairs,
     plain,
     short_name,
+    table_of,
     terminal_table,
 )
 
@@ -48,7 +49,7 @@ def render(boards: Sequence[Board], console: Console, costs: Sequence[ParallelCo
         for line in answer(board):
             console.print(Text(line, style="bold"))
         if board.rows:
-            console.print(terminal_table(columns, board.rows, _best(board)))
+            console.print(terminal_table(table_of(columns, board.rows, best=_best(board))))
         console.print(pairs([("-", note) for note in _notes(board)]))
         console.print()
     console.print(pairs(_legend(boards, shown) + _left_out(boards, shown)))
@@ -83,7 +84,7 @@ def to_markdown(boards: Sequence[Board], costs: Sequence[ParallelCost] = ()) -> 
         lines += [f"### {escaped(title(board))}", ""]
         lines += [text for line in answer(board) for text in (f"**{escaped(line)}**", "")]
         if board.rows:
-            lines += [*markdown_table(columns, board.rows, _best(board)), ""]
+            lines += [*markdown_table(table_of(columns, board.rows, best=_best(board))), ""]
         lines += [f"- {escaped(note)}" for note in _notes(board)] + [""]
     legend = [f"- **{term}**: {escaped(meaning)}" for term, meaning in _legend(boards, shown)]
     return "\n".join([*lines, *legend, *parallel_table.markdown(costs), ""])

@@ -10,6 +10,7 @@ import pandas as pd
 
 from hemobench.benchmarks.budget import ACCOUNTS
 from hemobench.benchmarks.storage.results import Results
+from hemobench.benchmarks.storage.trial_records import configurations
 from hemobench.reports.comparison.incumbents import final_incumbent
 from hemobench.reports.statistics.bootstrap import Array
 
@@ -72,13 +73,6 @@ def _outside(outside_of: Outside, benchmark: str, trials: pd.DataFrame) -> Array
             return None
         found.append(np.asarray(part, dtype=float))
     return np.concatenate(found) if found else None
-
-
-def configurations(trials: pd.DataFrame) -> list[dict[str, Any]]:
-    """The configurations of some trials, active hyperparameters only."""
-    columns = {str(name).removeprefix("config."): trials[name] for name in trials if str(name).startswith("config.")}
-    known = {name: (values.notna().tolist(), values.tolist()) for name, values in columns.items()}
-    return [{name: values[i] for name, (there, values) in known.items() if there[i]} for i in range(len(trials))]
 
 
 def mean_of(values: pd.Series[float]) -> float | None:

@@ -14,9 +14,9 @@ from hemobench.errors import BenchmarkError
 from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons, few_seeds
 from hemobench.reports.comparison.incumbents import hours_to_targets, incumbents_at
 from hemobench.reports.comparison.verdicts import judged_seeds, verdict_of
-from hemobench.reports.leaderboard.model import plain
 from hemobench.reports.leaderboard.run_figures import Outside, outside_shares
 from hemobench.reports.recommendation.switches import Span, answers_over
+from hemobench.reports.serialize import rounded
 from hemobench.reports.statistics.bootstrap import Array
 from hemobench.reports.statistics.hypothesis_tests import censored_median
 from hemobench.reports.statistics.pairwise import ROPE, Pair, against, all_pairs
@@ -171,7 +171,7 @@ def recommend(
 
 def as_json(answer: Recommendation) -> dict[str, Any]:
     """The fields of `Recommendation` for programs: numbers rounded to 4 decimals, `null` for `None`."""
-    return {"schema": SCHEMA, **plain(asdict(answer))}
+    return {"schema": SCHEMA, **rounded(asdict(answer))}
 
 
 def _candidates(results: Results, benchmark: str, reference: Reference | None, workers: int | None) -> list[Comparison]:

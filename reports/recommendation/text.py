@@ -4,12 +4,7 @@ from __future__ import annotations
 
 from hemobench.reports.recommendation.recommend import Expected, RandomNeeds, Recommendation
 from hemobench.reports.statistics.text import sentence
-from hemobench.reports.text_tables import counted
-
-
-def hours_text(hours: float) -> str:
-    """Three significant digits or whole hours, without an exponent."""
-    return f"{hours:.0f}" if hours >= 100 else f"{hours:.3g}"
+from hemobench.reports.text_tables import counted, hours_text
 
 
 def in_words(answer: Recommendation) -> list[str]:

@@ -20,10 +20,10 @@ from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
 from hemobench.benchmarks.storage.results import Results
 from hemobench.benchmarks.storage.run_folder import SCHEMA as STORE_SCHEMA
 from hemobench.benchmarks.storage.run_folder import RunFolder
+from hemobench.benchmarks.storage.trial_records import configurations
 from hemobench.errors import BenchmarkError
 from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, Row, Spread, as_json
 from hemobench.reports.leaderboard.ranking import leaderboard
-from hemobench.reports.leaderboard.run_figures import configurations
 from hemobench.strategies.base import Status
 
 Run = Callable[..., Any]
