@@ -16,10 +16,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from hemobench.benchmarks.evaluator import Evaluator
 from hemobench.benchmarks.execution.retrain import FIRST_SEED
-from hemobench.benchmarks.parity.searches import FIRST, Searches, Told, side_by_side
+from hemobench.benchmarks.parity.searches import FIRST, OnProgress, Searches, side_by_side
 from hemobench.benchmarks.parity.setup import SCHEMA, SURROGATE, ParitySetup, answers, begin, figures
 from hemobench.benchmarks.recording.recording import Source
-from hemobench.benchmarks.storage.run_folder import read_json, write_whole
+from hemobench.benchmarks.storage.files import write_whole
+from hemobench.benchmarks.storage.run_folder import read_json
 from hemobench.benchmarks.tables.schema import ALL_FOLDS, config_key
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
@@ -109,7 +110,7 @@ def retrained(
     folder: Path,
     *,
     jobs: int = 1,
-    told: Told = lambda done, of: None,
+    on_progress: OnProgress = lambda done, of: None,
 ) -> list[Retrained]:
     """Predict and train each candidate; equal configurations are trained once.
 
@@ -119,7 +120,7 @@ def retrained(
         repeats: Trainings of each; repeat k has the same seed for all.
         folder: Where trainings are kept.
         jobs: Processes.
-        told: Of progress.
+        on_progress: Called with how many are done, and of how many.
 
     Raises:
         BenchmarkError: If the folder is of another check, or nothing can be trained.
@@ -130,7 +131,7 @@ def retrained(
         (config, FIRST_SEED + repeat) for repeat in range(repeats) for config in distinct.values()
     ]
     missing = [one for one in asked if not (folder / path_of(*one)).exists()]
-    side_by_side(trained, setup, missing, folder, jobs, told)
+    side_by_side(trained, setup, missing, folder, jobs, on_progress)
     live: dict[str, list[Training]] = {key: [] for key in distinct}
     for config, seed in asked:
         live[config_key(config)].append(_read(folder / path_of(config, seed)))

@@ -43,8 +43,9 @@ from hemobench.benchmarks.parity.setup import (
     usual_cost,
 )
 from hemobench.benchmarks.parity.table_restricted import TableRestricted
+from hemobench.benchmarks.storage.files import write_whole
 from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
-from hemobench.benchmarks.storage.run_folder import TRIALS, RunKey, read_end, read_json, read_trials, write_whole
+from hemobench.benchmarks.storage.run_folder import TRIALS, RunKey, read_end, read_json, read_trials
 from hemobench.benchmarks.suite import Plan, require_support
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.benchmarks.tasks.base import Task
@@ -55,8 +56,8 @@ from hemobench.strategies.base import Status, Strategy, UnsupportedTask
 Asked = TypeVar("Asked")
 Given = TypeVar("Given")
 Floats = NDArray[np.float64]
-Told = Callable[[int, int], None]
-"""Told how much is done, of how much."""
+OnProgress = Callable[[int, int], None]
+"""OnProgress how much is done, of how much."""
 
 FIRST = 10_000
 """Searches are seeded from here. No recorded search had such a seed: a strategy that met its own recorded trajectory,
@@ -102,7 +103,7 @@ class Search:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """What came of a search.
 
     Attributes:
@@ -136,7 +137,7 @@ class Searches:
 
     budget: SearchBudget
     strategies: tuple[str, ...]
-    found: Mapping[str, tuple[tuple[Found, ...], ...]]
+    found: Mapping[str, tuple[tuple[SearchResult, ...], ...]]
 
     def losses(self, source: str) -> Floats:
         """Final losses, shape (seeds, strategies); NaN is a run without a result."""
@@ -144,7 +145,7 @@ class Searches:
         return np.array(rows, dtype=float)
 
 
-_found = TypeAdapter(Found)
+_search_results = TypeAdapter(SearchResult)
 
 
 def label(strategy: str) -> str:
@@ -194,7 +195,7 @@ def search(
     folder: Path,
     *,
     jobs: int = 1,
-    told: Told = lambda done, of: None,
+    on_progress: OnProgress = lambda done, of: None,
 ) -> Searches:
     """Run strategies in several sources; what is there already stays.
 
@@ -205,28 +206,29 @@ def search(
         seeds: By source, how many; seed k is the same in all.
         folder: Where runs are kept.
         jobs: Processes.
-        told: Of progress.
+        on_progress: Called with how many are done, and of how many.
 
     Raises:
         BenchmarkError: If the folder is of another check, or a source cannot answer.
     """
     begin(folder, setup)
+    slow_first = sorted(strategies, key=lambda name: SLOW.index(name) if name in SLOW else len(SLOW))
     asked = [
         Search(source, name, FIRST + seed, budget)
-        for name in sorted(strategies, key=lambda name: SLOW.index(name) if name in SLOW else len(SLOW))
+        for name in slow_first
         for source, count in seeds.items()
         for seed in range(count)
     ]
-    results = {one: _read(folder / one.path) for one in asked if (folder / one.path).exists()}
-    missing = [one for one in asked if one not in results]
-    results |= dict(zip(missing, side_by_side(searched, setup, missing, folder, jobs, told), strict=True))
-    found = {
-        source: tuple(
-            tuple(results[Search(source, name, FIRST + seed, budget)] for name in strategies) for seed in range(count)
-        )
-        for source, count in seeds.items()
-    }
-    return Searches(budget, tuple(map(label, strategies)), found)
+    there = {one: _read(folder / one.path) for one in asked if (folder / one.path).exists()}
+    missing = [one for one in asked if one not in there]
+    new = side_by_side(searched, setup, missing, folder, jobs, on_progress)
+    results = {**there, **dict(zip(missing, new, strict=True))}
+
+    def row(source: str, seed: int) -> tuple[SearchResult, ...]:
+        return tuple(results[Search(source, name, FIRST + seed, budget)] for name in strategies)
+
+    by_source = {source: tuple(row(source, seed) for seed in range(count)) for source, count in seeds.items()}
+    return Searches(budget, tuple(map(label, strategies)), by_source)
 
 
 def side_by_side(
@@ -235,7 +237,7 @@ def side_by_side(
     asked: Sequence[Asked],
     folder: Path,
     jobs: int,
-    told: Told,
+    on_progress: OnProgress,
 ) -> list[Given]:
     """Do many things in processes of one thread each; what is given is in the order of what is asked."""
     if not asked:
@@ -244,11 +246,11 @@ def side_by_side(
         futures = [pool.submit(do, setup, one, folder) for one in asked]
         for done, future in enumerate(as_completed(futures), start=1):
             future.result()
-            told(done, len(futures))
+            on_progress(done, len(futures))
         return [future.result() for future in futures]
 
 
-def searched(setup: ParitySetup, one: Search, folder: Path) -> Found:
+def searched(setup: ParitySetup, one: Search, folder: Path) -> SearchResult:
     """A run's result; its file is there when it is."""
     path = folder / one.path
     found = _live(setup, one, folder) if one.source == LIVE else _cached(setup, one)
@@ -257,16 +259,16 @@ def searched(setup: ParitySetup, one: Search, folder: Path) -> Found:
     return found
 
 
-def _read(path: Path) -> Found:
+def _read(path: Path) -> SearchResult:
     content = read_json(path)
     content.pop("schema", None)
     try:
-        return _found.validate_python(content)
+        return _search_results.validate_python(content)
     except ValidationError as problem:
         raise BenchmarkError(f"{path}: {problem.errors()[0]['msg']}", "delete the file to run it again") from None
 
 
-def _cached(setup: ParitySetup, one: Search) -> Found:
+def _cached(setup: ParitySetup, one: Search) -> SearchResult:
     """A run on the table or on the surrogate."""
     task, cls = setup.task, load_strategy(one.strategy)
     fidelity = {"epochs": task.epochs} if cls.supports.fidelity else {}
@@ -287,7 +289,7 @@ def _ended(trials: Generator[TrialRecord, None, RunEnd]) -> tuple[list[TrialReco
             return records, stop.value
 
 
-def _live(setup: ParitySetup, one: Search, folder: Path) -> Found:
+def _live(setup: ParitySetup, one: Search, folder: Path) -> SearchResult:
     """A run of real training, in a run folder of its own, so that every trained trial is kept at once."""
     assert setup.live is not None
     name, budget = setup.live.benchmark, one.budget
@@ -300,12 +302,12 @@ def _live(setup: ParitySetup, one: Search, folder: Path) -> Found:
     return _summary(setup.task, read_trials(place / key.folder / TRIALS), end, ())
 
 
-def _summary(task: Task, records: Sequence[TrialRecord], end: RunEnd, distances: Sequence[float]) -> Found:
+def _summary(task: Task, records: Sequence[TrialRecord], end: RunEnd, distances: Sequence[float]) -> SearchResult:
     finished = [record for record in records if record.status is not Status.CUT]
     ended = [record for record in finished if record.loss is not None]
     best = min(ended, key=lambda record: (record.loss, record.finished, record.number), default=None)
     raised = end.status == "strategy-error"
-    return Found(
+    return SearchResult(
         loss=None if raised or best is None else best.loss,
         config=dict(best.config) if best else {},
         seen=figures(task, best.validation, best.test) if best else {},

@@ -17,7 +17,8 @@ from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.evaluators.table import TableEvaluator, folds_needed
 from hemobench.benchmarks.parity.table_restricted import Pool
 from hemobench.benchmarks.recording.recording import Source
-from hemobench.benchmarks.storage.run_folder import same_run, write_whole
+from hemobench.benchmarks.storage.files import write_whole
+from hemobench.benchmarks.storage.run_folder import same_run
 from hemobench.benchmarks.surrogates.store import load
 from hemobench.benchmarks.surrogates.surrogate import Surrogate
 from hemobench.benchmarks.tables.io import read_table

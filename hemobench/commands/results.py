@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hemobench.commands.console import Json, console, print_json
+from hemobench.commands.console import Json, console, print_json, write_text
 from hemobench.errors import BenchmarkError
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def recommend(
 ) -> None:
     """Answer the question: which strategy, at this budget?"""
     from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.reports.comparison.comparison import recommendation_columns
+    from hemobench.reports.comparison.comparison import leaderboard_columns
     from hemobench.reports.recommendation.recommend import as_json as plain
     from hemobench.reports.recommendation.recommend import recommend as answer_of
     from hemobench.reports.recommendation.text import in_words
@@ -73,8 +73,15 @@ def recommend(
     if not 0 < gpu_hours < float("inf"):
         raise BenchmarkError(f"--gpu-hours {gpu_hours}", "give a positive number of GPU-hours")
     reference = load_benchmark(benchmark).reference()
-    found = _loaded(results, recommendation_columns)
-    answer = answer_of(found, benchmark, gpu_hours, reference, workers=workers, rope=ROPE if rope is None else rope)
+    answer = answer_of(
+        _loaded(results, leaderboard_columns),
+        benchmark,
+        gpu_hours,
+        reference,
+        workers=workers,
+        rope=ROPE if rope is None else rope,
+        outside_of=lambda name, configs: load_benchmark(name).outside(configs),
+    )
     if as_json:
         print_json(plain(answer))
     else:
@@ -128,8 +135,8 @@ def export(
     from hemobench.reports.shipped import RESULTS
 
     if not (optuna or archive or parquet or csv or markdown or latex):
-        mend = "give --optuna URL, --archive, --parquet, --csv, --markdown or --latex FILE"
-        raise BenchmarkError("nothing to export to", mend)
+        hint = "give --optuna URL, --archive, --parquet, --csv, --markdown or --latex FILE"
+        raise BenchmarkError("nothing to export to", hint)
     source = results or RESULTS
     if archive:
         consolidate(source, archive)
@@ -142,9 +149,9 @@ def export(
         found = _loaded(source, leaderboard_columns)
         boards, costs = boards_of(found), costs_of(found)
         if markdown:
-            _write(markdown, to_markdown(boards, costs))
+            write_text(markdown, to_markdown(boards, costs))
         if latex:
-            _write(latex, exports.to_latex(boards, costs))
+            write_text(latex, exports.to_latex(boards, costs))
     if optuna:
         studies = exports.to_optuna(_loaded(source), optuna)
         sys.stdout.write(
@@ -199,10 +206,3 @@ def _loaded(results: Path | None, parts: Parts | None = None) -> Results:
     from hemobench.api import loaded
 
     return loaded(results, parts)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text)
-    except OSError as problem:
-        raise BenchmarkError(f"{path}: {problem.strerror}", "name a file that can be written") from None

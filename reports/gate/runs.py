@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from hemobench.benchmarks.benchmark import Reference, load_benchmark
-from hemobench.benchmarks.storage.load import load_results
 from hemobench.benchmarks.storage.records import TrialRecord
 from hemobench.benchmarks.storage.results import Results
-from hemobench.benchmarks.storage.run_folder import TRIALS, read_trials
-from hemobench.benchmarks.tasks import load_task
+from hemobench.benchmarks.storage.trial_records import trial_records
 from hemobench.errors import BenchmarkError
 from hemobench.reports.comparison.comparison import Comparison, comparisons
 from hemobench.reports.gate.divergence import answer_digests, ask_digests, coverage
@@ -103,29 +100,23 @@ def require_reference(benchmark: str) -> Reference:
     return reference
 
 
-def read_arms(folder: Path) -> list[ArmRuns]:
-    """Every arm of a folder of results.
-
-    Raises:
-        BenchmarkError: If there is none, a file is damaged, or a run has not ended.
-    """
-    return arms_of(load_results(folder), require_reference)
-
-
-def arms_of(results: Results, reference_of: Callable[[str], Reference]) -> list[ArmRuns]:
+def arms_of(results: Results, reference_of: Callable[[str], Reference] = require_reference) -> list[ArmRuns]:
     """Every arm of results, by benchmark, budget and label.
 
+    Args:
+        results: Runs and trials, with all columns.
+        reference_of: Gives what regret on a benchmark is normalised by.
+
     Raises:
-        BenchmarkError: If a run has not ended.
+        BenchmarkError: If a run has not ended, or a benchmark has no reference.
     """
-    found, columns = [], ["benchmark", "version", "strategy", "gpu_hours", "workers"]
-    for _, group in results.runs.groupby(columns):
-        unfinished = group[group["status"] == "unfinished"]
+    arms = []
+    for _, runs in results.runs.groupby(["benchmark", "version", "strategy", "gpu_hours", "workers"]):
+        unfinished = runs[runs["status"] == "unfinished"]
         if len(unfinished):
             raise BenchmarkError(f"{unfinished['folder'].iloc[0]}: the run has not ended", "go on with it first")
-        trials = results.trials[results.trials["run"].isin(group.index)] if len(results.trials) else results.trials
-        found.append(_arm(Results(group, trials), reference_of))
-    return found
+        arms.append(_arm(Results(runs, results.of(runs.index)), reference_of))
+    return arms
 
 
 def capped_areas(comparison: Comparison) -> Array:
@@ -150,16 +141,17 @@ def _regrets(comparison: Comparison, hours: Array | float) -> Array:
 
 def _arm(results: Results, reference_of: Callable[[str], Reference]) -> ArmRuns:
     (comparison,) = comparisons(results, reference_of)
-    key = ArmKey(
-        comparison.benchmark, comparison.version, comparison.strategies[0], comparison.gpu_hours, comparison.workers
-    )
-    order = results.runs.sort_values("seed")
-    records = [read_trials(Path(folder) / TRIALS) for folder in order["folder"]]
-    regrets = _regrets(comparison, comparison.gpu_hours)[:, 0]
-    figures = zip(comparison.seeds, regrets, capped_areas(comparison), records, order["error"], strict=True)
-    runs = tuple(_run(seed, float(r), float(a), of, error) for seed, r, a, of, error in figures)
-    space = load_task(key.benchmark.partition("@")[0]).space()
-    return ArmRuns(key, runs, coverage(space, [record.config for of in records for record in of]))
+    (strategy,) = comparison.strategies
+    key = ArmKey(comparison.benchmark, comparison.version, strategy, comparison.gpu_hours, comparison.workers)
+    space = comparison.task.space()
+    regrets, areas = _regrets(comparison, comparison.gpu_hours)[:, 0], capped_areas(comparison)
+    runs, configs = [], []
+    for place, number in enumerate(comparison.runs_of(strategy)):
+        records = trial_records(results.of([number]), space) if len(results.trials) else []
+        error = comparison.runs.loc[number, "error"]
+        runs.append(_run(comparison.seeds[place], float(regrets[place]), float(areas[place]), records, error))
+        configs += [record.config for record in records]
+    return ArmRuns(key, tuple(runs), coverage(space, configs))
 
 
 def _run(seed: int, regret: float, area: float, records: Sequence[TrialRecord], error: object) -> GateRun:

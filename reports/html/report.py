@@ -16,24 +16,31 @@ from typing import Any
 from hemobench.benchmarks.benchmark import Reference, load_benchmark
 from hemobench.benchmarks.storage.results import Results
 from hemobench.errors import BenchmarkError
+from hemobench.reports.charts import Figure
 from hemobench.reports.comparison.anytime import areas, speed_ups
 from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons
 from hemobench.reports.comparison.incumbents import only_incumbents, with_trials
 from hemobench.reports.html.cards import Card, card_of
-from hemobench.reports.html.figures import Figure, Table, final_figure, gap_figure, number, rank_figure, regret_figure
-from hemobench.reports.html.phases import startup_trials
-from hemobench.reports.html.trial_figures import history_figures, hours_figure, importance_figure, parallel_figure
+from hemobench.reports.html.figures import final_figure, gap_figure, rank_figure, regret_figure
+from hemobench.reports.html.trial_figures import (
+    history_figures,
+    hours_figure,
+    importance_figure,
+    parallel_figure,
+    startup_trials,
+)
 from hemobench.reports.leaderboard.model import Board
 from hemobench.reports.leaderboard.ranking import leaderboard
-from hemobench.reports.leaderboard.render import ABSENT, COLUMNS, fitting, plain, title
+from hemobench.reports.leaderboard.render import ABSENT, COLUMNS, fitting, title
 from hemobench.reports.papers import Measured, claims_of, of_comparisons
 from hemobench.reports.papers.figures import parts
 from hemobench.reports.parallel.section import parallel_section
 from hemobench.reports.recommendation.recommend import Recommendation, recommend
-from hemobench.reports.recommendation.text import hours_text, in_words
+from hemobench.reports.recommendation.text import in_words
 from hemobench.reports.statistics.bootstrap import ranks
 from hemobench.reports.statistics.hypothesis_tests import critical_difference
 from hemobench.reports.statistics.pairwise import ROPE, Pair, Relation, against, all_pairs, mirrored
+from hemobench.reports.text_tables import Table, hours_text, number, plain
 from hemobench.reports.validation import Validation
 
 TEMPLATES = files("hemobench.reports.html") / "templates"
@@ -214,7 +221,7 @@ def _section(
     answer = _answer(comparison, best, rope, seed)
     headers = _headers(comparison)
     begins = {name: count for name, header in headers.items() if (count := startup_trials(header, comparison.task))}
-    losses = comparison.at(comparison.gpu_hours)[:, :, 0]
+    losses = comparison.final
     pairs = all_pairs(losses, comparison.strategies, rope)
     return Section(
         anchor=anchor,
@@ -360,7 +367,7 @@ def _across(found: list[Comparison]) -> str:
         return ""
     table = []
     for comparison in newest.values():
-        mean = ranks(comparison.at(comparison.gpu_hours)[:, :, 0]).mean(axis=0)
+        mean = ranks(comparison.final).mean(axis=0)
         table.append([mean[comparison.strategies.index(name)] for name in names])
     try:
         result = critical_difference(table)

@@ -10,10 +10,15 @@ import pandas as pd
 
 from hemobench.benchmarks.budget import ACCOUNTS
 from hemobench.benchmarks.storage.results import Results
+from hemobench.benchmarks.tasks.base import Task
+from hemobench.errors import BenchmarkError
+from hemobench.reports.charts import Figure, Style, axis, label, style
 from hemobench.reports.comparison.comparison import RANDOM, Comparison
-from hemobench.reports.html.figures import Figure, Table, axis, label, number, style
 from hemobench.reports.importance.importance import Importances
+from hemobench.reports.text_tables import Table, number
+from hemobench.strategies import load_strategy
 from hemobench.strategies.space import Hyperparameter, choices, numeric
+from hemobench.strategies.sssr import scaled
 
 MOST_LINES = 600
 TOP = "random's top ten"
@@ -198,41 +203,55 @@ def history_figures(comparison: Comparison, results: Results, startup: Mapping[s
 def _history(
     comparison: Comparison, name: str, seed: int, mine: pd.DataFrame, of_all: pd.DataFrame, startup: int | None
 ) -> Figure:
-    metric, look = f"validation.{comparison.task.headline}", style(name, comparison.strategies)
-    ok = mine[mine["status"] == "ok"]
-    score = 100 * ok[metric].astype(float)
-    learning = ok["number"] >= (startup or 0)
-    best = (-ok["loss"].astype(float)).cummax().eq(-ok["loss"].astype(float))
-    data = [
-        {
-            "type": "scatter", "mode": "markers", "name": "trials", "x": ok["number"].tolist(),
-            "y": score.round(3).tolist(), "showlegend": False,
-            "marker": {"color": look.colour, "size": 7,
-                       "symbol": [look.symbol if late else "circle-open" for late in learning]},
-        },
-        {
-            "type": "scatter", "mode": "lines", "name": "incumbent", "line": {"shape": "hv", "color": look.colour},
-            "x": [*ok["number"][best], int(ok["number"].max())],
-            "y": [*score[best].round(3), round(float(score[best].iloc[-1]), 3)], "showlegend": False,
-        },
-    ]  # fmt: skip
-    layout: dict[str, Any] = {
-        "xaxis": axis("Trial"),
-        "yaxis": axis(f"{comparison.task.headline_label} (%)"),
-        "height": 280,
-    }
-    layout["yaxis"]["range"] = [float(score.quantile(0.1)) - 0.5, float(score.max()) + 0.5]
+    """The trials of one run, and its incumbent, by number."""
+    look = style(name, comparison.strategies)
+    trials = mine[mine["status"] == "ok"]
+    score = 100 * trials[f"validation.{comparison.task.headline}"].astype(float)
+    yaxis = axis(f"{comparison.task.headline_label} (%)")
+    yaxis["range"] = [float(score.quantile(0.1)) - 0.5, float(score.max()) + 0.5]
+    layout: dict[str, Any] = {"xaxis": axis("Trial"), "yaxis": yaxis, "height": 280}
+    phases = "It has no phases."
     if startup:
-        line = {"width": 1, "dash": "dot", "color": "#8a8f98"}
-        layout["shapes"] = [
-            {"type": "line", "x0": startup - 0.5, "x1": startup - 0.5, "y0": 0, "y1": 1, "yref": "paper", "line": line}
-        ]
-    caption = f"Seed {seed}, the median one. " + (
-        f"Open marks: exploration, the first {startup} trials; filled: exploitation."
-        if startup
-        else "It has no phases."
-    )
+        layout["shapes"] = [_end_of_exploration(startup)]
+        phases = f"Open marks: exploration, the first {startup} trials; filled: exploitation."
+    data = [_trial_marks(trials, score, look, startup or 0), _incumbent_line(trials, score, look)]
+    caption = f"Seed {seed}, the median one. {phases}"
     return Figure(name, caption, data, layout, _phases(comparison, of_all, startup), small=True)
+
+
+def _trial_marks(trials: pd.DataFrame, score: pd.Series[float], look: Style, startup: int) -> dict[str, Any]:
+    symbols = [look.symbol if number >= startup else "circle-open" for number in trials["number"]]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "trials",
+        "x": trials["number"].tolist(),
+        "y": score.round(3).tolist(),
+        "showlegend": False,
+        "marker": {"color": look.colour, "size": 7, "symbol": symbols},
+    }
+
+
+def _incumbent_line(trials: pd.DataFrame, score: pd.Series[float], look: Style) -> dict[str, Any]:
+    """Steps up at each trial that lowered the best loss, and on to the last trial."""
+    losses = trials["loss"].astype(float)
+    best = losses.cummin().eq(losses)
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "incumbent",
+        "line": {"shape": "hv", "color": look.colour},
+        "x": [*trials["number"][best], int(trials["number"].max())],
+        "y": [*score[best].round(3), round(float(score[best].iloc[-1]), 3)],
+        "showlegend": False,
+    }
+
+
+def _end_of_exploration(startup: int) -> dict[str, Any]:
+    """A vertical line before the first trial that rests on what was learnt."""
+    line = {"width": 1, "dash": "dot", "color": "#8a8f98"}
+    place = startup - 0.5
+    return {"type": "line", "x0": place, "x1": place, "y0": 0, "y1": 1, "yref": "paper", "line": line}
 
 
 def _phases(comparison: Comparison, trials: pd.DataFrame, startup: int | None) -> Table:
@@ -278,3 +297,27 @@ def hours_figure(comparison: Comparison) -> Figure:
     return Figure(
         "Where the GPU-hours went", caption, data, layout, Table("GPU-hours a run", ("Strategy", *ACCOUNTS), rows)
     )
+
+
+def startup_trials(header: Mapping[str, Any], task: Task) -> int | None:
+    """Trials before a strategy learns; `None` if it never does, or is not known here.
+
+    Args:
+        header: A `run.json`.
+        task: For the number of hyperparameters, by which SMAC's design is sized.
+    """
+    strategy = header.get("strategy", {})
+    try:
+        defaults = getattr(load_strategy(str(strategy.get("name"))).__init__, "__kwdefaults__", None) or {}
+    except BenchmarkError:
+        return None
+    settings = {**defaults, **strategy.get("settings", {})}
+    horizon = int(header.get("horizon") or 1)
+    if {"rounds", "scaling"} <= settings.keys():
+        return int(scaled(settings["rounds"], horizon, settings["scaling"])[0])
+    if settings.get("startup_trials") is not None:
+        return int(settings["startup_trials"])
+    if "startup_max_ratio" in settings:
+        most = settings["startup_per_hyperparameter"] * len(task.space())
+        return max(1, int(min(most, settings["startup_max_ratio"] * horizon)))
+    return None

@@ -10,6 +10,7 @@ import pandas as pd
 
 from hemobench.benchmarks.budget import ACCOUNTS
 from hemobench.benchmarks.storage.results import Results
+from hemobench.benchmarks.storage.trial_records import configurations
 from hemobench.reports.comparison.incumbents import final_incumbent
 from hemobench.reports.statistics.bootstrap import Array
 
@@ -31,7 +32,7 @@ def run_figures(results: Results, outside_of: Outside | None) -> pd.DataFrame:
         finished, `failures` of them, `strategy_seconds`, `gpu_hours_spent`; and `outside`, the share of the run's
         trials outside what was recorded, NaN where nothing was.
     """
-    return _per_run(results).assign(outside=_outside_shares(results, outside_of))
+    return _per_run(results).assign(outside=outside_shares(results, outside_of))
 
 
 def _per_run(results: Results) -> pd.DataFrame:
@@ -50,7 +51,7 @@ def _per_run(results: Results) -> pd.DataFrame:
     return runs.join(totals).assign(gpu_hours_spent=spent, result=result)
 
 
-def _outside_shares(results: Results, outside_of: Outside | None) -> pd.Series[float]:
+def outside_shares(results: Results, outside_of: Outside | None) -> pd.Series[float]:
     """The share of each run's trials outside what was recorded; NaN where nothing was."""
     shares = pd.Series(np.nan, index=results.runs.index, dtype=float)
     if outside_of is None or not len(results.trials):
@@ -72,13 +73,6 @@ def _outside(outside_of: Outside, benchmark: str, trials: pd.DataFrame) -> Array
             return None
         found.append(np.asarray(part, dtype=float))
     return np.concatenate(found) if found else None
-
-
-def configurations(trials: pd.DataFrame) -> list[dict[str, Any]]:
-    """The configurations of some trials, active hyperparameters only."""
-    columns = {str(name).removeprefix("config."): trials[name] for name in trials if str(name).startswith("config.")}
-    known = {name: (values.notna().tolist(), values.tolist()) for name, values in columns.items()}
-    return [{name: values[i] for name, (there, values) in known.items() if there[i]} for i in range(len(trials))]
 
 
 def mean_of(values: pd.Series[float]) -> float | None:

@@ -112,7 +112,7 @@ def alternatives(mine: Measured, seed: int) -> Iterator[Claim]:
     comparison = mine.comparison
     if comparison.task.name != TASK or not mine.has(TPE):
         return
-    for c in against(TPE, all_pairs(comparison.at(comparison.gpu_hours)[:, :, 0], comparison.strategies)):
+    for c in against(TPE, all_pairs(comparison.final, comparison.strategies)):
         if c.one in ALTERNATIVES and c.difference is not None:
             verdict = {"better": "is better", "worse": "is worse"}.get(c.verdict, f"is {c.verdict}")
             said = (

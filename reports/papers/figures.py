@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hemobench.reports.html.figures import Figure, Table, axis, label, number
+from hemobench.reports.charts import Figure, axis, label
 from hemobench.reports.papers.bone_marrow import SEARCHED, effects, table_1
 from hemobench.reports.papers.c_nmc import TASK, history, phases
 from hemobench.reports.papers.claims import BONE_MARROW, C_NMC, Claim
@@ -25,6 +25,7 @@ from hemobench.reports.papers.reference_values import (
     TOP_FIVE,
 )
 from hemobench.reports.papers.render import PAPERS, PaperFigure, beside, readings
+from hemobench.reports.text_tables import Table, number
 
 PAPER_LOOK = ("#8a8f98", "x")
 LOOKS = (

@@ -19,6 +19,7 @@ from hemobench.reports.text_tables import (
     pairs,
     plain,
     short_name,
+    table_of,
     terminal_table,
 )
 
@@ -30,7 +31,7 @@ def render(costs: Sequence[ParallelCost], console: Console) -> None:
     for rows in by_table(costs):
         console.print()
         console.print(Text(title(rows), style="bold"))
-        console.print(terminal_table(fitted(COLUMNS, rows, console.width), rows))
+        console.print(terminal_table(table_of(fitted(COLUMNS, rows, console.width), rows)))
         console.print(pairs([("-", note) for note in seen(rows) + notes(rows)]))
     if costs:
         console.print()
@@ -41,7 +42,7 @@ def markdown(costs: Sequence[ParallelCost]) -> list[str]:
     """Lines of Markdown, with all columns, notes and the legend; none where there are no costs."""
     lines: list[str] = []
     for rows in by_table(costs):
-        lines += ["", f"### {escaped(title(rows))}", "", *markdown_table(filled(COLUMNS, rows), rows), ""]
+        lines += ["", f"### {escaped(title(rows))}", "", *markdown_table(table_of(filled(COLUMNS, rows), rows)), ""]
         lines += [f"- {escaped(note)}" for note in seen(rows) + notes(rows)]
     explained = [f"- **{term}**: {escaped(meaning)}" for term, meaning in legend(costs)]
     return [*lines, "", *explained] if explained else []

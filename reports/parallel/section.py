@@ -8,11 +8,11 @@ from typing import Any
 
 from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.html.figures import Figure, Table, axis, label, style
+from hemobench.reports.charts import Figure, axis, label, style
 from hemobench.reports.parallel.costs import ParallelCost, by_table, parallel_costs
 from hemobench.reports.parallel.render import COLUMNS, legend, title
 from hemobench.reports.parallel.text import in_points, notes, points, seen
-from hemobench.reports.text_tables import ABSENT, filled
+from hemobench.reports.text_tables import ABSENT, Table, filled
 
 SPREAD = 0.7
 """Of a doubling of workers: over so much strategies stand side by side, that their whiskers can be told apart."""

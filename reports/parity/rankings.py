@@ -24,6 +24,7 @@ from hemobench.reports.parity.agreement import (
     span,
 )
 from hemobench.reports.parity.calibration import Retraining
+from hemobench.reports.serialize import rounded
 from hemobench.reports.statistics.bootstrap import Array, bootstrap_means
 
 SCHEMA = 1
@@ -119,16 +120,8 @@ class Parity:
 
 def as_data(parity: Parity) -> dict[str, Any]:
     """As plain data, for a file and for programs: lists for tuples, numbers rounded to 6 decimals."""
-    found: dict[str, Any] = _plain(asdict(parity))
+    found: dict[str, Any] = rounded(asdict(parity), DIGITS)
     return {"schema": SCHEMA, **found}
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return round(value, DIGITS) if isinstance(value, float) else value
 
 
 def compare_sources(searches: Searches, seed: int = 0) -> SourceComparison:

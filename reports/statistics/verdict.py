@@ -103,7 +103,7 @@ def decide(points: ArrayLike, rope: float = ROPE, alpha: float = ALPHA) -> Decis
     not_worse = p_below(-differences, rope) <= alpha / (count - 1)
     np.fill_diagonal(not_worse, True)
     best = np.flatnonzero(one_beats.all(axis=1))
-    worse_than_another = _surely_better(differences, alpha).any(axis=0)
+    worse_than_another = surely_better(differences, alpha).any(axis=0)
     return Decision(
         best=int(best[0]) if len(best) else None,
         enough=tuple(np.flatnonzero(not_worse.all(axis=1)).tolist()),
@@ -111,8 +111,13 @@ def decide(points: ArrayLike, rope: float = ROPE, alpha: float = ALPHA) -> Decis
     )
 
 
-def _surely_better(differences: Array, alpha: float) -> Array:
-    """Which strategy is better than which, adjusted for all pairs; of `(seeds, strategies, strategies)`."""
+def surely_better(differences: Array, alpha: float = ALPHA) -> Array:
+    """Which strategy is better than which, by tests adjusted for all pairs (Holm): `(strategies, strategies)`.
+
+    Args:
+        differences: `(seeds, strategies, strategies)`: points by which the first is above the second.
+        alpha: Chance of any wrong one.
+    """
     count = differences.shape[1]
     one, other = np.triu_indices(count, 1)
     adjusted = np.ones((count, count))

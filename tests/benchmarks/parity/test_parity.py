@@ -24,10 +24,10 @@ from hemobench.benchmarks.parity.retraining import (
 from hemobench.benchmarks.parity.searches import (
     FIRST,
     SEVEN,
-    Found,
     Search,
     SearchBudget,
     Searches,
+    SearchResult,
     able,
     search,
     search_budget,
@@ -76,11 +76,11 @@ def kept(table: Table, folder: Path) -> ParitySetup:
     return ParitySetup("c-nmc@surrogate", *files, Source("c-nmc@published"))
 
 
-def one(setup: ParitySetup, source: str, folder: Path, strategy: str = "random", seed: int = FIRST) -> Found:
+def one(setup: ParitySetup, source: str, folder: Path, strategy: str = "random", seed: int = FIRST) -> SearchResult:
     return searched(setup, Search(source, strategy, seed, BUDGET), folder)
 
 
-def told(restricted: TableRestricted, losses: list[float]) -> list[Proposal]:
+def on_progress(restricted: TableRestricted, losses: list[float]) -> list[Proposal]:
     """Let a strategy search until the losses are used up."""
     asked = []
     for number, loss in enumerate(losses):
@@ -96,7 +96,7 @@ def test_a_confined_strategy_trains_recorded_configurations_once_each(table: Tab
     pool = Pool(table)
     known = {config_key(config) for config in pool.configs}
     restricted = TableRestricted(load_strategy("random")(TASK.space(), seed=1, horizon=60), pool)  # type: ignore[call-arg]
-    asked = [config_key(proposal.config) for proposal in told(restricted, [0.5] * 60)]
+    asked = [config_key(proposal.config) for proposal in on_progress(restricted, [0.5] * 60)]
     assert len(set(asked)) == 60
     assert set(asked) <= known
     assert all(distance > 0 for distance in restricted.distances)
@@ -120,7 +120,7 @@ def test_it_is_told_the_outcome_of_its_own_proposal(table: Table) -> None:
             heard.append(trial)
 
     inner = Listening()
-    asked = told(TableRestricted(inner, Pool(table)), [0.1, 0.2, 0.3])
+    asked = on_progress(TableRestricted(inner, Pool(table)), [0.1, 0.2, 0.3])
     assert [trial.proposal for trial in heard] == inner.proposed
     assert [trial.loss for trial in heard] == [0.1, 0.2, 0.3]
     assert all(mine != theirs for mine, theirs in zip(asked, inner.proposed, strict=True))
@@ -139,7 +139,7 @@ def test_a_recorded_configuration_stands_for_itself_and_a_resumed_trial_for_its_
         def tell(self, trial: Trial) -> None: ...
 
     restricted = TableRestricted(Scripted(), pool)
-    first, longer, other = told(restricted, [0.1, 0.1, 0.1])
+    first, longer, other = on_progress(restricted, [0.1, 0.1, 0.1])
     assert first.config == longer.config == pool.configs[7]
     assert longer.resume_from == 0
     assert other.config != pool.configs[7]
@@ -149,7 +149,7 @@ def test_a_recorded_configuration_stands_for_itself_and_a_resumed_trial_for_its_
 def test_the_pool_runs_dry(table: Table) -> None:
     few = Table(table.header, table.rows[:5])
     restricted = TableRestricted(load_strategy("random")(TASK.space(), seed=1, horizon=9), Pool(few))  # type: ignore[call-arg]
-    assert len(told(restricted, [0.5] * 9)) == 5
+    assert len(on_progress(restricted, [0.5] * 9)) == 5
 
 
 def test_a_search_of_the_table_ends_with_a_recorded_training(setup: ParitySetup, table: Table, tmp_path: Path) -> None:
@@ -211,7 +211,7 @@ def test_what_is_there_is_not_run_again(setup: ParitySetup, tmp_path: Path) -> N
 def test_processes_give_the_same(setup: ParitySetup, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
     here = collected(setup, tmp_path / "here", (TABLE,))
-    there = search(setup, BUDGET, STRATEGIES, {TABLE: 2}, tmp_path / "there", told=lambda *how: seen.append(how))
+    there = search(setup, BUDGET, STRATEGIES, {TABLE: 2}, tmp_path / "there", on_progress=lambda *how: seen.append(how))
     assert there == here
     assert seen == [(k, 4) for k in range(1, 5)]
 

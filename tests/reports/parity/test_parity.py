@@ -11,7 +11,7 @@ from numpy.random import SeedSequence, default_rng
 from scipy.stats import kendalltau
 
 from hemobench.benchmarks.parity.retraining import CONTROL, INCUMBENT, Candidate, Retrained, Training
-from hemobench.benchmarks.parity.searches import Found, SearchBudget, Searches
+from hemobench.benchmarks.parity.searches import SearchBudget, Searches, SearchResult
 from hemobench.errors import BenchmarkError
 from hemobench.reports.parity.agreement import agreement, kendall, members, repeatability
 from hemobench.reports.parity.calibration import calibration, unlike
@@ -125,12 +125,12 @@ def test_members_that_are_alike_and_members_that_are_not() -> None:
     assert unlike_ones.seed_deviation == pytest.approx(0.01 * np.sqrt(0.8), rel=0.2)
 
 
-def run(loss: float | None) -> Found:
-    return Found(loss, {}, {}, 10, 1, 0.25, None if loss is not None else "trial 3: ValueError: no")
+def run(loss: float | None) -> SearchResult:
+    return SearchResult(loss, {}, {}, 10, 1, 0.25, None if loss is not None else "trial 3: ValueError: no")
 
 
 def searches(**losses: Array) -> Searches:
-    def rows(values: Array) -> tuple[tuple[Found, ...], ...]:
+    def rows(values: Array) -> tuple[tuple[SearchResult, ...], ...]:
         return tuple(tuple(run(None if np.isnan(v) else float(v)) for v in row) for row in values)
 
     return Searches(
