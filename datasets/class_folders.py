@@ -8,6 +8,7 @@ that hold nothing else.
 from __future__ import annotations
 
 import os
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,7 @@ DEPTH = 3
 """Folders that hold nothing but one other, looked through at most."""
 SHOWN = 5
 """Names that a message lists at most."""
+_DERIVED = re.compile(r"[_-](mask|masks|seg|segmentation|gt)$", re.IGNORECASE)
 ARCHIVES = frozenset({".zip", ".rar", ".7z", ".tar", ".gz", ".tgz", ".xz"})
 
 
@@ -87,6 +89,7 @@ def layout(root: Path, base: Path) -> Layout:
     findings = [
         *_loose(root, base, holders),
         *_same_class(root, class_folders),
+        *_copies(root, class_folders),
         *_unread(root, base),
     ]
     return Layout(root, tuple(class_folders), tuple(findings))
@@ -161,7 +164,11 @@ def _refuse_classes_below(holder: Path) -> None:
 
 
 def _class_like(folder: Path) -> set[str]:
-    names = {normal(inner.name) for inner in folders(folder) if not part_name(inner.name)}
+    """Names of the folders in it, or in the parts of a split in it, that might be classes."""
+    names: set[str] = set()
+    for inner in folders(unwrapped(folder)):
+        below = folders(unwrapped(inner)) if part_name(inner.name) else [inner]
+        names |= {normal(each.name) for each in below}
     return {name for name in names if not any(letter.isdigit() for letter in name)}
 
 
@@ -218,6 +225,19 @@ def _same_class(root: Path, class_folders: Sequence[ClassFolder]) -> Iterator[Fi
         if composed(folder.path.name) != folder.label and first is folder:
             detail = f"'{folder.path.name}' is read as class {folder.label}"
             yield Finding("unknown", path, detail, "note")
+
+
+def _copies(root: Path, class_folders: Sequence[ClassFolder]) -> Iterator[Finding]:
+    """Images that are named as others beside them: converted copies, or masks, not other cells."""
+    for folder in class_folders:
+        first: dict[tuple[Path, str], Path] = {}
+        for file in images_below(folder.path):
+            beside = first.setdefault((file.parent, _DERIVED.sub("", file.stem)), file)
+            if beside is not file:
+                named = f"has the name of {beside.name} beside it"
+                detail = f"{named}: a copy or a mask of it is no other cell"
+                hint = "keep one file of every cell"
+                yield Finding("duplicate", file.relative_to(root), detail, "error", hint)
 
 
 def _unread(root: Path, base: Path) -> Iterator[Finding]:

@@ -290,6 +290,28 @@ def sites(root: Path) -> None:
     split(root, ("Aachen", "Munich"))
 
 
+def sites_with_data(root: Path) -> None:
+    plain(root / "Aachen" / "data")
+    plain(root / "Munich" / "data")
+
+
+def sites_that_are_split(root: Path) -> None:
+    split(root / "Aachen")
+    split(root / "Munich")
+
+
+def converted_copies(root: Path) -> None:
+    plain(root)
+    original = next((root / "blast").iterdir())
+    Image.open(original).save(original.with_suffix(".jpg"))
+
+
+def masks_beside(root: Path) -> None:
+    plain(root)
+    pictures(root / "blast", 1, "eosinophil.png")
+    pictures(root / "blast", 1, "eosinophil_mask.png")
+
+
 def masks(root: Path) -> None:
     split(root, ("images", "masks"))
     (root / "docs").mkdir()
@@ -332,6 +354,10 @@ REFUSED = [
     (folds, r"fold_0 and fold_1 hold the same folders \(blast, lymphocyte\)"),
     (sites, "the classes seem to lie one level below"),
     (masks, "images and masks hold the same folders"),
+    (sites_with_data, "Aachen and Munich hold the same folders"),
+    (sites_that_are_split, "Aachen and Munich hold the same folders"),
+    (converted_copies, "has the name of cell_.* beside it: a copy or a mask"),
+    (masks_beside, "eosinophil_mask.png: has the name of eosinophil.png beside it"),
     (archive_in_it, "not a folder of class folders.*\n.*unpack the archive"),
     (dead_link, r"gone.png.*cannot be decoded|gone.png: No such file"),
     (name_of_bytes, "name is not valid UTF-8"),
