@@ -67,6 +67,16 @@ class Answers:
         return np.asarray(1 / np.sqrt(trainings + model))
 
     @property
+    def reached(self) -> Floats:
+        """The loss that trainings reach, shape (c,): `believed`, but never better than the mean of the real ones."""
+        return np.maximum(self.believed, self.mean)
+
+    @property
+    def best(self) -> int:
+        """Which configuration is best for sure: its loss is the lowest with its doubt on top."""
+        return int(np.argmin(self.reached + self.doubt))
+
+    @property
     def _certainties(self) -> tuple[Floats, Floats]:
         noise, spread = np.maximum(self.noise, 1e-6), np.maximum(self.spread, 1e-6)
         return self.counts / noise**2, 1 / spread**2
