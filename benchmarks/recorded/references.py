@@ -32,7 +32,7 @@ def reference(evaluator: SurrogateEvaluator, task: Task, recorded: Answers, *, s
 
     Regret 0 is the best recorded configuration's loss: not what its luckiest training showed, and not what an
     extrapolating model promises, but the mean of its trainings, drawn towards the held-out prediction where that is
-    worse.
+    worse, with one standard error on top.
 
     Args:
         evaluator: With the benchmark's own name and version, which decide its noise.

@@ -205,7 +205,7 @@ def _like_the_best(a: Answers) -> dict[str, Any]:
     """How many of the configurations that fill the space one trial of each cannot tell from the best recorded one."""
     best = a.best
     limit = NORMAL_95 * np.sqrt(a.noise**2 + a.noise[best] ** 2)
-    alike = (a.believed - a.believed[best] <= limit) & a.filling
+    alike = (a.believed - a.reached[best] <= limit) & a.filling
     return {"count": int(alike.sum()), "of": int(a.filling.sum()), "noise_of_the_best": round(float(a.noise[best]), 6)}
 
 

@@ -152,7 +152,8 @@ def _sensible(constant: Found) -> str:
 def _noise_words(noise: Found) -> Iterator[str]:
     for name, pair in noise.get("correlations", {}).items():
         if pair["measured"] is not None:
-            yield f"Noise of {name} is correlated by {pair['measured']:.2f} as measured, {_number(pair['drawn'])} drawn."
+            measured, drawn = f"{pair['measured']:.2f}", _number(pair["drawn"])
+            yield f"Noise of {name} is correlated by {measured} as measured, {drawn} as drawn."
 
 
 def _number(value: float | None) -> str:

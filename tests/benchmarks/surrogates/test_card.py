@@ -143,7 +143,7 @@ def test_the_reference_is_what_real_trainings_reach(known):
     truth = 1 - synthetic.smooth_truth(found.best_config)
     assert found.best_loss == pytest.approx(truth, abs=3 * known.answers.doubt[place] + 1e-3)
     best = min(1 - synthetic.smooth_truth(config) for config in known.answers.configs)
-    assert truth < best + 0.015
+    assert best < found.best_loss < best + 0.03
     assert (known.answers.reached >= known.answers.mean).all()
     expected = [loss for _, loss in found.random]
     assert all(later < earlier + 2e-3 for earlier, later in pairwise(expected))
