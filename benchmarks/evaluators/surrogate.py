@@ -19,7 +19,7 @@ from hemobench.benchmarks.surrogates.truth import noise_free
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config, Proposal, Status
 
-Member = Literal["seed", "mean"]
+Member = Literal["seed", "mean"] | int
 
 
 class SurrogateEvaluator:
@@ -33,7 +33,7 @@ class SurrogateEvaluator:
         benchmark: The benchmark's name.
         version: Its version.
         member: `seed`: every seed of a run meets one member of the ensemble, in turn, so that what the surrogate does
-            not know shows between seeds; `mean`: all meet the mean of all members.
+            not know shows between seeds; `mean`: all meet the mean of all members; a number: all meet that one.
         folds: Which folds to put together, as the live task does; by default the first recorded, or all where the
             objective needs a deviation over folds.
 
@@ -50,8 +50,8 @@ class SurrogateEvaluator:
         member: Member = "seed",
         folds: Sequence[int] | None = None,
     ) -> None:
-        if member not in ("seed", "mean"):
-            raise BenchmarkError(f"there is no member '{member}'", "choose seed or mean")
+        if member not in ("seed", "mean") and member not in range(surrogate.members):
+            raise BenchmarkError(f"there is no member '{member}'", "choose seed, mean or a member's number")
         about = surrogate.about
         wanted = {f"validation.{name}" for name in surrogate.task.objective.weights}
         self._folds = tuple(folds) if folds else about.folds[:1] if wanted <= set(about.outputs) else about.folds
@@ -75,7 +75,7 @@ class SurrogateEvaluator:
             "device": about.device,
             "sha256": self._checksum,
             "noise": about.noise,
-            "member": self._member,
+            "member": str(self._member),
             "folds": ", ".join(map(str, self._folds)),
         }
 
@@ -83,7 +83,7 @@ class SurrogateEvaluator:
         """Predict one proposal; see `Evaluator`. The whole curve is given, the epochs already trained too."""
         surrogate, config = self._surrogate, proposal.config
         epochs = epochs_asked(proposal, trained, surrogate.about.full)
-        member = seed % surrogate.members if self._member == "seed" else None
+        member = self._met_by(seed)
         expected = surrogate.predict_folds(config, epochs, self._folds, member=member)
         drawn = surrogate.noise.draw(self._names, self._version, seed, config, epochs)
         died = [self._death(*pair, epochs) for pair in zip(expected.failure, drawn.failure, strict=True)]
@@ -97,6 +97,12 @@ class SurrogateEvaluator:
         curve = curves.round(6)
         along = curve[0] if len(curve) == 1 else curve.mean(axis=0)
         return Outcome(Status.OK, validation, test, tuple(along.tolist()), cost)
+
+    def _met_by(self, seed: int) -> int | None:
+        """The member that a seed meets; None is the mean of all."""
+        if isinstance(self._member, int):
+            return self._member
+        return seed % self._surrogate.members if self._member == "seed" else None
 
     def noise_free(self, config: Config) -> tuple[Mapping[str, float], Mapping[str, float]]:
         """Validation and test metrics at full length without noise, whatever the seed: the mean of all members."""

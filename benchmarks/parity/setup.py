@@ -29,7 +29,6 @@ from hemobench.errors import BenchmarkError
 
 TABLE, POOL, SURROGATE, LIVE, MEMBER = "table", "pool", "surrogate", "live", "member-"
 SCHEMA = 1
-ENSEMBLE = ("w1", "b1", "w2", "b2", "w3", "b3")
 
 
 @dataclass(frozen=True)
@@ -107,12 +106,6 @@ def _folds(table: Table) -> tuple[int, ...]:
     return folds_needed(load_task(table.header.task).objective.weights, table.metrics[0], table)
 
 
-def member(surrogate: Surrogate, number: int) -> Surrogate:
-    """A surrogate of one member of the ensemble alone."""
-    arrays = surrogate.arrays
-    return Surrogate(surrogate.about, {n: a[number : number + 1] if n in ENSEMBLE else a for n, a in arrays.items()})
-
-
 @lru_cache(maxsize=2)
 def table_of(path: str) -> Table:
     """The table of a file, read once in each process."""
@@ -133,8 +126,8 @@ def answers(benchmark: str, table: str, surrogate: str, source: str) -> Evaluato
     found = load_benchmark(benchmark)
     whole, folds = load(Path(surrogate)), _folds(table_of(table))
     if source.startswith(MEMBER):
-        alone = member(whole, int(source.removeprefix(MEMBER)))
-        return SurrogateEvaluator(alone, found.name, found.version, member="mean", folds=folds)
+        number = int(source.removeprefix(MEMBER))
+        return SurrogateEvaluator(whole, found.name, found.version, member=number, folds=folds)
     return SurrogateEvaluator(whole, found.name, found.version, folds=folds)
 
 

@@ -32,7 +32,7 @@ def reference(evaluator: SurrogateEvaluator, task: Task, recorded: Answers, *, s
 
     Regret 0 is the best recorded configuration's loss: not what its luckiest training showed, and not what an
     extrapolating model promises, but the mean of its trainings, drawn towards the held-out prediction where that is
-    worse.
+    worse, with one standard error on top.
 
     Args:
         evaluator: With the benchmark's own name and version, which decide its noise.
@@ -40,26 +40,16 @@ def reference(evaluator: SurrogateEvaluator, task: Task, recorded: Answers, *, s
         recorded: What the benchmark would answer from the recorded trainings.
         seed: Of the simulated random searches.
     """
-    best = best_recorded(recorded)
+    best = recorded.best
     trials = _pool(evaluator, task, seed)
     budgets = np.geomspace(trials.hours.mean(), TRIALS * trials.hours.mean(), 25)
     expected = _random_search(trials, budgets, seed)
     return Reference(
-        best_loss=round(float(reached(recorded)[best]), 6),
+        best_loss=round(float(recorded.reached[best]), 6),
         best_config=recorded.configs[best],
         trial_gpu_hours=round(float(trials.hours.mean()), 6),
         random=tuple((round(float(b), 6), round(float(e), 6)) for b, e in zip(budgets, expected, strict=True)),
     )
-
-
-def reached(recorded: Answers) -> Floats:
-    """The loss that trainings of every configuration reach, shape (c,): never better than the mean of the real ones."""
-    return np.maximum(recorded.believed, recorded.mean)
-
-
-def best_recorded(recorded: Answers) -> int:
-    """Which configuration is best for sure: its loss is the lowest with its doubt on top."""
-    return int(np.argmin(reached(recorded) + recorded.doubt))
 
 
 def optimum(evaluator: SurrogateEvaluator, known: Fitted, *, seed: int = 0) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import Any
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.recorded import Artefacts, artefacts
+from hemobench.benchmarks.recorded.references import optimum, reference
 from hemobench.benchmarks.surrogates.alternatives import forest
 from hemobench.benchmarks.surrogates.store import save
 from hemobench.benchmarks.surrogates.trust import card as trust_card

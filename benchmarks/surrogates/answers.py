@@ -20,6 +20,7 @@ from hemobench.strategies.base import Config
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 SPACE_FILLING = ("sobol", "random")
+SEVERAL, FEW_SEVERAL = 3, 5
 FEW_REPEATS = 10
 """Repeated answers below which an answer's noise is that of single folds, put together."""
 
@@ -65,6 +66,24 @@ class Answers:
         """Deviation of the true loss from `believed`, shape (c,)."""
         trainings, model = self._certainties
         return np.asarray(1 / np.sqrt(trainings + model))
+
+    @property
+    def reached(self) -> Floats:
+        """The loss that trainings reach for sure, shape (c,).
+
+        It is what is believed, with its doubt on top, and never better than the mean of the real ones.
+        """
+        return np.maximum(self.believed + self.doubt, self.mean)
+
+    @property
+    def best(self) -> int:
+        """Which configuration is best for sure, of those that were trained with several seeds where there are some.
+
+        The best of many that were trained once is the luckiest of them.
+        """
+        several = self.counts >= SEVERAL
+        candidates = several if several.sum() >= FEW_SEVERAL else np.ones(len(several), bool)
+        return int(np.argmin(np.where(candidates, self.reached, np.inf)))
 
     @property
     def _certainties(self) -> tuple[Floats, Floats]:

@@ -203,9 +203,9 @@ def intraclass(answered: Floats, noise: Floats) -> float | None:
 
 def _like_the_best(a: Answers) -> dict[str, Any]:
     """How many of the configurations that fill the space one trial of each cannot tell from the best recorded one."""
-    best = int(np.argmin(a.believed))
+    best = a.best
     limit = NORMAL_95 * np.sqrt(a.noise**2 + a.noise[best] ** 2)
-    alike = (a.believed - a.believed[best] <= limit) & a.filling
+    alike = (a.believed - a.reached[best] <= limit) & a.filling
     return {"count": int(alike.sum()), "of": int(a.filling.sum()), "noise_of_the_best": round(float(a.noise[best]), 6)}
 
 
@@ -221,7 +221,7 @@ def _constant(known: Fitted, a: Answers) -> dict[str, Any] | None:
     beaten = a.headline > constant
     found = {"headline": constant, "share": round(float(beaten[a.filling].mean()), 4)}
     rates = np.array([config.get("learning_rate", np.nan) for config in a.configs], dtype=float)
-    best = rates[int(np.argmin(a.believed))]
+    best = rates[a.best]
     sensible = a.filling & (np.abs(np.log10(rates / best)) <= SENSIBLE_DECADES)
     if sensible.any():
         share = round(float(beaten[sensible].mean()), 4)

@@ -116,6 +116,8 @@ def over_folds(results: Sequence[dict[str, float]]) -> dict[str, float]:
     The deviation is the population's (divided by n): the C-NMC paper's 1.66 for 86.72, 82.64 and 85.17 is that one
     (1.68), not the sample's (2.06).
     """
-    names = results[0].keys()
-    mean = {name: float(np.mean([r[name] for r in results])) for name in names}
-    return mean | {f"{name}_std": float(np.std([r[name] for r in results])) for name in names}
+    names = list(results[0])
+    values = np.array([[result[name] for name in names] for result in results])
+    mean = dict(zip(names, values.mean(axis=0).tolist(), strict=True))
+    deviations = zip(names, values.std(axis=0).tolist(), strict=True)
+    return mean | {f"{name}_std": deviation for name, deviation in deviations}

@@ -33,7 +33,7 @@ from hemobench.benchmarks.parity.searches import (
     search_budget,
     searched,
 )
-from hemobench.benchmarks.parity.setup import LIVE, MEMBER, POOL, SURROGATE, TABLE, ParitySetup, check, member, trainer
+from hemobench.benchmarks.parity.setup import LIVE, MEMBER, POOL, SURROGATE, TABLE, ParitySetup, check, trainer
 from hemobench.benchmarks.parity.table_restricted import Pool, TableRestricted
 from hemobench.benchmarks.recording.design import Design
 from hemobench.benchmarks.recording.recording import Source
@@ -183,7 +183,7 @@ def test_pool_and_surrogate_differ_by_the_confinement_alone(setup: ParitySetup, 
 def test_members_put_together_are_the_surrogate(setup: ParitySetup) -> None:
     whole = load(Path(setup.surrogate))
     config = next(random_stream(TASK.space(), 5))
-    alone = [member(whole, k).predict(config, 10).outputs for k in range(whole.members)]
+    alone = [whole.predict(config, 10, member=k).outputs for k in range(whole.members)]
     assert np.allclose(
         fraction(np.mean([logit(outputs) for outputs in alone], axis=0)), whole.predict(config, 10).outputs
     )

@@ -18,12 +18,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from hemobench.benchmarks import noise
 from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.evaluators.table import TableEvaluator
 from hemobench.benchmarks.surrogates.encode import Encoder
-from hemobench.benchmarks.surrogates.fit import DECAYS, chosen, fit, parts
+from hemobench.benchmarks.surrogates.fit import DECAYS, chosen, fit
+from hemobench.benchmarks.surrogates.held_out import parts
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.store import load, save
+from hemobench.benchmarks.surrogates.surrogate import About, Surrogate
 from hemobench.benchmarks.surrogates.targets import fraction, logit, targets
 from hemobench.benchmarks.tables.io import write_table
 from hemobench.benchmarks.tables.schema import Table
@@ -182,7 +185,8 @@ def test_without_repeats_noise_is_held_out_error(small_table):
     rows = tuple(row for row in small_table.rows if row.seed == 0)
     fitted = fit(Table(small_table.header, rows), how=QUICK)
     assert fitted.about.noise == "residuals"
-    assert np.abs(fitted.arrays["factors"]).max() > 0
+    assert fitted.about.widening == 1.0
+    assert np.abs(fitted.arrays["margins"]).max() > 0
 
 
 def test_parts_keep_configurations_together(small_table):
@@ -269,6 +273,59 @@ def test_what_is_saved_is_loaded(small, path):
     assert path.read_bytes() == before
 
 
+def test_files_of_the_first_format_are_read_and_written_as_they_were(tmp_path):
+    """Their noise has one Gaussian shape, and their members' deviations are not widened."""
+    rng = np.random.default_rng(0)
+    about = replace(ABOUT_FIRST, fitted={})
+    looks, outputs = len(about.epochs), len(about.outputs)
+    wide = len(Encoder(load_task("c-nmc").space()).names)
+    shapes = {
+        "w1": (2, wide, 4),
+        "b1": (2, 1, 4),
+        "w2": (2, 4, 4),
+        "b2": (2, 1, 4),
+        "w3": (2, 4, looks * (outputs + 1)),
+        "b3": (2, 1, looks * (outputs + 1)),
+        "factors": (looks, 12, outputs),
+        "rest": (looks, outputs),
+        "power": (outputs,),
+    }
+    arrays = {name: (0.1 * rng.standard_normal(shape)).astype(np.float32) for name, shape in shapes.items()}
+    save(Surrogate(about, arrays), tmp_path / "first.npz")
+    described = json.loads(np.load(io.BytesIO(members_of(tmp_path / "first.npz")["about.npy"])).tobytes())
+    assert described["schema"] == 1
+    assert "widening" not in described
+    loaded = load(tmp_path / "first.npz")
+    assert loaded.about.widening == 1.0
+    config = next(random_stream(load_task("c-nmc").space(), 0))
+    drawn_again = noise.draw("x@surrogate", 1, 7, config, 10)
+    wanted = loaded.predict(config, 10, member=1).outputs
+    trial = np.array(drawn_again.trial[:12])
+    added = trial @ arrays["factors"][-1] + drawn_again.epoch[-1] * arrays["rest"][-1]
+    wanted = np.clip(wanted + added * (wanted * (1 - wanted)) ** arrays["power"], 0, 1)
+    answered = SurrogateEvaluator(loaded, "x@surrogate", 1).evaluate(Proposal(config, 10), 7)
+    assert answered.validation["accuracy"] == pytest.approx(wanted[0], abs=1e-5)
+
+
+ABOUT_FIRST = About(
+    task="c-nmc",
+    benchmark="c-nmc@live",
+    version=1,
+    scale="small",
+    device="none",
+    data="",
+    full=10,
+    outputs=("validation.accuracy", "test.accuracy", "curve"),
+    epochs=(1, 10),
+    folds=(0,),
+    evaluation_share=0.1,
+    seconds=(1.0, 10.0),
+    failures=False,
+    noise="repeats",
+    fitted={},
+)
+
+
 def members_of(path) -> dict[str, bytes]:
     with zipfile.ZipFile(path) as file:
         return {name: file.read(name) for name in file.namelist()}
@@ -317,9 +374,13 @@ def test_pickles_are_not_opened(path, tmp_path):
         ({"w1.npy": None}, "not the arrays"),
         ({"../../climb.npy": b"x"}, "not the arrays"),
         ({"w1.npy": b"not an array"}, "no readable|magic"),
-        ({"power.npy": npy(np.zeros(3, np.float32))}, "array 'power' of shape"),
-        ({"power.npy": npy(np.zeros(17, np.float64))}, "array 'power' is of type float64"),
-        ({"power.npy": npy(np.full(17, np.nan, np.float32))}, "no number"),
+        ({"knots.npy": npy(np.zeros(3, np.float32))}, "array 'knots' of shape"),
+        ({"knots.npy": npy(np.zeros((4, 17, 9), np.float64))}, "array 'knots' is of type float64"),
+        ({"knots.npy": npy(np.full((4, 17, 9), np.nan, np.float32))}, "no number"),
+        ({"knots.npy": npy(np.zeros((4, 17, 9), np.float32))}, "does not rise"),
+        ({"margins.npy": npy(np.full((4, 17, 9, 31), 5.0, np.float32))}, "noise of more than"),
+        ({"trial.npy": npy(np.ones((4, 23, 17), np.float32))}, "do not go together"),
+        ({"power.npy": npy(np.zeros(17, np.float32))}, "not the arrays"),
         ({"about.npy": npy(np.frombuffer(b"{}", np.uint8))}, "schema None"),
         ({"about.npy": npy(np.frombuffer(b"[[[", np.uint8))}, "s.npz"),
         ({"w2.npy": npy(np.zeros((5, 64, 63), np.float32))}, "array 'w2'"),
@@ -333,14 +394,18 @@ def test_files_that_are_refused(path, changes, match):
 
 def test_a_header_that_promises_too_much(path):
     lying = npy(np.zeros(17, np.float32)).replace(b"(17,)", b"(10**9,)".replace(b"10**9", b"99999"))
-    rewritten(path, {"power.npy": lying})
-    refused(path, "array 'power'|no readable")
+    rewritten(path, {"knots.npy": lying})
+    refused(path, "array 'knots'|no readable")
 
 
 @pytest.mark.parametrize(
     "changes",
     [
-        {"schema": 2},
+        {"schema": 1},
+        {"schema": 3},
+        {"widening": 0.0},
+        {"widening": 1e9},
+        {"widening": "wide"},
         {"epochs": []},
         {"epochs": [40, 10, 1, 100]},
         {"seconds": [0.0, 1.0]},
