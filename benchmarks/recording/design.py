@@ -159,7 +159,9 @@ def repeated(design: Design, rows: Sequence[Row], objective: Objective) -> list[
         for seed in seeds
         for fold in where
     ]
-    once = {(config_key(config), seed, fold): (origin, config, seed, fold) for origin, config, seed, fold in reversed(asked)}
+    once = {
+        (config_key(config), seed, fold): (origin, config, seed, fold) for origin, config, seed, fold in reversed(asked)
+    }
     return list(once.values())[::-1]
 
 

@@ -299,9 +299,7 @@ def look(
     )
 
 
-def _by_resuming(
-    evaluator: Evaluator, config: Config, lengths: Sequence[int], seed: int
-) -> Sequence[Outcome]:
+def _by_resuming(evaluator: Evaluator, config: Config, lengths: Sequence[int], seed: int) -> Sequence[Outcome]:
     """The outcomes of ever longer trials, each resumed from the one before it, with the costs of whole ones."""
     outcomes: list[Outcome] = []
     seconds, evaluation, trained = 0.0, 0.0, 0
@@ -309,9 +307,7 @@ def _by_resuming(
         outcome = evaluator.evaluate(Proposal(config, length), seed, trained=trained)
         seconds += outcome.cost.gpu_seconds
         evaluation += outcome.cost.evaluation_seconds
-        cost = replace(
-            outcome.cost, gpu_seconds=seconds, evaluation_seconds=min(evaluation, seconds)
-        )
+        cost = replace(outcome.cost, gpu_seconds=seconds, evaluation_seconds=min(evaluation, seconds))
         outcomes.append(replace(outcome, cost=cost))
         if outcome.status is not Status.OK:
             break

@@ -72,9 +72,7 @@ def lite_network(version: int, classes: int) -> nn.Module:
         raise BenchmarkError(
             "EfficientNet-Lite needs timm, which is not installed", "pip install 'hemobench[train]'"
         ) from None
-    network: nn.Module = timm.create_model(
-        f"tf_efficientnet_lite{version}", pretrained=False, num_classes=classes
-    )
+    network: nn.Module = timm.create_model(f"tf_efficientnet_lite{version}", pretrained=False, num_classes=classes)
     return network
 
 
@@ -138,9 +136,7 @@ def backbone(name: str) -> Backbone:
         BenchmarkError: If there is none.
     """
     if name not in BACKBONES:
-        raise BenchmarkError(
-            f"there is no backbone '{name}'", f"choose one of: {', '.join(BACKBONES)}"
-        )
+        raise BenchmarkError(f"there is no backbone '{name}'", f"choose one of: {', '.join(BACKBONES)}")
     return BACKBONES[name]
 
 

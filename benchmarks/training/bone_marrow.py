@@ -29,7 +29,6 @@ from hemobench.datasets.splits import cross_validation, stratified_folds
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config
 
-
 PAPER = Architecture("densenet", 121)
 
 

@@ -11,9 +11,7 @@ from hemobench.benchmarks.training.feeds import Side, Sides
 from hemobench.benchmarks.training.metrics import evaluate, over_folds
 
 
-def constant_answer(
-    splits: Sequence[Sides], classes: Sequence[str], positive: str | None = None
-) -> str:
+def constant_answer(splits: Sequence[Sides], classes: Sequence[str], positive: str | None = None) -> str:
     """The metrics of naming, for every image held out, the training images' commonest class.
 
     Args:

@@ -52,9 +52,7 @@ class Looks:
     seconds: tuple[float, float]
 
 
-def look_all(
-    protocol: Workbench, config: Config, lengths: Sequence[int], seed: int, device: torch.device
-) -> Looks:
+def look_all(protocol: Workbench, config: Config, lengths: Sequence[int], seed: int, device: torch.device) -> Looks:
     """Train a configuration on every split of its task, and look at it after some numbers of epochs.
 
     Args:
