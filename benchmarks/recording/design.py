@@ -159,10 +159,10 @@ def repeated(design: Design, rows: Sequence[Row], objective: Objective) -> list[
         for seed in seeds
         for fold in where
     ]
-    once = {
-        (config_key(config), seed, fold): (origin, config, seed, fold) for origin, config, seed, fold in reversed(asked)
-    }
-    return list(once.values())[::-1]
+    once: dict[tuple[str, int, int], Asked] = {}
+    for origin, config, seed, fold in asked:
+        once.setdefault((config_key(config), seed, fold), (origin, config, seed, fold))
+    return list(once.values())
 
 
 def _folds_of(rows: Sequence[Row]) -> dict[str, list[int]]:
