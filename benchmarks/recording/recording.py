@@ -309,7 +309,7 @@ def _by_resuming(evaluator: Evaluator, config: Config, lengths: Sequence[int], s
         evaluation += outcome.cost.evaluation_seconds
         cost = replace(outcome.cost, gpu_seconds=seconds, evaluation_seconds=min(evaluation, seconds))
         outcomes.append(replace(outcome, cost=cost))
-        if outcome.status is not Status.OK:
+        if _judged(outcome)[0] is not Status.OK:
             break
         trained = length
     return outcomes

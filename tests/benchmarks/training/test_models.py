@@ -12,6 +12,7 @@ from torch import nn  # noqa: E402
 
 from hemobench.benchmarks.training.models import (  # noqa: E402
     DEPTHS,
+    LITE,
     SMALLEST,
     Architecture,
     auxiliary_fits,
@@ -34,6 +35,9 @@ PARAMETERS = {  # of torchvision's documentation, for 1000 classes
     ("vgg_bn", 11): 132868840,
     ("vgg_bn", 19): 143678248,
     ("inception_v3", 0): 27161264,
+    (LITE, 0): 4652008,  # of timm's results tables
+    (LITE, 1): 5416680,
+    (LITE, 2): 6092072,
 }
 
 
