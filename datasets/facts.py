@@ -54,7 +54,7 @@ def load_manifest(path: Path = C_NMC_MANIFEST) -> dict[str, tuple[str, int]]:
     Raises:
         BenchmarkError: If it cannot be read, or a line is not of that form.
     """
-    mend = "a line is <path> TAB <sha256> TAB <bytes>"
+    hint = "a line is <path> TAB <sha256> TAB <bytes>"
     try:
         with path.open("rb") as file:
             packed = file.read(2) == b"\x1f\x8b"
@@ -64,12 +64,12 @@ def load_manifest(path: Path = C_NMC_MANIFEST) -> dict[str, tuple[str, int]]:
             raise ValueError(f"larger than {LARGEST >> 20} MiB")
         text = raw.decode("utf-8")
     except (OSError, EOFError, ValueError, zlib.error) as error:
-        raise BenchmarkError(f"the manifest {path} cannot be read: {error}", mend) from error
+        raise BenchmarkError(f"the manifest {path} cannot be read: {error}", hint) from error
     manifest = {}
     for number, line in enumerate(text.splitlines(), start=1):
         match line.split("\t"):
             case [name, sha256, size] if len(sha256) == 64 and size.isdecimal() and len(size) < 16:
                 manifest[name.removeprefix("C-NMC_Leukemia/")] = (sha256, int(size))
             case _:
-                raise BenchmarkError(f"the manifest {path}, line {number}: '{line[:60]}'", mend)
+                raise BenchmarkError(f"the manifest {path}, line {number}: '{line[:60]}'", hint)
     return manifest

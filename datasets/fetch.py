@@ -33,7 +33,7 @@ def fetch(name: str, out: Path) -> Path:
 
     Raises:
         BenchmarkError: If it cannot be had: kagglehub is not installed, not authorised or offline, the set has no
-            download, or the folder is in use. The mend says how to do it by hand.
+            download, or the folder is in use. The hint says how to do it by hand.
     """
     reader(name)  # refuses an unknown name
     if name != "c-nmc":
@@ -52,8 +52,8 @@ def _kagglehub() -> ModuleType:
     try:
         return import_module("kagglehub")
     except ImportError as error:
-        mend = f"`pip install 'hemobench[fetch]'` and set up a Kaggle API token, or {BY_HAND['c-nmc']}"
-        raise BenchmarkError("downloading needs the package kagglehub, which is not installed", mend) from error
+        hint = f"`pip install 'hemobench[fetch]'` and set up a Kaggle API token, or {BY_HAND['c-nmc']}"
+        raise BenchmarkError("downloading needs the package kagglehub, which is not installed", hint) from error
 
 
 def _reason(error: Exception) -> str:

@@ -85,5 +85,5 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
                 with suppress(FileNotFoundError):
                     part.unlink()
     except OSError as error:
-        mend = "free some space, or set HEMOBENCH_CACHE to a folder that can be written"
-        raise BenchmarkError(f"{path} cannot be written: {error.strerror or error}", mend) from error
+        hint = "free some space, or set HEMOBENCH_CACHE to a folder that can be written"
+        raise BenchmarkError(f"{path} cannot be written: {error.strerror or error}", hint) from error

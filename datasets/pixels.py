@@ -33,8 +33,8 @@ def decode(path: Path) -> Image.Image:
             mode = image.mode
             rgb = image.convert("RGB")
     except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
-        mend = "restore it from the original download (`hemobench data verify` names every broken file)"
-        raise BenchmarkError(f"the image {path} cannot be decoded: {error}", mend) from error
+        hint = "restore it from the original download (`hemobench data verify` names every broken file)"
+        raise BenchmarkError(f"the image {path} cannot be decoded: {error}", hint) from error
     if mode not in EIGHT_BIT:
         raise BenchmarkError(f"the image {path} has mode {mode}", "save it with 8 bits a channel")
     return rgb

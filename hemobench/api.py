@@ -77,7 +77,7 @@ def run_suite(
                 on_run(done)
             if done.failure:
                 place = folder / done.plan.key.folder
-                raise BenchmarkError(f"{place}: the run failed\n{done.failure}", "mend that; call again to resume")
+                raise BenchmarkError(f"{place}: the run failed\n{done.failure}", "correct that; call again to resume")
     return load_results(folder)
 
 
@@ -135,12 +135,12 @@ def leaderboard(results: Source = None) -> list[Board]:
         BenchmarkError: If there are no results, or they cannot be read.
     """
     from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.reports import needs
+    from hemobench.reports.comparison.comparison import leaderboard_columns
     from hemobench.reports.leaderboard.ranking import leaderboard as boards
     from hemobench.strategies import STRATEGIES
 
     return boards(
-        loaded(results, needs.of_leaderboard),
+        loaded(results, leaderboard_columns),
         lambda name: load_benchmark(name).reference(),
         startup={name: entry.startup for name, entry in STRATEGIES.items()},
         outside_of=lambda name, configs: load_benchmark(name).outside(configs),
@@ -168,11 +168,11 @@ def recommend(
         BenchmarkError: If nothing in the results can tell, with what would.
     """
     from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.reports import needs
+    from hemobench.reports.comparison.comparison import recommendation_columns
     from hemobench.reports.pairwise import ROPE
     from hemobench.reports.recommendation.recommend import recommend as answer
 
     reference = load_benchmark(benchmark).reference()
-    found = loaded(results, needs.of_recommendation)
+    found = loaded(results, recommendation_columns)
     points = ROPE if rope is None else rope
     return answer(found, benchmark, gpu_hours, reference, workers=workers, rope=points)

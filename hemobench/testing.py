@@ -91,10 +91,11 @@ def _against_file(name: str, than: str) -> Judgement:
 
 def _against_strategy(name: str, than: str, benchmark: str, seeds: int, trials: int, terms: Terms) -> Judgement:
     """Run the other strategy first, all seeds of it, then this one in looks."""
+    from hemobench.benchmarks.storage.load import load_results
     from hemobench.benchmarks.suite import Arm, Entry, Suite, plans
     from hemobench.reports.gate.baseline import Baseline, provenance
     from hemobench.reports.gate.run import gate_now
-    from hemobench.reports.gate.runs import read_arms, require_reference
+    from hemobench.reports.gate.runs import arms_of, require_reference
 
     hours = round(trials * require_reference(benchmark).trial_gpu_hours, 6)
     other = Arm(name=than, label="other." + Arm(name=than).shown)
@@ -102,8 +103,9 @@ def _against_strategy(name: str, than: str, benchmark: str, seeds: int, trials: 
     with tempfile.TemporaryDirectory(prefix="hemobench-gate-") as folder:
         before, now = Path(folder, "before"), Path(folder, "now")
         _in_this_process(before)(plans(suite))
-        versions, sources = provenance(before)
-        arms = tuple(read_arms(before))
+        results = load_results(before)
+        versions, sources = provenance(results)
+        arms = tuple(arms_of(results))
         baseline = Baseline(name=than, suite=suite, terms=terms, versions=versions, sources=sources, arms=arms)
         return gate_now(baseline, than, {other.shown: Arm(name=name)}, now, _in_this_process(now))
 

@@ -1,4 +1,4 @@
-"""Tables for people, made of columns: in a terminal, as Markdown, and no wider than there is room.
+"""Tables for people: one model, shown in a terminal, as Markdown and as LaTeX, no wider than there is room.
 
 Labels and error texts come from users: they are shown as text, never read as markup.
 """
@@ -6,18 +6,38 @@ Labels and error texts come from users: they are shown as text, never read as ma
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from math import isfinite
 from typing import Generic, TypeVar
 
+import rich.table
 from rich import box
 from rich.cells import cell_len
-from rich.table import Table
 from rich.text import Text
 
 ABSENT = "–"
 LONGEST_NAME = 28
 Shown = TypeVar("Shown")
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table for people, which every renderer shows: terminal, Markdown, LaTeX, and the report's HTML.
+
+    Attributes:
+        caption: What it shows; may be empty.
+        header: Names of the columns.
+        rows: Texts, as many a row as there are columns.
+        best: Places of the rows that stand out.
+        texts: How many columns, from the left, are texts; the others are figures and stand to the right.
+    """
+
+    caption: str
+    header: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    best: frozenset[int] = frozenset()
+    texts: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,32 +79,75 @@ def _width(columns: Sequence[Column[Shown]], rows: Sequence[Shown]) -> int:
     return sum(max(map(cell_len, column)) for column in cells) + 2 * len(columns) - 1
 
 
-def terminal_table(
-    columns: Sequence[Column[Shown]], rows: Sequence[Shown], best: Callable[[Shown], bool] = lambda row: False
+def table_of(
+    columns: Sequence[Column[Shown]],
+    rows: Sequence[Shown],
+    caption: str = "",
+    best: Callable[[Shown], bool] = lambda row: False,
 ) -> Table:
-    """A table for a terminal, the best rows in bold."""
-    table = Table(box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False)
-    for place, column in enumerate(columns):
-        table.add_column(Text(column.title), justify="left" if place == 0 else "right", overflow="fold", no_wrap=False)
-    for row in rows:
-        table.add_row(*(Text(column.cell(row)) for column in columns), style="bold" if best(row) else "")
-    return table
+    """Columns filled in.
+
+    Args:
+        columns: What is shown of a row.
+        rows: What is shown.
+        caption: Of the table.
+        best: Which rows stand out.
+    """
+    return Table(
+        caption=caption,
+        header=tuple(column.title for column in columns),
+        rows=tuple(tuple(column.cell(row) for column in columns) for row in rows),
+        best=frozenset(place for place, row in enumerate(rows) if best(row)),
+    )
 
 
-def markdown_table(
-    columns: Sequence[Column[Shown]], rows: Sequence[Shown], best: Callable[[Shown], bool] = lambda row: False
-) -> list[str]:
+def terminal_table(table: Table, styles: Mapping[str, str] | None = None) -> rich.table.Table:
+    """A table for a terminal, the best rows in bold; `styles` are of cells, by their text."""
+    title = Text(table.caption) if table.caption else None
+    screen = rich.table.Table(
+        title=title, title_justify="left", box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False
+    )
+    for place, name in enumerate(table.header):
+        screen.add_column(Text(name), justify="left" if place < table.texts else "right", overflow="fold")
+    for place, row in enumerate(table.rows):
+        cells = [Text(cell, style=(styles or {}).get(cell, "")) for cell in row]
+        screen.add_row(*cells, style="bold" if place in table.best else "")
+    return screen
+
+
+def markdown_table(table: Table) -> list[str]:
     """Lines of a Markdown table, the first two cells of the best rows in bold."""
-    lines = [[column.title for column in columns], [":--", *["--:"] * (len(columns) - 1)]]
-    for row in rows:
-        cells = [escaped(column.cell(row)) for column in columns]
-        lines.append([f"**{cell}**" for cell in cells[:2]] + cells[2:] if best(row) else cells)
+    sides = [":--" if place < table.texts else "--:" for place in range(len(table.header))]
+    lines = [list(table.header), sides]
+    for place, row in enumerate(table.rows):
+        cells = [escaped(cell) for cell in row]
+        lines.append([f"**{cell}**" for cell in cells[:2]] + cells[2:] if place in table.best else cells)
     return [f"| {' | '.join(cells)} |" for cells in lines]
 
 
-def pairs(found: Sequence[tuple[str, str]]) -> Table:
+def latex_table(table: Table) -> str:
+    """A LaTeX table (package `booktabs`)."""
+    lines = [" & ".join(map(latex, row)) + r" \\" for row in (table.header, *table.rows)]
+    sides = "l" * table.texts + "r" * (len(table.header) - table.texts)
+    return "\n".join(
+        [
+            r"\begin{table}",
+            rf"\caption{{{latex(table.caption)}}}",
+            rf"\begin{{tabular}}{{{sides}}}",
+            r"\toprule",
+            lines[0],
+            r"\midrule",
+            *lines[1:],
+            r"\bottomrule",
+            r"\end{tabular}",
+            r"\end{table}",
+        ]
+    )
+
+
+def pairs(found: Sequence[tuple[str, str]]) -> rich.table.Table:
     """Terms and what is said of them, so that a second line stands under the first."""
-    grid = Table.grid(padding=(0, 1))
+    grid = rich.table.Table.grid(padding=(0, 1))
     for term, meaning in found:
         grid.add_row(Text(term, style="bold", no_wrap=True), Text(meaning))
     return grid
@@ -109,3 +172,29 @@ def short_name(name: str) -> str:
 def counted(count: int, word: str) -> str:
     """As in `1 seed` and `3 seeds`."""
     return f"{count} {word}" if count == 1 else f"{count} {word}s"
+
+
+def number(value: float | None, digits: int = 2) -> str:
+    """A figure for a table; a dash where there is none."""
+    return ABSENT if value is None or not isfinite(value) else f"{value:.{digits}f}"
+
+
+def hours_text(hours: float) -> str:
+    """Three significant digits or whole hours, without an exponent."""
+    return f"{hours:.0f}" if hours >= 100 else f"{hours:.3g}"
+
+
+def latex(text: str) -> str:
+    """Text that LaTeX sets as the text."""
+    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    special |= {
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "|": r"\textbar{}",
+        "±": r"$\pm$",
+        "–": "--",
+        "·": r"$\cdot$",
+        "∞": r"$\infty$",
+    }
+    special |= {character: f"\\{character}" for character in "&%$#_{}"}
+    return "".join(special.get(character, character) for character in plain(text))

@@ -22,7 +22,7 @@ from hemobench.errors import BenchmarkError
 SCHEMA = 1
 SIDES = ("validation", "test")
 MOST_BYTES = 10 << 20
-MEND = "write it again with: hemobench validate DIR --benchmark NAME --out FILE"
+HINT = "write it again with: hemobench validate DIR --benchmark NAME --out FILE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def summary(values: Sequence[float]) -> Repeats:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class RepeatsTest:
     """Two configurations over the same repeats.
 
     Attributes:
@@ -77,7 +77,7 @@ class Comparison:
     wilcoxon_p: float
 
 
-def comparisons(values: Mapping[str, Sequence[float]]) -> list[Comparison]:
+def repeats_tests(values: Mapping[str, Sequence[float]]) -> list[RepeatsTest]:
     """Every pair of labels; values of one position are of one repeat."""
     found = []
     for first, second in combinations(values, 2):
@@ -85,7 +85,7 @@ def comparisons(values: Mapping[str, Sequence[float]]) -> list[Comparison]:
         varied = len(differences) > 1 and float(np.ptp(differences)) > 0
         t_p = float(stats.ttest_rel(values[first], values[second]).pvalue) if varied else float("nan")
         wilcoxon_p = float(stats.wilcoxon(differences).pvalue) if np.any(differences) else 1.0
-        found.append(Comparison(first, second, float(differences.mean()), t_p, wilcoxon_p))
+        found.append(RepeatsTest(first, second, float(differences.mean()), t_p, wilcoxon_p))
     return found
 
 
@@ -108,7 +108,7 @@ class Validation:
     epochs: int
     validation: Mapping[str, Repeats]
     test: Mapping[str, Repeats]
-    comparisons: Mapping[str, Sequence[Comparison]]
+    comparisons: Mapping[str, Sequence[RepeatsTest]]
     lost: tuple[str, ...] = ()
 
 
@@ -134,7 +134,7 @@ def concluded(
         epochs=epochs,
         validation={name: summary(values) for name, values in whole["validation"].items()},
         test={name: summary(values) for name, values in whole["test"].items()},
-        comparisons={side: comparisons(whole[side]) for side in SIDES},
+        comparisons={side: repeats_tests(whole[side]) for side in SIDES},
         lost=tuple(sorted(lost)),
     )
 
@@ -174,18 +174,18 @@ def load(path: Path) -> Validation:
     try:
         size = path.stat().st_size
         if size > MOST_BYTES:
-            raise BenchmarkError(f"{path}: {size:,} bytes; such a file has at most {MOST_BYTES:,}", MEND)
+            raise BenchmarkError(f"{path}: {size:,} bytes; such a file has at most {MOST_BYTES:,}", HINT)
         read = _files.validate_json(path.read_bytes())
     except OSError as problem:
         raise BenchmarkError(f"{path}: {problem.strerror}", "name a file that hemobench validate wrote") from None
     except ValidationError as problem:
         first = problem.errors()[0]
         place = ".".join(str(part) for part in first["loc"]) or "the whole file"
-        raise BenchmarkError(f"{path}: {place}: {first['msg']}", MEND) from None
+        raise BenchmarkError(f"{path}: {place}: {first['msg']}", HINT) from None
     sides = {side: {name: found.values for name, found in getattr(read, side).items()} for side in SIDES}
     lengths = {len(values) for side in sides.values() for values in side.values()}
     if len(lengths) > 1 or sides["validation"].keys() != sides["test"].keys():
-        raise BenchmarkError(f"{path}: strategies have different trainings", MEND)
+        raise BenchmarkError(f"{path}: strategies have different trainings", HINT)
     return concluded(sides, read.benchmark, read.metric, read.epochs)
 
 

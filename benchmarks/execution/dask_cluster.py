@@ -40,7 +40,7 @@ from hemobench.benchmarks.suite import Plan
 from hemobench.errors import BenchmarkError
 
 IDENTITY = ".folder.json"
-MENDING_S = 5.0
+RESTART_CHECK_S = 5.0
 """Seconds between two looks at what is missing of a cluster's workers."""
 MACHINE = {"git", "platform", "torch", "torchvision"}
 """What of the environment may differ between the machines of a cluster: a run's loop needs none of it."""
@@ -100,7 +100,7 @@ def _kept_at(workers: int, cluster: Any) -> Iterator[None]:
     over = threading.Event()
 
     def keep() -> None:
-        while not over.wait(MENDING_S):
+        while not over.wait(RESTART_CHECK_S):
             cluster.scale(workers)
 
     thread = threading.Thread(target=keep, daemon=True)

@@ -125,7 +125,7 @@ def contained(plan: Plan, out: Path, suite: str, scheduler: str = "") -> Done:
     """As `execute`, where one run's misfortune is reported and does not end the others.
 
     Raises:
-        BenchmarkError: What the user must mend.
+        BenchmarkError: What the user must put right.
     """
     try:
         return execute(plan, out, suite, scheduler=scheduler)

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from hemobench.benchmarks.evaluator import Evaluator, Outcome
 from hemobench.benchmarks.storage.records import TrialRecord
 from hemobench.benchmarks.storage.results import Results
-from hemobench.benchmarks.storage.run_folder import RUN, TRIALS, read_header, read_trials
+from hemobench.benchmarks.storage.trial_records import trial_records
+from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Proposal
 
@@ -42,17 +44,23 @@ def selected(results: Results, benchmark: str) -> list[Selected]:
         BenchmarkError: If the results hold no finished trial of that benchmark.
     """
     runs = results.runs[results.runs["benchmark"] == benchmark]
-    found: dict[str, Selected] = {}
-    for label, seed, folder in zip(runs["strategy"], runs["seed"], runs["folder"], strict=True):
-        for trial in read_trials(Path(folder) / TRIALS):
-            best = found.get(label)
-            if trial.loss is not None and (best is None or trial.loss < (best.trial.loss or 0.0)):
-                settings = read_header(Path(folder) / RUN).get("benchmark_settings", {})
-                found[label] = Selected(label, seed, trial, settings)
-    if not found:
+    trials = results.of(runs.index)
+    finished = trials[trials["loss"].notna()] if len(trials) else trials
+    if not len(finished):
         there = ", ".join(sorted(set(results.runs["benchmark"])))
         raise BenchmarkError(f"no finished trial of '{benchmark}' among the results", f"there are: {there}")
-    return [found[label] for label in sorted(found)]
+    strategies = finished["run"].map(runs["strategy"])
+    return [_best(results, trials, str(label)) for label, trials in finished.groupby(strategies)]
+
+
+def _best(results: Results, trials: pd.DataFrame, label: str) -> Selected:
+    """The trial with the lowest loss; of equal ones that of the first run, which finished first there."""
+    row = trials.sort_values(["loss", "run"], kind="stable").iloc[[0]]
+    run = int(row["run"].iloc[0])
+    header = results.header(run)
+    space = load_task(str(header["benchmark"]).partition("@")[0]).space()
+    settings = header.get("benchmark_settings", {})
+    return Selected(label, int(header["seed"]), trial_records(row, space)[0], settings)
 
 
 def retrain(

@@ -16,10 +16,11 @@ from pydantic import TypeAdapter, ValidationError
 
 from hemobench.benchmarks.evaluator import Evaluator
 from hemobench.benchmarks.execution.retrain import FIRST_SEED
-from hemobench.benchmarks.parity.searches import FIRST, Searches, Told, side_by_side
-from hemobench.benchmarks.parity.setup import SCHEMA, SURROGATE, Subject, answers, begin, figures
+from hemobench.benchmarks.parity.searches import FIRST, OnProgress, Searches, side_by_side
+from hemobench.benchmarks.parity.setup import SCHEMA, SURROGATE, ParitySetup, answers, begin, figures
 from hemobench.benchmarks.recording.recording import Source
-from hemobench.benchmarks.storage.run_folder import read_json, write_whole
+from hemobench.benchmarks.storage.files import write_whole
+from hemobench.benchmarks.storage.run_folder import read_json
 from hemobench.benchmarks.tables.schema import ALL_FOLDS, config_key
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
@@ -103,45 +104,45 @@ def candidates(searches: Searches, task: Task, incumbents: int, controls: int) -
 
 
 def retrained(
-    subject: Subject,
+    setup: ParitySetup,
     chosen: Sequence[Candidate],
     repeats: int,
     folder: Path,
     *,
     jobs: int = 1,
-    told: Told = lambda done, of: None,
+    on_progress: OnProgress = lambda done, of: None,
 ) -> list[Retrained]:
     """Predict and train each candidate; equal configurations are trained once.
 
     Args:
-        subject: What is checked; its `live` trains.
+        setup: What is checked; its `live` trains.
         chosen: What to train.
         repeats: Trainings of each; repeat k has the same seed for all.
         folder: Where trainings are kept.
         jobs: Processes.
-        told: Of progress.
+        on_progress: Called with how many are done, and of how many.
 
     Raises:
         BenchmarkError: If the folder is of another check, or nothing can be trained.
     """
-    begin(folder, subject)
+    begin(folder, setup)
     distinct = {config_key(one.config): dict(one.config) for one in chosen}
     asked: list[tuple[Config, int]] = [
         (config, FIRST_SEED + repeat) for repeat in range(repeats) for config in distinct.values()
     ]
     missing = [one for one in asked if not (folder / path_of(*one)).exists()]
-    side_by_side(trained, subject, missing, folder, jobs, told)
+    side_by_side(trained, setup, missing, folder, jobs, on_progress)
     live: dict[str, list[Training]] = {key: [] for key in distinct}
     for config, seed in asked:
         live[config_key(config)].append(_read(folder / path_of(config, seed)))
-    return [Retrained(one, *predicted(subject, one.config), live=tuple(live[config_key(one.config)])) for one in chosen]
+    return [Retrained(one, *predicted(setup, one.config), live=tuple(live[config_key(one.config)])) for one in chosen]
 
 
-def predicted(subject: Subject, config: Config) -> tuple[dict[str, Floats], float]:
+def predicted(setup: ParitySetup, config: Config) -> tuple[dict[str, Floats], float]:
     """Outcomes of one configuration as searches would be given them: their figures, and the share that failed."""
-    evaluator = answers(subject.benchmark, subject.table, subject.surrogate, SURROGATE)
+    evaluator = answers(setup.benchmark, setup.table, setup.surrogate, SURROGATE)
     outcomes = [evaluator.evaluate(Proposal(config), FIRST_DRAW + draw) for draw in range(DRAWS)]
-    drawn = [figures(subject.task, o.validation, o.test) for o in outcomes if o.status is Status.OK]
+    drawn = [figures(setup.task, o.validation, o.test) for o in outcomes if o.status is Status.OK]
     names = drawn[0] if drawn else {}
     return {name: np.array([one[name] for one in drawn]) for name in names}, 1 - len(drawn) / DRAWS
 
@@ -151,14 +152,14 @@ def path_of(config: Config, seed: int) -> Path:
     return Path("trainings", f"{hashlib.sha256(config_key(config).encode()).hexdigest()[:16]}-{seed}.json")
 
 
-def trained(subject: Subject, asked: tuple[Config, int], folder: Path) -> None:
+def trained(setup: ParitySetup, asked: tuple[Config, int], folder: Path) -> None:
     """Train one configuration and write what came of it to its file."""
     config, seed = asked
-    assert subject.live is not None
-    evaluator = _live(subject.live.key)
+    assert setup.live is not None
+    evaluator = _live(setup.live.key)
     outcome = evaluator.evaluate(Proposal(config), seed)
     ok = outcome.status is Status.OK
-    found = figures(subject.task, outcome.validation, outcome.test) if ok else {}
+    found = figures(setup.task, outcome.validation, outcome.test) if ok else {}
     result = Training(outcome.status, found, dict(evaluator.provenance))
     path = folder / path_of(config, seed)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,13 +2,13 @@
 
 Sources of answers, all with the same strategies, seeds and budget:
 
-- `table`: exact look-ups, strategies confined to what was recorded (see `confined`). What a table does not have is
+- `table`: exact look-ups, strategies restricted to what was recorded (see `restricted`). What a table does not have is
   noise of its own for every seed: its runs share the noise that was recorded.
 - `pool`: the surrogate under the same confinement. Table against pool differ by the surrogate's values alone, pool
   against surrogate by the confinement alone.
 - `surrogate`: as on the leaderboard; every seed meets a member of the ensemble in turn.
 - `member-0`, …: single members.
-- `live`: training, in a race of few trials that all sources run again.
+- `live`: training, in runs of few trials that all sources run again.
 
 Every run and every training is a file, so that a check that was killed goes on where it was.
 """
@@ -35,16 +35,17 @@ from hemobench.benchmarks.parity.setup import (
     POOL,
     SCHEMA,
     TABLE,
-    Subject,
+    ParitySetup,
     answers,
     begin,
     figures,
     pool_of,
     usual_cost,
 )
-from hemobench.benchmarks.parity.table_restricted import Confined
+from hemobench.benchmarks.parity.table_restricted import TableRestricted
+from hemobench.benchmarks.storage.files import write_whole
 from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
-from hemobench.benchmarks.storage.run_folder import TRIALS, RunKey, read_end, read_json, read_trials, write_whole
+from hemobench.benchmarks.storage.run_folder import TRIALS, RunKey, read_end, read_json, read_trials
 from hemobench.benchmarks.suite import Plan, require_support
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.benchmarks.tasks.base import Task
@@ -55,8 +56,8 @@ from hemobench.strategies.base import Status, Strategy, UnsupportedTask
 Asked = TypeVar("Asked")
 Given = TypeVar("Given")
 Floats = NDArray[np.float64]
-Told = Callable[[int, int], None]
-"""Told how much is done, of how much."""
+OnProgress = Callable[[int, int], None]
+"""OnProgress how much is done, of how much."""
 
 FIRST = 10_000
 """Searches are seeded from here. No recorded search had such a seed: a strategy that met its own recorded trajectory,
@@ -64,13 +65,13 @@ or random search the recorded random points, would be answered exactly where all
 BOUGHT = 25
 """What the default budget buys, about."""
 UNLIMITED = 1e6
-"""GPU-hours of a race that its number of trials ends: seconds of different devices do not compare."""
+"""GPU-hours of runs that their number of trials ends: seconds of different devices do not compare."""
 SEVEN = ("manual", "random", "sssr", "optuna-tpe", "hyperopt-tpe", "smac", "skopt-gp")
 SLOW = ("skopt-gp", "smac", "hyperopt-tpe")
 
 
 @dataclass(frozen=True, slots=True)
-class Race:
+class SearchBudget:
     """Under what strategies search.
 
     Attributes:
@@ -91,18 +92,18 @@ class Search:
     source: str
     strategy: str
     seed: int
-    race: Race
+    budget: SearchBudget
 
     @property
     def path(self) -> Path:
         """Its file, relative to the folder of a check."""
-        limit = f"-{self.race.max_trials}" if self.race.max_trials else ""
-        budget = f"{self.race.gpu_hours:g}h-{self.race.horizon}{limit}"
-        return Path(budget, self.source, label(self.strategy), f"seed-{self.seed}.json")
+        most = f"-{self.budget.max_trials}" if self.budget.max_trials else ""
+        folder = f"{self.budget.gpu_hours:g}h-{self.budget.horizon}{most}"
+        return Path(folder, self.source, label(self.strategy), f"seed-{self.seed}.json")
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class SearchResult:
     """What came of a search.
 
     Attributes:
@@ -126,17 +127,17 @@ class Found:
 
 @dataclass(frozen=True)
 class Searches:
-    """The runs of one race.
+    """The runs under one budget.
 
     Attributes:
-        race: Under what.
+        budget: Under what.
         strategies: Labels.
         found: By source: for each seed, what each strategy found.
     """
 
-    race: Race
+    budget: SearchBudget
     strategies: tuple[str, ...]
-    found: Mapping[str, tuple[tuple[Found, ...], ...]]
+    found: Mapping[str, tuple[tuple[SearchResult, ...], ...]]
 
     def losses(self, source: str) -> Floats:
         """Final losses, shape (seeds, strategies); NaN is a run without a result."""
@@ -144,7 +145,7 @@ class Searches:
         return np.array(rows, dtype=float)
 
 
-_found = TypeAdapter(Found)
+_search_results = TypeAdapter(SearchResult)
 
 
 def label(strategy: str) -> str:
@@ -171,111 +172,112 @@ def able(task: Task, asked: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(found)
 
 
-def race_of(table: Table, gpu_hours: float | None, trials: int | None = None) -> Race:
-    """A race under a budget, by default what `BOUGHT` trials usually cost; or of a number of trials alone.
+def search_budget(table: Table, gpu_hours: float | None, trials: int | None = None) -> SearchBudget:
+    """A budget, by default what `BOUGHT` trials usually cost; or of a number of trials alone.
 
     Raises:
         BenchmarkError: If the budget is no positive number.
     """
     if trials is not None:
-        return Race(UNLIMITED, trials, trials)
+        return SearchBudget(UNLIMITED, trials, trials)
     cost = usual_cost(table)
     hours = round(BOUGHT * cost, 6) if gpu_hours is None else gpu_hours
     if not 0 < hours <= UNLIMITED:
         raise BenchmarkError(f"a budget of {hours} GPU-hours", "give a positive number with --gpu-hours")
-    return Race(hours, max(1, round(hours / cost)))
+    return SearchBudget(hours, max(1, round(hours / cost)))
 
 
 def search(
-    subject: Subject,
-    race: Race,
+    setup: ParitySetup,
+    budget: SearchBudget,
     strategies: Sequence[str],
     seeds: Mapping[str, int],
     folder: Path,
     *,
     jobs: int = 1,
-    told: Told = lambda done, of: None,
+    on_progress: OnProgress = lambda done, of: None,
 ) -> Searches:
-    """Run a race in several sources, or go on with it.
+    """Run strategies in several sources; what is there already stays.
 
     Args:
-        subject: What is checked.
-        race: Under what.
+        setup: What is checked.
+        budget: Under what.
         strategies: Who.
         seeds: By source, how many; seed k is the same in all.
         folder: Where runs are kept.
         jobs: Processes.
-        told: Of progress.
+        on_progress: Called with how many are done, and of how many.
 
     Raises:
         BenchmarkError: If the folder is of another check, or a source cannot answer.
     """
-    begin(folder, subject)
+    begin(folder, setup)
+    slow_first = sorted(strategies, key=lambda name: SLOW.index(name) if name in SLOW else len(SLOW))
     asked = [
-        Search(source, name, FIRST + seed, race)
-        for name in sorted(strategies, key=lambda name: SLOW.index(name) if name in SLOW else len(SLOW))
+        Search(source, name, FIRST + seed, budget)
+        for name in slow_first
         for source, count in seeds.items()
         for seed in range(count)
     ]
-    results = {one: _read(folder / one.path) for one in asked if (folder / one.path).exists()}
-    missing = [one for one in asked if one not in results]
-    results |= dict(zip(missing, side_by_side(searched, subject, missing, folder, jobs, told), strict=True))
-    found = {
-        source: tuple(
-            tuple(results[Search(source, name, FIRST + seed, race)] for name in strategies) for seed in range(count)
-        )
-        for source, count in seeds.items()
-    }
-    return Searches(race, tuple(map(label, strategies)), found)
+    there = {one: _read(folder / one.path) for one in asked if (folder / one.path).exists()}
+    missing = [one for one in asked if one not in there]
+    new = side_by_side(searched, setup, missing, folder, jobs, on_progress)
+    results = {**there, **dict(zip(missing, new, strict=True))}
+
+    def row(source: str, seed: int) -> tuple[SearchResult, ...]:
+        return tuple(results[Search(source, name, FIRST + seed, budget)] for name in strategies)
+
+    by_source = {source: tuple(row(source, seed) for seed in range(count)) for source, count in seeds.items()}
+    return Searches(budget, tuple(map(label, strategies)), by_source)
 
 
 def side_by_side(
-    do: Callable[[Subject, Asked, Path], Given],
-    subject: Subject,
+    do: Callable[[ParitySetup, Asked, Path], Given],
+    setup: ParitySetup,
     asked: Sequence[Asked],
     folder: Path,
     jobs: int,
-    told: Told,
+    on_progress: OnProgress,
 ) -> list[Given]:
     """Do many things in processes of one thread each; what is given is in the order of what is asked."""
     if not asked:
         return []
     with process_pool(jobs) as pool:
-        futures = [pool.submit(do, subject, one, folder) for one in asked]
+        futures = [pool.submit(do, setup, one, folder) for one in asked]
         for done, future in enumerate(as_completed(futures), start=1):
             future.result()
-            told(done, len(futures))
+            on_progress(done, len(futures))
         return [future.result() for future in futures]
 
 
-def searched(subject: Subject, one: Search, folder: Path) -> Found:
+def searched(setup: ParitySetup, one: Search, folder: Path) -> SearchResult:
     """A run's result; its file is there when it is."""
     path = folder / one.path
-    found = _live(subject, one, folder) if one.source == LIVE else _cached(subject, one)
+    found = _live(setup, one, folder) if one.source == LIVE else _cached(setup, one)
     path.parent.mkdir(parents=True, exist_ok=True)
     write_whole(path, {"schema": SCHEMA, **asdict(found)})
     return found
 
 
-def _read(path: Path) -> Found:
+def _read(path: Path) -> SearchResult:
     content = read_json(path)
     content.pop("schema", None)
     try:
-        return _found.validate_python(content)
+        return _search_results.validate_python(content)
     except ValidationError as problem:
         raise BenchmarkError(f"{path}: {problem.errors()[0]['msg']}", "delete the file to run it again") from None
 
 
-def _cached(subject: Subject, one: Search) -> Found:
+def _cached(setup: ParitySetup, one: Search) -> SearchResult:
     """A run on the table or on the surrogate."""
-    task, cls = subject.task, load_strategy(one.strategy)
+    task, cls = setup.task, load_strategy(one.strategy)
     fidelity = {"epochs": task.epochs} if cls.supports.fidelity else {}
-    strategy: Strategy = cls(task.space(), seed=one.seed, horizon=one.race.horizon, **fidelity)  # type: ignore[call-arg]
-    confined = Confined(strategy, pool_of(subject.table)) if one.source in (TABLE, POOL) else None
-    budget = Budget(one.race.gpu_hours, 1, one.race.max_trials)
-    evaluator = answers(subject.benchmark, subject.table, subject.surrogate, one.source)
-    records, end = _ended(run(confined or strategy, evaluator, budget, task=task, seed=one.seed))
-    return _summary(task, records, end, confined.distances if confined else ())
+    strategy: Strategy = cls(task.space(), seed=one.seed, horizon=one.budget.horizon, **fidelity)  # type: ignore[call-arg]
+    restricted = TableRestricted(strategy, pool_of(setup.table)) if one.source in (TABLE, POOL) else None
+    limit = Budget(one.budget.gpu_hours, 1, one.budget.max_trials)
+    evaluator = answers(setup.benchmark, setup.table, setup.surrogate, one.source)
+    records, end = _ended(run(restricted or strategy, evaluator, limit, task=task, seed=one.seed))
+    return _summary(task, records, end, restricted.distances if restricted else ())
 
 
 def _ended(trials: Generator[TrialRecord, None, RunEnd]) -> tuple[list[TrialRecord], RunEnd]:
@@ -287,25 +289,25 @@ def _ended(trials: Generator[TrialRecord, None, RunEnd]) -> tuple[list[TrialReco
             return records, stop.value
 
 
-def _live(subject: Subject, one: Search, folder: Path) -> Found:
+def _live(setup: ParitySetup, one: Search, folder: Path) -> SearchResult:
     """A run of real training, in a run folder of its own, so that every trained trial is kept at once."""
-    assert subject.live is not None
-    name, race = subject.live.benchmark, one.race
-    key = RunKey(name, load_benchmark(name).version, label(one.strategy), race.gpu_hours, 1, one.seed)
-    budget = Budget(race.gpu_hours, 1, race.max_trials)
+    assert setup.live is not None
+    name, budget = setup.live.benchmark, one.budget
+    key = RunKey(name, load_benchmark(name).version, label(one.strategy), budget.gpu_hours, 1, one.seed)
+    limit = Budget(budget.gpu_hours, 1, budget.max_trials)
     place = folder / one.path.parts[0] / "runs"
-    execute(Plan(key, one.strategy, {}, budget, race.horizon, dict(subject.live.settings)), place, "parity")
+    execute(Plan(key, one.strategy, {}, limit, budget.horizon, dict(setup.live.settings)), place, "parity")
     end = read_end(place / key.folder)
     assert end is not None
-    return _summary(subject.task, read_trials(place / key.folder / TRIALS), end, ())
+    return _summary(setup.task, read_trials(place / key.folder / TRIALS), end, ())
 
 
-def _summary(task: Task, records: Sequence[TrialRecord], end: RunEnd, distances: Sequence[float]) -> Found:
+def _summary(task: Task, records: Sequence[TrialRecord], end: RunEnd, distances: Sequence[float]) -> SearchResult:
     finished = [record for record in records if record.status is not Status.CUT]
     ended = [record for record in finished if record.loss is not None]
     best = min(ended, key=lambda record: (record.loss, record.finished, record.number), default=None)
     raised = end.status == "strategy-error"
-    return Found(
+    return SearchResult(
         loss=None if raised or best is None else best.loss,
         config=dict(best.config) if best else {},
         seen=figures(task, best.validation, best.test) if best else {},

@@ -17,7 +17,8 @@ from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.evaluators.table import TableEvaluator, folds_needed
 from hemobench.benchmarks.parity.table_restricted import Pool
 from hemobench.benchmarks.recording.recording import Source
-from hemobench.benchmarks.storage.run_folder import same_run, write_whole
+from hemobench.benchmarks.storage.files import write_whole
+from hemobench.benchmarks.storage.run_folder import same_run
 from hemobench.benchmarks.surrogates.store import load
 from hemobench.benchmarks.surrogates.surrogate import Surrogate
 from hemobench.benchmarks.tables.io import read_table
@@ -32,7 +33,7 @@ ENSEMBLE = ("w1", "b1", "w2", "b2", "w3", "b3")
 
 
 @dataclass(frozen=True)
-class Subject:
+class ParitySetup:
     """What is checked, in a form that travels to worker processes.
 
     Attributes:
@@ -60,16 +61,16 @@ def figures(task: Task, validation: Mapping[str, float], test: Mapping[str, floa
     return found | {side: metrics[task.headline] for side, metrics in sides.items() if task.headline in metrics}
 
 
-def check(subject: Subject) -> tuple[Table, Surrogate]:
+def check(setup: ParitySetup) -> tuple[Table, Surrogate]:
     """The table and the surrogate.
 
     Raises:
         BenchmarkError: If a file cannot be read, is of another task, or the surrogate is of another recording.
     """
-    table, surrogate, task = read_table(Path(subject.table)), load(Path(subject.surrogate)), subject.task.name
-    for file, of in ((subject.table, table.header.task), (subject.surrogate, surrogate.about.task)):
+    table, surrogate, task = read_table(Path(setup.table)), load(Path(setup.surrogate)), setup.task.name
+    for file, of in ((setup.table, table.header.task), (setup.surrogate, surrogate.about.task)):
         if of != task:
-            raise BenchmarkError(f"{file} is of the task {of}", f"name one of {task}, for {subject.benchmark}")
+            raise BenchmarkError(f"{file} is of the task {of}", f"name one of {task}, for {setup.benchmark}")
     about, header = surrogate.about, table.header
     for name, there, here in (
         ("benchmark", about.benchmark, header.benchmark),
@@ -81,8 +82,8 @@ def check(subject: Subject) -> tuple[Table, Surrogate]:
     ):
         if there != here:
             raise BenchmarkError(
-                f"{subject.surrogate} was not fitted to {subject.table}: its {name} is {there!r}, not {here!r}",
-                f"hemobench fit {subject.table} -o FILE",
+                f"{setup.surrogate} was not fitted to {setup.table}: its {name} is {there!r}, not {here!r}",
+                f"hemobench fit {setup.table} -o FILE",
             )
     return table, surrogate
 
@@ -137,20 +138,20 @@ def answers(benchmark: str, table: str, surrogate: str, source: str) -> Evaluato
     return SurrogateEvaluator(whole, found.name, found.version, folds=folds)
 
 
-def begin(folder: Path, subject: Subject) -> None:
+def begin(folder: Path, setup: ParitySetup) -> None:
     """Make a check's folder, or see that it is of this check: equal files, and equal settings of what trains.
 
     Raises:
         BenchmarkError: If it is of another.
     """
-    live = subject.live
+    live = setup.live
     settings = {k: str(v) for k, v in live.settings.items() if k not in ("data", "cache")} if live else {}
     parts = {
         "parity.json": {
-            "benchmark": subject.benchmark,
-            "version": load_benchmark(subject.benchmark).version,
-            "table": checksum(Path(subject.table)),
-            "surrogate": checksum(Path(subject.surrogate)),
+            "benchmark": setup.benchmark,
+            "version": load_benchmark(setup.benchmark).version,
+            "table": checksum(Path(setup.table)),
+            "surrogate": checksum(Path(setup.surrogate)),
         }
     }
     if live:

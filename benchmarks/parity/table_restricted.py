@@ -1,10 +1,10 @@
-"""A search of a recorded table by exact look-ups: strategies confined to the configurations that were recorded.
+"""A search of a recorded table by exact look-ups: strategies restricted to the configurations that were recorded.
 
 What a strategy proposes is replaced by the nearest recorded configuration that the run has not trained yet, and that
 one is looked up. Two things follow:
 
 - The strategy is told the outcome as that of its own proposal: libraries take no answers to other questions. Its model
-  then has an error in its inputs, under the same rule for every strategy; `Confined.distances` says how large.
+  then has an error in its inputs, under the same rule for every strategy; `TableRestricted.distances` says how large.
 - Every configuration is used once. A table that gave one answer for a whole neighbourhood, again and again, would
   punish whoever searches near the best, where a real training would have been another one.
 """
@@ -53,7 +53,7 @@ class Pool:
         return np.asarray(np.sqrt(((self._places - place) ** 2).sum(axis=1)))
 
 
-class Confined:
+class TableRestricted:
     """A `Strategy` that trains recorded configurations only, each of them once.
 
     Args:

@@ -23,7 +23,7 @@ from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config
 
 FOLDER = Path(__file__).parent
-MEND = "install the package again, or run python -m hemobench.benchmarks.recorded.release"
+HINT = "install the package again, or run python -m hemobench.benchmarks.recorded.release"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def document(task: str) -> Mapping[str, Any]:
         found: Mapping[str, Any] = json.loads(path.read_bytes())
         found["reference"], found["card"]
     except (OSError, ValueError, KeyError, TypeError, RecursionError) as problem:
-        raise BenchmarkError(f"{path}: {problem}", MEND) from None
+        raise BenchmarkError(f"{path}: {problem}", HINT) from None
     return found
 
 
@@ -69,7 +69,7 @@ def reference(task: str) -> Reference:
     try:
         return Reference(**{**kept, "random": tuple((hours, loss) for hours, loss in kept["random"])})
     except (KeyError, TypeError, ValueError) as problem:
-        raise BenchmarkError(f"{artefacts(task).card}: reference: {problem}", MEND) from None
+        raise BenchmarkError(f"{artefacts(task).card}: reference: {problem}", HINT) from None
 
 
 def card(task: str) -> Mapping[str, Any]:

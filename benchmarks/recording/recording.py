@@ -19,7 +19,8 @@ from hemobench.benchmarks.execution.process_pool import process_pool
 from hemobench.benchmarks.execution.runner import Vetting
 from hemobench.benchmarks.recording.design import Design, again, points
 from hemobench.benchmarks.recording.journal import Journal, read_rows
-from hemobench.benchmarks.storage.run_folder import same_run, write_whole
+from hemobench.benchmarks.storage.files import write_whole
+from hemobench.benchmarks.storage.run_folder import same_run
 from hemobench.benchmarks.suite import require_support
 from hemobench.benchmarks.tables.io import MAX_TEXT, write_table
 from hemobench.benchmarks.tables.schema import ALL_FOLDS, SCHEMA, Header, Row, Table, config_key, final_loss

@@ -21,7 +21,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from hemobench.benchmarks.storage.parquet import Limits, judged, opened
 from hemobench.benchmarks.storage.records import RunEnd
-from hemobench.benchmarks.storage.results import Found, Parts, Results, run_table
+from hemobench.benchmarks.storage.results import Parts, Results, RunDescription, run_table
 from hemobench.benchmarks.storage.run_folder import SCHEMA as RUN_SCHEMA
 from hemobench.benchmarks.storage.trial_tables import columns_of, parsed, require_trials
 from hemobench.errors import BenchmarkError
@@ -30,10 +30,10 @@ SCHEMA = 1
 FOLDER, HEADER, END = "run.folder", "run.header", "run.end"
 ABOUT_RUNS = [FOLDER, HEADER, END]
 MIXED = b"hemobench.mixed"
-MEND = "write the archive again from its results, or get it from where it was published"
+HINT = "write the archive again from its results, or get it from where it was published"
 LIMITS = Limits(
     what="an archive",
-    mend=MEND,
+    hint=HINT,
     file_bytes=32 << 30,
     decompressed_bytes=256 << 30,
     rows=200_000_000,
@@ -110,7 +110,7 @@ def _damage_named(path: Path) -> Iterator[None]:
 def unreadable(path: Path, problem: Exception) -> BenchmarkError:
     """What to say of a damaged archive."""
     first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-    return BenchmarkError(f"{path}: no readable archive: {first}", MEND)
+    return BenchmarkError(f"{path}: no readable archive: {first}", HINT)
 
 
 def judged_archive(path: Path) -> frozenset[str]:
@@ -123,7 +123,7 @@ def judged_archive(path: Path) -> frozenset[str]:
     schema = footer.metadata.get(b"hemobench.archive", b"").decode(errors="replace")
     if schema != str(SCHEMA):
         what = f"schema {schema[:20]!r}; this hemobench reads {SCHEMA}" if schema else "no archive of results"
-        raise BenchmarkError(f"{path}: {what}", "upgrade hemobench" if schema.isdecimal() else MEND)
+        raise BenchmarkError(f"{path}: {what}", "upgrade hemobench" if schema.isdecimal() else HINT)
     try:
         return frozenset(json.loads(footer.metadata.get(MIXED, b"[]")))
     except (ValueError, TypeError) as problem:
@@ -135,33 +135,44 @@ def _runs(file: pq.ParquetFile, path: Path) -> tuple[NDArray[np.int64], pd.DataF
     numbers: dict[str, int] = {}
     codes = [np.empty(0, np.int64)]
 
-    def found() -> Iterator[Found]:
+    def descriptions() -> Iterator[RunDescription]:
         for group in range(file.num_row_groups):
             about = file.read_row_group(group, columns=ABOUT_RUNS, use_threads=False).unify_dictionaries()
-            folders, headers, ends = (about.column(name).combine_chunks() for name in ABOUT_RUNS)
-            rows = folders.indices.to_numpy()
-            places, first = np.unique(rows, return_index=True)
-            known = np.zeros(len(folders.dictionary), dtype=np.int64)
-            for place, row in sorted(zip(places.tolist(), first.tolist(), strict=True), key=lambda pair: pair[1]):
-                folder = folders.dictionary[place].as_py()
-                if folder not in numbers:
-                    numbers[folder] = len(numbers)
-                    yield _run(path, folder, headers[row].as_py(), ends[row].as_py())
-                known[place] = numbers[folder]
-            codes.append(known[rows])
+            yield from _new_runs(about, numbers, path)
+            codes.append(_numbered(about, numbers))
 
-    runs = run_table(found())
+    runs = run_table(descriptions())
     return np.concatenate(codes), runs
 
 
-def _run(path: Path, folder: str, header: str, end: str | None) -> Found:
+def _new_runs(about: pa.Table, numbers: dict[str, int], path: Path) -> Iterator[RunDescription]:
+    """The runs of a row group that were in none before, by their first rows; they are numbered on the way."""
+    folders, headers, ends = (about.column(name).combine_chunks() for name in ABOUT_RUNS)
+    places, first_rows = np.unique(folders.indices.to_numpy(), return_index=True)
+    for place in np.argsort(first_rows, kind="stable").tolist():
+        folder = folders.dictionary[int(places[place])].as_py()
+        if folder not in numbers:
+            numbers[folder] = len(numbers)
+            row = int(first_rows[place])
+            yield _run(path, folder, headers[row].as_py(), ends[row].as_py())
+
+
+def _numbered(about: pa.Table, numbers: dict[str, int]) -> NDArray[np.int64]:
+    """The run's number of each row of a row group."""
+    folders = about.column(FOLDER).combine_chunks()
+    # a dictionary may hold folders that no row has: those stay 0, and are never looked up
+    by_place = np.array([numbers.get(folder, 0) for folder in folders.dictionary.to_pylist()], dtype=np.int64)
+    return np.asarray(by_place[folders.indices.to_numpy()], dtype=np.int64)
+
+
+def _run(path: Path, folder: str, header: str, end: str | None) -> RunDescription:
     read = json.loads(header)
     if not isinstance(read, dict) or not isinstance(read.get("schema"), int) or read["schema"] > RUN_SCHEMA:
         raise BenchmarkError(f"{path}, {folder}: a run of schema {str(read)[:80]}", "upgrade hemobench")
     try:
-        return Found(str(folder), read, _ends.validate_json(end) if end else None)
+        return RunDescription(str(folder), read, _ends.validate_json(end) if end else None)
     except ValidationError as problem:
-        raise BenchmarkError(f"{path}, {folder}: {problem.errors()[0]['msg']}", MEND) from None
+        raise BenchmarkError(f"{path}, {folder}: {problem.errors()[0]['msg']}", HINT) from None
 
 
 def _trials(table: pa.Table, path: Path, runs: pd.DataFrame) -> pa.Table:

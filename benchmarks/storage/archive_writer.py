@@ -21,6 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from hemobench.benchmarks.storage.archive_reader import ABOUT_RUNS, MIXED, SCHEMA
+from hemobench.benchmarks.storage.files import whole_file
 from hemobench.benchmarks.storage.load import read_run, run_folders
 from hemobench.benchmarks.storage.records import RunEnd
 from hemobench.benchmarks.storage.results import Results, run_table
@@ -53,8 +54,10 @@ def consolidate(root: Path, path: Path, most: int = CHUNK_BYTES) -> None:
         most: Bytes of journals that are read at a time; any number gives the same archive.
 
     Raises:
-        BenchmarkError: As `load_results`, or if the file cannot be written.
+        BenchmarkError: As `load_results`, or if it is an archive itself, or the file cannot be written.
     """
+    if root.is_file():
+        raise BenchmarkError(f"{root}: an archive already", "copy it, or export the folder that it was made of")
     folders = run_folders(root)
     about = _about_runs(run_table(at_once(read_run, folders)))
     try:
@@ -80,11 +83,9 @@ def write_archive(results: Results, path: Path) -> None:
     about = _about_runs(results.runs)
     trials = _table(results)
     whole = Chunk(0, tuple(map(Path, results.runs["folder"])), (0,) * len(results.runs))
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _write([_rows(trials, about, whole)], trials.schema, partial)
-        os.replace(partial, path)
+        with whole_file(path) as partial:
+            _write([_rows(trials, about, whole)], trials.schema, partial)
     except OSError as problem:
         raise _unwritable(path, problem) from None
 
@@ -151,16 +152,21 @@ def _taken_up(chunk: Chunk, path: Path, schema: pa.Schema, wanted: pa.Schema) ->
 
 def _rows(trials: pa.Table, about: pa.Table, chunk: Chunk) -> pa.Table:
     """The rows of an archive: each trial beside the texts of its run, and a row for each run without trials."""
-    runs = len(chunk.folders)
-    counts = np.bincount(trials.column("run").to_numpy() - chunk.first, minlength=runs)
-    codes = np.repeat(np.arange(runs), np.maximum(counts, 1))
-    if not counts.all():
-        gap = counts[codes] == 0
-        place = np.cumsum(~gap) - 1
-        trials = trials.take(pa.array(place, mask=gap))
-    mine = about.slice(chunk.first, runs).combine_chunks()
-    texts = [_dictionary(mine.column(name).combine_chunks(), codes) for name in ABOUT_RUNS]
-    return pa.table([*texts, *trials.drop_columns("run").columns], names=[*ABOUT_RUNS, *trials.column_names[1:]])
+    trials_a_run = np.bincount(trials.column("run").to_numpy() - chunk.first, minlength=len(chunk.folders))
+    rows_a_run = np.maximum(trials_a_run, 1)
+    run_of_row = np.repeat(np.arange(len(chunk.folders)), rows_a_run)
+    if not trials_a_run.all():
+        trials = _with_gaps(trials, trials_a_run[run_of_row] == 0)
+    own = about.slice(chunk.first, len(chunk.folders)).combine_chunks()
+    texts = [_dictionary(own.column(name).combine_chunks(), run_of_row) for name in ABOUT_RUNS]
+    columns = trials.drop_columns("run")
+    return pa.table([*texts, *columns.columns], names=[*ABOUT_RUNS, *columns.column_names])
+
+
+def _with_gaps(trials: pa.Table, gap: np.ndarray) -> pa.Table:
+    """The trials in their order, with a row of nulls at every gap."""
+    place = np.cumsum(~gap) - 1
+    return trials.take(pa.array(place, mask=gap))
 
 
 def _dictionary(texts: pa.StringArray, codes: np.ndarray) -> pa.DictionaryArray:

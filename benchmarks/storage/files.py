@@ -22,17 +22,17 @@ except ImportError:
 
 @contextmanager
 def refusals(path: Path) -> Iterator[None]:
-    """What the file system refuses becomes the one message, with what mends it."""
+    """What the file system refuses becomes the one message, with a hint at what helps."""
     try:
         yield
     except OSError as problem:
         if problem.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            mend = "make room there; nothing is lost, and the same command then goes on from here"
+            hint = "make room there; nothing is lost, and the same command then goes on from here"
         elif problem.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            mend = "make it writable, and the same command goes on from here; or give another --out folder"
+            hint = "make it writable, and the same command goes on from here; or give another --out folder"
         else:
-            mend = "nothing is lost; once that is mended the same command goes on from here"
-        raise BenchmarkError(f"{path}: {problem.strerror or problem}", mend) from None
+            hint = "nothing is lost; once that is corrected the same command goes on from here"
+        raise BenchmarkError(f"{path}: {problem.strerror or problem}", hint) from None
 
 
 def append_line(lines: FileIO, line: bytes, *, durable: bool = False) -> None:
@@ -92,24 +92,39 @@ def lock(journal: BinaryIO | FileIO, path: Path, patience: float = 3.0) -> None:
             ) from None
 
 
-def write_whole(path: Path, content: Mapping[str, Any], *, durable: bool = False) -> None:
-    """Write a JSON file such that it is there whole or not at all.
+@contextmanager
+def whole_file(path: Path, *, durable: bool = False) -> Iterator[Path]:
+    """A file that is there whole or not at all: what is written to the path that is given is put in place at the end.
+
+    Args:
+        path: Where it is put; its folder is made if it is not there.
+        durable: Force it to the disk first.
 
     Raises:
         OSError: If the disk does not take it; nothing is left behind.
     """
     partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        with open(partial, "w") as file:
-            file.write(json.dumps(content, indent=1, sort_keys=True) + "\n")
-            file.flush()
-            if durable:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield partial
+        if durable:
+            with open(partial, "rb") as file:
                 os.fsync(file.fileno())
         os.replace(partial, path)
     except BaseException:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
         raise
+
+
+def write_whole(path: Path, content: Mapping[str, Any], *, durable: bool = False) -> None:
+    """Write a JSON file such that it is there whole or not at all.
+
+    Raises:
+        OSError: If the disk does not take it; nothing is left behind.
+    """
+    with whole_file(path, durable=durable) as partial:
+        partial.write_text(json.dumps(content, indent=1, sort_keys=True) + "\n")
 
 
 def cut_partial_line(path: Path) -> int:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from hemobench.benchmarks.storage.archive_reader import read_archive
-from hemobench.benchmarks.storage.results import Found, Parts, Results, run_table
+from hemobench.benchmarks.storage.results import Parts, Results, RunDescription, run_table
 from hemobench.benchmarks.storage.run_folder import RUN, find_runs, read_end, read_header
 from hemobench.benchmarks.storage.trial_tables import (
     at_once,
@@ -66,10 +66,10 @@ def run_folders(root: Path) -> list[Path]:
     return folders
 
 
-def read_run(folder: Path) -> Found:
+def read_run(folder: Path) -> RunDescription:
     """What stands beside a run's trials.
 
     Raises:
         BenchmarkError: If it cannot be read.
     """
-    return Found(str(folder), read_header(folder / RUN), read_end(folder))
+    return RunDescription(str(folder), read_header(folder / RUN), read_end(folder))

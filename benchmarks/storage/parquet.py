@@ -21,7 +21,7 @@ class Limits:
 
     Attributes:
         what: What the file should be, as in "a table".
-        mend: What to do about one that is not.
+        hint: What to do about one that is not.
         file_bytes: On disk.
         decompressed_bytes: Of all columns.
         rows: In all row groups.
@@ -30,7 +30,7 @@ class Limits:
     """
 
     what: str
-    mend: str
+    hint: str
     file_bytes: int
     decompressed_bytes: int
     rows: int
@@ -50,23 +50,23 @@ def judged(path: Path, limits: Limits) -> Footer:
         size = path.stat().st_size
         if size > limits.file_bytes:
             raise BenchmarkError(
-                f"{path}: {size:,} bytes; {limits.what} has at most {limits.file_bytes:,}", limits.mend
+                f"{path}: {size:,} bytes; {limits.what} has at most {limits.file_bytes:,}", limits.hint
             )
         with path.open("rb") as file:
             start = file.read(4)
             file.seek(max(0, size - 8))
             end = file.read(8)
             if size < 12 or start != b"PAR1" or end[-4:] != b"PAR1":
-                raise BenchmarkError(f"{path}: not a whole Parquet file", limits.mend)
+                raise BenchmarkError(f"{path}: not a whole Parquet file", limits.hint)
             (length,) = struct.unpack("<I", end[:4])
             if length > min(MAX_FOOTER_BYTES, size - 12):
-                raise BenchmarkError(f"{path}: a footer of {length:,} bytes", limits.mend)
+                raise BenchmarkError(f"{path}: a footer of {length:,} bytes", limits.hint)
             file.seek(size - 8 - length)
             footer = read_footer(file.read(length))
     except OSError as problem:
         raise BenchmarkError(f"{path}: {problem.strerror}", f"name {limits.what}, a Parquet file") from None
     except ValueError as problem:
-        raise BenchmarkError(f"{path}: {problem}", limits.mend) from None
+        raise BenchmarkError(f"{path}: {problem}", limits.hint) from None
     _refuse_too_much(footer, limits, path)
     return footer
 
@@ -80,9 +80,9 @@ def _refuse_too_much(footer: Footer, limits: Limits, path: Path) -> None:
         ("decompressed bytes", footer.decompressed, limits.decompressed_bytes),
     ):
         if count > most:
-            raise BenchmarkError(f"{path}: {count:,} {what}; {limits.what} has at most {most:,}", limits.mend)
+            raise BenchmarkError(f"{path}: {count:,} {what}; {limits.what} has at most {most:,}", limits.hint)
     if footer.elsewhere:
-        raise BenchmarkError(f"{path}: its data lies in another file", limits.mend)
+        raise BenchmarkError(f"{path}: its data lies in another file", limits.hint)
 
 
 def opened(path: Path, **options: Any) -> pq.ParquetFile:

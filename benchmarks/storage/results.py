@@ -33,6 +33,15 @@ class Results:
     runs: pd.DataFrame
     trials: pd.DataFrame
 
+    def header(self, run: int) -> dict[str, Any]:
+        """The `run.json` of a run."""
+        header: dict[str, Any] = json.loads(str(self.runs.loc[run, "header"]))
+        return header
+
+    def of(self, runs: Collection[int]) -> pd.DataFrame:
+        """The trials of some runs."""
+        return self.trials[self.trials["run"].isin(runs)] if len(self.trials) else self.trials
+
 
 IDENTITY = ["benchmark", "version", "strategy", "gpu_hours", "workers", "seed"]
 """What tells one run from another."""
@@ -43,7 +52,7 @@ status, loss and the time of the end always come along."""
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RunDescription:
     """A run without its trials: its folder, its `run.json`, and how it ended."""
 
     folder: str
@@ -51,7 +60,7 @@ class Found:
     end: RunEnd | None
 
 
-def run_table(found: Iterable[Found]) -> pd.DataFrame:
+def run_table(found: Iterable[RunDescription]) -> pd.DataFrame:
     """`Results.runs` of what was found, in that order.
 
     Raises:
@@ -70,7 +79,7 @@ MAY_DIFFER = {"device", "torch", "torchvision", "threads"}
 """What of a source may differ between runs that are compared: not what is answered, but on what machine."""
 
 
-def _of_one_source(found: Iterable[Found]) -> Iterator[Found]:
+def _of_one_source(found: Iterable[RunDescription]) -> Iterator[RunDescription]:
     """The same, refusing to compare runs of one benchmark whose answers rest on different data or settings."""
     first: dict[tuple[Any, Any], tuple[str, Mapping[str, Any]]] = {}
     for run in found:
@@ -87,7 +96,7 @@ def _of_one_source(found: Iterable[Found]) -> Iterator[Found]:
         yield run
 
 
-def _run_row(run: Found) -> dict[str, Any]:
+def _run_row(run: RunDescription) -> dict[str, Any]:
     header, end = run.header, run.end
     try:
         row = {

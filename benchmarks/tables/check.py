@@ -25,12 +25,12 @@ class Finding:
     Attributes:
         severity: `error`: it is refused; `warning`: it can be used, with care.
         problem: What.
-        mend: What to do about it.
+        hint: What to do about it.
     """
 
     severity: Literal["error", "warning"]
     problem: str
-    mend: str = ""
+    hint: str = ""
 
 
 def check_table(path: Path) -> tuple[Finding, ...]:
@@ -38,7 +38,7 @@ def check_table(path: Path) -> tuple[Finding, ...]:
     try:
         table = read_table(path)
     except BenchmarkError as problem:
-        return (Finding("error", problem.problem, problem.mend),)
+        return (Finding("error", problem.problem, problem.hint),)
     return doubts(table)
 
 

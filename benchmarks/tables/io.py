@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
+from hemobench.benchmarks.storage.files import whole_file
 from hemobench.benchmarks.storage.parquet import Limits, judged, opened
 from hemobench.benchmarks.tables.schema import SCHEMA, Header, Row, Table, row_problem
 from hemobench.benchmarks.tasks import load_task
@@ -23,10 +23,10 @@ from hemobench.strategies.base import Config, Status
 from hemobench.strategies.space import legality
 
 MAX_TEXT = 2_000
-MEND = "record the table again, or get it from where it was published"
+HINT = "record the table again, or get it from where it was published"
 LIMITS = Limits(
     what="a table",
-    mend=MEND,
+    hint=HINT,
     file_bytes=64 << 20,
     decompressed_bytes=512 << 20,
     rows=1_000_000,
@@ -65,10 +65,8 @@ def write_table(table: Table, path: Path) -> None:
     arrow = pa.table(columns)
     metadata[b"hemobench.sha256"] = digest(arrow, metadata[b"hemobench.header"])
     arrow = arrow.replace_schema_metadata(metadata)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
-    pq.write_table(arrow, partial, compression="zstd", compression_level=9, write_page_checksum=True)
-    os.replace(partial, path)
+    with whole_file(path) as partial:
+        pq.write_table(arrow, partial, compression="zstd", compression_level=9, write_page_checksum=True)
 
 
 def _config_columns(rows: Sequence[Row], names: Sequence[str]) -> dict[str, pa.Array]:
@@ -116,10 +114,10 @@ def read_table(path: Path) -> Table:
             arrow = file.read(use_threads=False)
     except (pa.ArrowException, OSError, ValueError, UnicodeDecodeError, MemoryError) as problem:
         first = str(problem).splitlines()[0] if str(problem) else type(problem).__name__
-        raise BenchmarkError(f"{path}: no readable Parquet file: {first}", MEND) from None
+        raise BenchmarkError(f"{path}: no readable Parquet file: {first}", HINT) from None
     _check_text(arrow, text, path)
     if digest(arrow, footer.metadata[b"hemobench.header"]) != footer.metadata.get(b"hemobench.sha256"):
-        raise BenchmarkError(f"{path}: damaged: its contents do not have the checksum that it states", MEND)
+        raise BenchmarkError(f"{path}: damaged: its contents do not have the checksum that it states", HINT)
     table = Table(header, tuple(_rows(arrow, path)))
     refuse_wrong(table, path)
     return table
@@ -149,13 +147,13 @@ def _check_columns(schema: pa.Schema, path: Path) -> None:
             config = field.name.startswith(CONFIG)
             fits = field.type in CONFIG_TYPES.values() if config else _same(field.type, _floats)
         else:
-            raise BenchmarkError(f"{path}: a column {field.name[:80]!r}, which no table has", MEND)
+            raise BenchmarkError(f"{path}: a column {field.name[:80]!r}, which no table has", HINT)
         if not fits:
-            raise BenchmarkError(f"{path}: column {field.name!r} is of type {str(field.type)[:80]}", MEND)
+            raise BenchmarkError(f"{path}: column {field.name!r} is of type {str(field.type)[:80]}", HINT)
     missing = FIXED.keys() - set(schema.names)
     if missing or len(set(schema.names)) < len(schema.names):
         what = f"no column {min(missing)!r}" if missing else "a column twice"
-        raise BenchmarkError(f"{path}: {what}", MEND)
+        raise BenchmarkError(f"{path}: {what}", HINT)
 
 
 def _same(found: pa.DataType, wanted: pa.DataType) -> bool:
@@ -169,12 +167,12 @@ def _read_header(metadata: Mapping[bytes, bytes], path: Path) -> Header:
     schema = metadata.get(b"hemobench.schema", b"").decode(errors="replace")
     if schema != str(SCHEMA):
         what = f"schema {schema[:20]!r}; this hemobench reads {SCHEMA}" if schema else "not a table of hemobench"
-        raise BenchmarkError(f"{path}: {what}", "upgrade hemobench" if schema.isdecimal() else MEND)
+        raise BenchmarkError(f"{path}: {what}", "upgrade hemobench" if schema.isdecimal() else HINT)
     try:
         return _header.validate_json(metadata.get(b"hemobench.header", b""))
     except ValidationError as problem:
         first = problem.errors()[0]
-        raise BenchmarkError(f"{path}: header: {'.'.join(map(str, first['loc']))} {first['msg']}", MEND) from None
+        raise BenchmarkError(f"{path}: header: {'.'.join(map(str, first['loc']))} {first['msg']}", HINT) from None
 
 
 def _check_text(arrow: pa.Table, text: Sequence[str], path: Path) -> None:
@@ -182,7 +180,7 @@ def _check_text(arrow: pa.Table, text: Sequence[str], path: Path) -> None:
         for chunk in arrow.column(name).chunks:
             longest = max((len(value) for value in chunk.dictionary.to_pylist() if value is not None), default=0)
             if longest > MAX_TEXT:
-                raise BenchmarkError(f"{path}: column {name!r} has a text of {longest:,} characters", MEND)
+                raise BenchmarkError(f"{path}: column {name!r} has a text of {longest:,} characters", HINT)
 
 
 def _rows(arrow: pa.Table, path: Path) -> Iterator[Row]:
@@ -208,7 +206,7 @@ def _rows(arrow: pa.Table, path: Path) -> Iterator[Row]:
                 error=fields["error"],
             )
         except (TypeError, ValueError) as problem:
-            raise BenchmarkError(f"{path}, row {i}: {problem}", MEND) from None
+            raise BenchmarkError(f"{path}, row {i}: {problem}", HINT) from None
 
 
 def refuse_wrong(table: Table, place: Path | str) -> None:
@@ -218,7 +216,7 @@ def refuse_wrong(table: Table, place: Path | str) -> None:
         BenchmarkError: Naming the first such row.
     """
     if not table.rows:
-        raise BenchmarkError(f"{place}: no rows", MEND)
+        raise BenchmarkError(f"{place}: no rows", HINT)
     require_legal = legality(load_task(table.header.task).space())
     seen: set[tuple[str, int, int]] = set()
     known: dict[str, str | None] = {}
@@ -227,12 +225,12 @@ def refuse_wrong(table: Table, place: Path | str) -> None:
             problem = row_problem(row, table.header.epochs)
             key = row.key
         except (TypeError, ValueError) as wrong:
-            raise BenchmarkError(f"{place}, row {i}: {wrong}", MEND) from None
+            raise BenchmarkError(f"{place}, row {i}: {wrong}", HINT) from None
         if key[0] not in known:
             known[key[0]] = _config_problem(require_legal, row.config)
         problem = problem or known[key[0]] or ("the same configuration, seed and fold twice" if key in seen else None)
         if problem:
-            raise BenchmarkError(f"{place}, row {i}: {problem}", MEND)
+            raise BenchmarkError(f"{place}, row {i}: {problem}", HINT)
         seen.add(key)
 
 

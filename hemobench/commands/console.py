@@ -5,9 +5,12 @@ from __future__ import annotations
 import json
 import os
 import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from hemobench.errors import BenchmarkError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -28,3 +31,15 @@ def console(*, stderr: bool = False) -> Console:
 def print_json(content: Any) -> None:
     """Print plain data for other programs."""
     sys.stdout.write(json.dumps(content, indent=1, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a file.
+
+    Raises:
+        BenchmarkError: If it cannot be written.
+    """
+    try:
+        path.write_text(text)
+    except OSError as problem:
+        raise BenchmarkError(f"{path}: {problem.strerror}", "name a file that can be written") from None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hemobench.commands.console import Json, console, print_json
+from hemobench.commands.progress import progress
 
 if TYPE_CHECKING:
     from hemobench.datasets.verify import Report
@@ -28,21 +29,12 @@ def verify(
     as_json: Json = False,
 ) -> None:
     """Hold a folder against what is known of the public data set; exit code 1 if a reader would refuse it."""
-    from rich.progress import Progress
-
     from hemobench.datasets import open_images
     from hemobench.datasets.contact_sheet import contact_sheet
     from hemobench.datasets.verify import verify as check
 
-    with Progress(console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task("images", total=None)
-        report = check(
-            name,
-            folder,
-            manifest,
-            sample=sample,
-            progress=lambda done, total: bar.update(task, completed=done, total=total),
-        )
+    with progress("images") as bar:
+        report = check(name, folder, manifest, sample=sample, progress=bar.update)
     if as_json:
         print_json(report_as_json(report))
     else:
@@ -98,18 +90,16 @@ def report_as_json(report: Report) -> dict[str, Any]:
 
 def render_report(report: Report) -> None:
     """Print what a folder holds, and what is wrong with it."""
-    from rich import box
-    from rich.table import Table
     from rich.text import Text
 
+    from hemobench.reports.text_tables import Table, terminal_table
+
     classes = sorted({name for part in report.counts.values() for name in part})
-    counts = Table(box=box.SIMPLE_HEAD, title=f"{report.images} images, layout {report.layout}", title_justify="left")
-    for title in ("class", *(part or "images" for part in report.counts)):
-        counts.add_column(title, justify="left" if title == "class" else "right")
-    for name in classes:
-        counts.add_row(Text(name), *(str(found.get(name, 0)) for found in report.counts.values()))
+    rows = [(name, *(str(counts.get(name, 0)) for counts in report.counts.values())) for name in classes]
+    header = ("class", *(part or "images" for part in report.counts))
+    caption = f"{report.images} images, layout {report.layout}"
     screen = console()
-    screen.print(counts)
+    screen.print(terminal_table(Table(caption, header, tuple(rows))))
     sizes = ", ".join(f"{w} x {h}: {count}" for (w, h), count in sorted(report.sizes.items()))
     screen.print(Text(f"sizes: {sizes}; checksums compared: {report.checked}"))
     for finding in report.findings[:SHOWN]:

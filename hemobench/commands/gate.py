@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hemobench.commands.console import Json, console, print_json
+from hemobench.commands.console import Json, console, print_json, write_text
+from hemobench.commands.options import Jobs, counts_of, listed
 from hemobench.errors import BenchmarkError
 
 if TYPE_CHECKING:
     from hemobench.reports.gate.text import Judgement
-
-Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
 
 
 def baseline(
@@ -33,6 +32,7 @@ def baseline(
     out: Annotated[Path | None, typer.Option(help="Keep the runs there; the same command then goes on.")] = None,
 ) -> None:
     """Record what the strategies do now, in one small file that a gate can hold later versions against."""
+    from hemobench.benchmarks.storage.load import load_results
     from hemobench.benchmarks.suite import load_suite, narrowed, plans
     from hemobench.commands.progress import shown_progress
     from hemobench.reports.gate.baseline import from_results, save
@@ -42,11 +42,11 @@ def baseline(
     sys.path.append(os.getcwd())  # for strategies of the user's own, after all that is installed
     terms = _terms(margin=margin, false_alarm=false_alarm, false_pass=false_pass, identical_after=identical_after)
     loaded = load_suite(suite)
-    for wanted in _listed(benchmarks) or [entry.name for entry in loaded.benchmarks]:
+    for wanted in listed(benchmarks) or [entry.name for entry in loaded.benchmarks]:
         require_reference(wanted)
-    chosen = narrowed(loaded, benchmarks=_listed(benchmarks), strategies=_listed(strategies), seeds=seeds)
+    chosen = narrowed(loaded, benchmarks=listed(benchmarks), strategies=listed(strategies), seeds=seeds)
     name = Path(suite).stem
-    fewer = _counts(seeds_of, [arm.shown for arm in chosen.strategies])
+    fewer = counts_of("--seeds-of", seeds_of, [arm.shown for arm in chosen.strategies])
     most = max((chosen.seeds, *fewer.values()))
     todo = [
         p
@@ -55,7 +55,7 @@ def baseline(
     ]
     with results_folder(out, empty=False) as folder, shown_progress(folder, name, jobs) as run:
         run(todo)
-        found = from_results(folder, name, chosen, terms)
+        found = from_results(load_results(folder), name, chosen, terms)
     target = output or Path(f"{name}.json.gz")
     save(found, target)
     runs = sum(len(arm.runs) for arm in found.arms)
@@ -88,11 +88,11 @@ def gate(
     if is_speed_file(content):
         judgement = _speed(baseline, content, candidate, speed_margin)
     else:
-        judgement = _judged(baseline, candidate, _listed(strategy), instead_of, jobs, out)
+        judgement = _judged(baseline, candidate, listed(strategy), instead_of, jobs, out)
     if junit:
-        _write(junit, to_junit(judgement))
+        write_text(junit, to_junit(judgement))
     if markdown:
-        _write(markdown, to_markdown(judgement))
+        write_text(markdown, to_markdown(judgement))
     if as_json:
         print_json(plain(judgement))
     else:
@@ -148,25 +148,3 @@ def _terms(**given: Any) -> Any:
         first = problem.errors()[0]
         option = "--" + str(first["loc"][0]).replace("_", "-")
         raise BenchmarkError(f"{option} {first['input']}: {first['msg']}", "see hemobench baseline --help") from None
-
-
-def _counts(text: str, known: list[str]) -> dict[str, int]:
-    """`smac=24,skopt-gp=24` as numbers by label."""
-    found = {}
-    for part in _listed(text):
-        label, _, count = part.partition("=")
-        if label not in known or not count.isdigit() or int(count) < 1:
-            raise BenchmarkError(f"--seeds-of {part}", f"give LABEL=SEEDS, with a label of {', '.join(known)}")
-        found[label] = int(count)
-    return found
-
-
-def _listed(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text)
-    except OSError as problem:
-        raise BenchmarkError(f"{path}: {problem.strerror}", "name a file that can be written") from None

@@ -1,15 +1,42 @@
-"""What there is to run, as rows of plain data and as tables."""
+"""`hemobench list` and `card`: what there is to run, and what its answers rest on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Annotated, Any
 
-from rich import box
-from rich.table import Table
-from rich.text import Text
+import typer
 
-from hemobench.commands.console import console
+from hemobench.commands.console import Json, console, print_json
+from hemobench.errors import BenchmarkError
+
+
+def list_known(
+    what: Annotated[str, typer.Argument(help="strategies, benchmarks or suites.")] = "strategies",
+    as_json: Json = False,
+) -> None:
+    """List what there is to run."""
+    if what not in LISTINGS:
+        raise BenchmarkError(f"cannot list '{what}'", f"choose one of: {', '.join(LISTINGS)}")
+    rows = LISTINGS[what]()
+    if as_json:
+        print_json({what: rows})
+    else:
+        render(rows, what)
+
+
+def card(
+    benchmark: Annotated[str, typer.Argument(help="As in c-nmc@published.")],
+    as_json: Json = False,
+) -> None:
+    """Say what a benchmark's answers rest on, and how far to trust them."""
+    from hemobench.benchmarks.benchmark import load_benchmark
+
+    found = load_benchmark(benchmark).card()
+    if as_json:
+        print_json(found)
+    else:
+        render_card(benchmark, found)
 
 
 def strategy_rows() -> list[dict[str, Any]]:
@@ -57,20 +84,24 @@ LISTINGS: Mapping[str, Callable[[], list[dict[str, Any]]]] = {
 
 def render(rows: Sequence[Mapping[str, Any]], title: str) -> None:
     """Print rows of plain data as a table."""
-    table = Table(title=title, box=box.SIMPLE_HEAD, title_justify="left")
-    for name in rows[0]:
-        table.add_column(name)
-    for row in rows:
-        table.add_row(*(Text("–" if value is None else str(value)) for value in row.values()))
-    console().print(table)
+    from hemobench.reports.text_tables import ABSENT, Table, terminal_table
+
+    cells = [tuple(ABSENT if value is None else str(value) for value in row.values()) for row in rows]
+    header = tuple(rows[0])
+    console().print(terminal_table(Table(title, header, tuple(cells), texts=len(header))))
 
 
 def render_card(benchmark: str, card: Mapping[str, Any]) -> None:
     """Print a card: its tables, and below them what it says in words."""
+    from dataclasses import replace
+
+    from rich.text import Text
+
     from hemobench.reports.html.cards import card_of
+    from hemobench.reports.text_tables import terminal_table
 
     shown = card_of(card)
     for table in shown.tables:
-        render([dict(zip(table.header, row, strict=True)) for row in table.rows], f"{benchmark}: {table.caption}")
+        console().print(terminal_table(replace(table, caption=f"{benchmark}: {table.caption}")))
     for sentence in shown.words:
         console().print(Text(f"- {sentence}"))

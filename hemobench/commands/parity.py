@@ -4,27 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from hemobench.commands.console import Json, console, print_json
-from hemobench.commands.train import Option, parsed
-from hemobench.errors import BenchmarkError
+from hemobench.commands.options import Option, listed, settings_of
+from hemobench.commands.progress import progress
 
 if TYPE_CHECKING:
-    from rich.table import Table as Screen
-
-    from hemobench.benchmarks.parity.searches import Searches, Told
-    from hemobench.benchmarks.parity.setup import Subject
-    from hemobench.benchmarks.tables.schema import Table
     from hemobench.reports.parity.agreement import Span
     from hemobench.reports.parity.calibration import Figure, Retraining
-    from hemobench.reports.parity.rankings import Contest, Parity
+    from hemobench.reports.parity.rankings import Parity, SourceComparison
+    from hemobench.reports.text_tables import Table
 
 
 def parity(
@@ -49,173 +42,40 @@ def parity(
     ),
     as_json: Json = False,
 ) -> None:
-    """Say whether strategies rank the same on a table, on its surrogate and live. Resumable."""
-    from hemobench.benchmarks.parity import searches as races
-    from hemobench.benchmarks.parity.setup import check
-    from hemobench.benchmarks.storage.run_folder import write_whole
+    """Say whether strategies rank the same on a table, on its surrogate and live. Resumes an interrupted check."""
+    from hemobench.benchmarks.parity.searches import able
+    from hemobench.benchmarks.storage.files import write_whole
+    from hemobench.reports.parity.check import Extent, check, parity_setup, with_truth
     from hemobench.reports.parity.rankings import as_data
     from hemobench.reports.parity.text import in_words
 
     sys.path.append(os.getcwd())  # for strategies of the user's own
-    subject = asked_of(benchmark, table, surrogate)
-    recorded, fitted = check(subject)
-    subject = with_truth(subject, recorded, against, data, parsed(option or []))
-    named = [part.strip() for part in strategies.split(",") if part.strip()]
+    setup = with_truth(parity_setup(benchmark, table, surrogate), against, data, settings_of(option or []))
     extent = Extent(
-        strategies=races.able(subject.task, named),
+        strategies=able(setup.task, listed(strategies)),
         seeds=seeds,
-        members=fitted.members if member_seeds else 0,
         member_seeds=member_seeds,
         live_seeds=live_seeds,
         live_trials=live_trials,
         incumbents=incumbents,
         controls=controls,
         repeats=repeats,
+        gpu_hours=gpu_hours,
     )
+    runs = out.with_name(f"{out.name}.runs")
     try:
-        result = carried_out(subject, recorded, gpu_hours, extent, out.with_name(f"{out.name}.runs"), jobs)
+        with progress("runs") as bar:
+            result = check(setup, extent, runs, jobs=jobs, on_progress=bar.phase)
     except KeyboardInterrupt:
         sys.stderr.write("\nhemobench: interrupted; the same command goes on from here\n")
         raise typer.Exit(130) from None
-    found = {**as_data(result), "words": in_words(result)}
-    write_whole(out, found)
+    content = {**as_data(result), "words": in_words(result)}
+    write_whole(out, content)
     if as_json:
-        print_json(found)
+        print_json(content)
     else:
         render(result)
         sys.stdout.write(f"{out}\n")
-
-
-@dataclass(frozen=True, slots=True)
-class Extent:
-    """How much is run; see the options of `parity`."""
-
-    strategies: tuple[str, ...]
-    seeds: int
-    members: int
-    member_seeds: int
-    live_seeds: int
-    live_trials: int
-    incumbents: int
-    controls: int
-    repeats: int
-
-
-def carried_out(
-    subject: Subject, table: Table, gpu_hours: float | None, extent: Extent, folder: Path, jobs: int | None
-) -> Parity:
-    """Run what is not there yet, and conclude."""
-    from hemobench.benchmarks.parity import retraining as trainings
-    from hemobench.benchmarks.parity.searches import race_of, search
-    from hemobench.benchmarks.parity.setup import LIVE, MEMBER, POOL, SURROGATE, TABLE
-    from hemobench.reports.parity.calibration import calibration
-
-    race, names, many = race_of(table, gpu_hours), extent.strategies, jobs or os.cpu_count() or 1
-    live = retraining = None
-    with progress() as bar:
-        single = {f"{MEMBER}{k}": extent.member_seeds for k in range(extent.members)}
-        wanted = {**dict.fromkeys((TABLE, POOL, SURROGATE), extent.seeds), **single}
-        cached = search(subject, race, names, wanted, folder, jobs=many, told=bar("searches"))
-        if subject.live is not None:
-            many = jobs or devices(subject.live.benchmark)
-            chosen = trainings.candidates(cached, subject.task, extent.incumbents, extent.controls)
-            told = bar("live trainings")
-            retraining = calibration(trainings.retrained(subject, chosen, extent.repeats, folder, jobs=many, told=told))
-        if subject.live is not None and extent.live_seeds:
-            wanted = dict.fromkeys((LIVE, TABLE, SURROGATE), extent.live_seeds)
-            short = race_of(table, None, extent.live_trials)
-            live = search(subject, short, names, wanted, folder, jobs=many, told=bar("live searches"))
-    return concluded(subject, table, cached, live, retraining)
-
-
-def asked_of(benchmark: str, table: Path | None, surrogate: Path | None) -> Subject:
-    """The benchmark with its files: those given, or those that come with it.
-
-    Raises:
-        BenchmarkError: If there are none.
-    """
-    from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.benchmarks.parity.setup import Subject
-    from hemobench.benchmarks.recorded import artefacts
-
-    task = load_benchmark(benchmark).task.name
-    if table is None or surrogate is None:
-        mend = "give --table FILE and --surrogate FILE"
-        if table is not None or surrogate is not None or not benchmark.endswith("@recorded"):
-            raise BenchmarkError(f"{benchmark}: a table and the surrogate fitted to it are compared", mend)
-        own = artefacts(task)
-        table, surrogate = own.table, own.surrogate
-    return Subject(benchmark, str(table), str(surrogate))
-
-
-def with_truth(subject: Subject, table: Table, against: str, data: Path | None, settings: dict[str, Any]) -> Subject:
-    """The same with what trains for real, if something does."""
-    from dataclasses import replace
-
-    from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.benchmarks.parity.setup import trainer
-
-    if not against and data is None:
-        if settings:
-            raise BenchmarkError("--option without --data", "give the folder of images with --data DIR")
-        return subject
-    name = against or f"{subject.task.name}@live"
-    found = load_benchmark(name)
-    if found.task.name != subject.task.name:
-        raise BenchmarkError(f"--against {name} is of another task", f"name one of {subject.task.name}")
-    if found.live and (data is None or not data.is_dir()):
-        raise BenchmarkError(f"{data or name}: no folder of images", "give it with --data DIR")
-    return replace(subject, live=trainer(table, name, {**settings, **({"data": str(data)} if found.live else {})}))
-
-
-def devices(benchmark: str) -> int:
-    """How many trainings go on side by side: one a GPU where there are any."""
-    from hemobench.benchmarks.benchmark import load_benchmark
-
-    if not load_benchmark(benchmark).live:
-        return os.cpu_count() or 1
-    try:
-        from hemobench.benchmarks.training import devices as known
-    except ImportError as problem:
-        raise BenchmarkError(f"training needs torch: {problem}", "pip install 'hemobench[train]'") from None
-    return int(known.count())
-
-
-@contextmanager
-def progress() -> Iterator[Callable[[str], Told]]:
-    """A progress bar; called with what is done next it gives whom to tell of it."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
-
-        def begin(what: str) -> Told:
-            task = bar.add_task(what, total=None)
-            return lambda done, of: bar.update(task, completed=done, total=of)
-
-        yield begin
-
-
-def concluded(
-    subject: Subject, table: Table, cached: Searches, live: Searches | None, retraining: Retraining | None
-) -> Parity:
-    """All that was found."""
-    from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.benchmarks.parity.setup import checksum
-    from hemobench.reports.parity.rankings import Parity, contest
-    from hemobench.reports.parity.text import notes
-
-    return Parity(
-        benchmark=subject.benchmark,
-        version=load_benchmark(subject.benchmark).version,
-        table=checksum(Path(subject.table)),
-        surrogate=checksum(Path(subject.surrogate)),
-        recorded=dict(table.header.source),
-        cached=contest(cached),
-        live=contest(live) if live else None,
-        retraining=retraining,
-        notes=notes(table, cached, live, retraining),
-    )
 
 
 def render(parity: Parity) -> None:
@@ -223,37 +83,38 @@ def render(parity: Parity) -> None:
     from rich.text import Text
 
     from hemobench.reports.parity.text import in_words
+    from hemobench.reports.text_tables import terminal_table
 
     screen = console()
     trials = parity.cached.horizon
-    screen.print(rankings(parity.cached, f"{parity.benchmark}, searches of about {trials} trials: score in points"))
+    screen.print(
+        terminal_table(
+            rankings(parity.cached, f"{parity.benchmark}, searches of about {trials} trials: score in points")
+        )
+    )
     if parity.live is not None:
-        screen.print(rankings(parity.live, f"live, searches of {parity.live.max_trials} trials: score in points"))
+        screen.print(
+            terminal_table(rankings(parity.live, f"live, searches of {parity.live.max_trials} trials: score in points"))
+        )
     if parity.retraining is not None:
-        screen.print(trainings_table(parity.retraining))
+        screen.print(terminal_table(trainings_table(parity.retraining)))
     for line in in_words(parity):
         screen.print(Text(line), soft_wrap=True)
     for note in parity.notes:
         screen.print(Text(f"- {note}"), soft_wrap=True)
 
 
-def rankings(contest: Contest, title: str) -> Screen:
+def rankings(compared: SourceComparison, title: str) -> Table:
     """Strategies by sources: rank, mean score with its interval, probability of being the best."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+    from hemobench.reports.text_tables import Table
 
-    screen = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    screen.add_column("strategy")
-    for ranking in contest.rankings:
-        screen.add_column(ranking.source)
-    shown: dict[str, list[str]] = {one.strategy: [] for one in contest.rankings[0].standings}
-    for ranking in contest.rankings:
+    cells: dict[str, list[str]] = {one.strategy: [] for one in compared.rankings[0].standings}
+    for ranking in compared.rankings:
         for rank, one in enumerate(ranking.standings, start=1):
-            shown[one.strategy].append(f"{rank}. {score(one.loss)}, best {100 * one.best:.0f} %")
-    for name, cells in shown.items():
-        screen.add_row(Text(name), *map(Text, cells))
-    return screen
+            cells[one.strategy].append(f"{rank}. {score(one.loss)}, best {100 * one.best:.0f} %")
+    header = ("strategy", *(ranking.source for ranking in compared.rankings))
+    rows = tuple((name, *shown) for name, shown in cells.items())
+    return Table(title, header, rows, texts=len(header))
 
 
 def score(loss: Span) -> str:
@@ -264,21 +125,16 @@ def score(loss: Span) -> str:
     return f"{value} [{100 * (1 - loss.high):.2f}, {100 * (1 - loss.low):.2f}]"
 
 
-def trainings_table(found: Retraining) -> Screen:
+def trainings_table(found: Retraining) -> Table:
     """Each configuration that was trained again: seen, predicted and live, of validation and test."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+    from hemobench.reports.text_tables import Table
 
-    screen = Table(title=f"trained again, {found.repeats} times each: %", title_justify="left", box=box.SIMPLE_HEAD)
-    for column in ("found by", "metric", "seen", "predicted [90 %]", "live", "live - predicted", "inside"):
-        screen.add_column(column, justify="left" if column in ("found by", "metric") else "right")
+    rows = []
     for check in found.checks:
-        who = f"{check.strategy} {check.seed}" if check.strategy else f"{check.group} {check.seed}"
-        for name, one in check.figures.items():
-            if name != "score":
-                screen.add_row(Text(who), name, *cells(one))
-    return screen
+        who = f"{check.strategy or check.group} {check.seed}"
+        rows += [(who, name, *cells(one)) for name, one in check.figures.items() if name != "score"]
+    header = ("found by", "metric", "seen", "predicted [90 %]", "live", "live - predicted", "inside")
+    return Table(f"trained again, {found.repeats} times each: %", header, tuple(rows), texts=2)
 
 
 def cells(one: Figure) -> tuple[str, ...]:

@@ -1,107 +1,93 @@
-"""A suite run with a progress bar: runs done, the best so far, time left."""
+"""One progress bar for all that takes long: how much is done, in the user's units, and the time left."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
-
-from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.execution.execute import Done
-from hemobench.benchmarks.execution.process_pool import execute_all, over_processes, process_pool
-from hemobench.benchmarks.suite import Plan, Suite, plans
 from hemobench.commands.console import console
 from hemobench.errors import BenchmarkError
 
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.progress import Progress, TaskID
 
-def run_with_progress(suite: Suite, name: str, out: Path, jobs: int | None, dask: str = "") -> int:
-    """Run every plan of a suite over a pool of processes, or over a cluster.
+    from hemobench.benchmarks.execution.execute import Done
+    from hemobench.benchmarks.suite import Plan
 
-    Args:
-        suite: What to run.
-        name: Its name.
-        out: The results' folder.
-        jobs: Processes, or workers of the cluster to start; `None` for as many as this machine has room for.
-        dask: `local`, `slurm` or a scheduler's address; empty for processes.
 
-    Returns:
-        The number of runs that failed for a reason that is not their strategy's; each has been said.
+@dataclass
+class Bar:
+    """A progress bar to be told of progress.
+
+    Attributes:
+        total: How much there is to do; `None` while nobody knows.
     """
-    todo, screen = plans(suite), console(stderr=True)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise BenchmarkError(f"--out {out}: {problem.strerror}", "name a folder that can be written") from None
-    count = workers_of(dask, jobs, todo, suite)
-    best: dict[str, float] = {}
-    failed = 0
-    columns = (
-        MofNCompleteColumn(),
-        TextColumn("runs"),
-        BarColumn(bar_width=20),
-        TimeElapsedColumn(),
-        TextColumn("left"),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[best]}"),
-    )
-    place = f"Dask ({dask})" if dask else f"{count} processes"
-    screen.print(f"{suite.title or name}: {len(todo)} runs on {place}", markup=False, highlight=False)
-    with Progress(*columns, console=screen) as bar, _over(todo, out, name, count, dask) as ends:
-        task = bar.add_task("", total=len(todo), best="")
-        for done in ends:
-            failed += done.failure is not None
-            say(done, screen)
-            keep_best(best, done)
-            shown = ", ".join(f"{name.partition('@')[0]} {_score(loss)}" for name, loss in sorted(best.items()))
-            bar.update(task, advance=1, best=shown)
-    return failed
+
+    progress: Progress
+    task: TaskID
+    total: int | None
+
+    def update(self, done: int, total: int | None) -> None:
+        """So much is done, of so much."""
+        self.total = total
+        self.progress.update(self.task, completed=done, total=total)
+
+    def advance(self, note: str | None = None) -> None:
+        """One more is done; a note stands behind the bar until the next."""
+        shown = self.progress.tasks[0].fields["note"] if note is None else note
+        self.progress.update(self.task, advance=1, note=shown)
+
+    def phase(self, what: str) -> Callable[[int, int], None]:
+        """What is done next; gives what is called with how many are done, and of how many."""
+        self.progress.update(self.task, note=what)
+        return self.update
+
+    def add(self, more: int) -> None:
+        """There is more to do."""
+        self.update(int(self.progress.tasks[0].completed), (self.total or 0) + more)
 
 
 @contextmanager
-def _over(todo: Sequence[Plan], out: Path, name: str, count: int, dask: str) -> Iterator[Iterable[Done]]:
-    """The runs as they end, wherever they run."""
-    if not dask:
-        with closing(over_processes(todo, out, name, count)) as ends:
-            yield ends
-        return
-    try:
-        from hemobench.benchmarks.execution.dask_cluster import cluster, over_cluster
-    except ImportError as problem:
-        raise BenchmarkError(f"--dask {dask}: {problem}", "pip install 'hemobench[dask]'") from None
+def progress(unit: str, total: int | None = None, *, stays: bool = False) -> Iterator[Bar]:
+    """A progress bar on the standard error.
 
-    expected = count if dask in ("local", "slurm") else 0
-    with cluster(dask, count) as client, closing(over_cluster(todo, out, name, client, expected)) as ends:
-        yield ends
+    Args:
+        unit: What is counted, in the plural, as in `runs`.
+        total: How much there is to do; `None` if it is not known yet.
+        stays: Whether it stays on the screen when all is done.
+    """
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
 
-
-def workers_of(dask: str, jobs: int | None, todo: Sequence[Plan], suite: Suite) -> int:
-    """How many processes, or workers of a cluster, are of use: a live run keeps as many of a cluster busy as it has."""
-    if not dask:
-        return min(jobs or processes(suite), len(todo))
-    trials = sum(plan.budget.workers if load_benchmark(plan.key.benchmark).live else 1 for plan in todo)
-    return min(jobs or (processes(suite) if dask == "local" else 1), trials)
-
-
-def processes(suite: Suite) -> int:
-    """One a core; for live benchmarks one a GPU, where there are any, since a shared device has no honest costs."""
-    if any(load_benchmark(entry.name).live for entry in suite.benchmarks):
-        try:
-            from hemobench.benchmarks.training import devices
-        except ImportError as problem:
-            raise BenchmarkError(f"training needs torch: {problem}", "pip install 'hemobench[train]'") from None
-        return devices.count()
-    return os.cpu_count() or 1
+    counts = MofNCompleteColumn(), TextColumn(unit), BarColumn(bar_width=20)
+    times = TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
+    columns = *counts, *times, TextColumn("{task.fields[note]}", markup=False)
+    with Progress(*columns, console=console(stderr=True), transient=not stays) as shown:
+        yield Bar(shown, shown.add_task("", total=total, note=""), total)
 
 
-def keep_best(best: dict[str, float], done: Done) -> None:
-    """Lower the best loss of the run's benchmark."""
-    if done.best is not None:
-        name = done.plan.key.benchmark
-        best[name] = min(done.best, best.get(name, done.best))
+@contextmanager
+def epoch_progress(folds: int, epochs: int) -> Iterator[Callable[[int, int, float], None]]:
+    """A progress bar over the epochs of all folds; gives what is called with fold, epoch and accuracy."""
+    with progress("epochs", folds * epochs) as bar:
+
+        def on_epoch(fold: int, epoch: int, score: float) -> None:
+            bar.progress.update(
+                bar.task, completed=fold * epochs + epoch, note=f"fold {fold}: accuracy {100 * score:.1f} %"
+            )
+
+        yield on_epoch
 
 
 def say(done: Done, screen: Console) -> None:
@@ -115,24 +101,22 @@ def say(done: Done, screen: Console) -> None:
         screen.print(f"{folder}: the run failed and can be gone on with\n{done.failure}", markup=False)
 
 
-def _score(loss: float) -> str:
-    return f"{100 * (1 - loss):.2f} %"
-
-
 @contextmanager
 def shown_progress(out: Path, name: str, jobs: int | None) -> Iterator[Callable[[Sequence[Plan]], None]]:
-    """Runs plans over a pool of processes that lasts for all looks, with one progress bar."""
+    """Runs plans over a pool of processes that lasts for all interim analyses, with one progress bar."""
+    from hemobench.benchmarks.execution.process_pool import execute_all, process_pool
+
     screen = console(stderr=True)
-    columns = (MofNCompleteColumn(), TextColumn("runs"), BarColumn(bar_width=20), TimeElapsedColumn())
-    with Progress(*columns, console=screen) as bar, process_pool(jobs or os.cpu_count() or 1) as pool:
-        task = bar.add_task("", total=0)
+    with progress("runs", 0, stays=True) as bar, process_pool(jobs or os.cpu_count() or 1) as pool:
 
         def run(todo: Sequence[Plan]) -> None:
-            bar.update(task, total=(bar.tasks[0].total or 0) + len(todo))
+            bar.add(len(todo))
             for done in execute_all(todo, out, name, pool):
                 if done.failure:
-                    raise BenchmarkError(f"{done.plan.key.folder}: the run failed\n{done.failure}", "mend that first")
+                    raise BenchmarkError(
+                        f"{done.plan.key.folder}: the run failed\n{done.failure}", "correct that first"
+                    )
                 say(done, screen)
-                bar.update(task, advance=1)
+                bar.advance()
 
         yield run

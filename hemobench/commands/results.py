@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from hemobench.commands.console import Json, console, print_json
+from hemobench.commands.console import Json, console, print_json, write_text
 from hemobench.errors import BenchmarkError
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ def leaderboard(
     svg: Annotated[Path | None, typer.Option(help="Also write the table as a picture.")] = None,
 ) -> None:
     """Show who won, by how much, and how sure that is."""
-    from hemobench.reports import needs
+    from hemobench.reports.comparison.comparison import leaderboard_columns
     from hemobench.reports.leaderboard.model import as_json as plain
     from hemobench.reports.leaderboard.render import render, to_markdown, to_svg
 
-    found = _loaded(results, needs.of_leaderboard)
+    found = _loaded(results, leaderboard_columns)
     boards, costs = boards_of(found), costs_of(found)
     if svg is not None:
         to_svg(boards, svg, costs=costs)
@@ -64,7 +64,7 @@ def recommend(
 ) -> None:
     """Answer the question: which strategy, at this budget?"""
     from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.reports import needs
+    from hemobench.reports.comparison.comparison import recommendation_columns
     from hemobench.reports.pairwise import ROPE
     from hemobench.reports.recommendation.recommend import as_json as plain
     from hemobench.reports.recommendation.recommend import recommend as answer_of
@@ -73,7 +73,7 @@ def recommend(
     if not 0 < gpu_hours < float("inf"):
         raise BenchmarkError(f"--gpu-hours {gpu_hours}", "give a positive number of GPU-hours")
     reference = load_benchmark(benchmark).reference()
-    found = _loaded(results, needs.of_recommendation)
+    found = _loaded(results, recommendation_columns)
     answer = answer_of(found, benchmark, gpu_hours, reference, workers=workers, rope=ROPE if rope is None else rope)
     if as_json:
         print_json(plain(answer))
@@ -89,19 +89,19 @@ def report(
     extended: Extended = None,
 ) -> None:
     """Write one HTML file that works offline: the answer first, then the evidence."""
-    from hemobench.reports import needs
+    from hemobench.reports.comparison.comparison import report_columns
     from hemobench.reports.html.report import write_report
     from hemobench.reports.validation import load
     from hemobench.strategies import STRATEGIES
 
     startup = {name: entry.startup for name, entry in STRATEGIES.items()}
     write_report(
-        _loaded(results, needs.of_report),
+        _loaded(results, report_columns),
         out,
         startup=startup,
         heading=heading,
         validations=[load(path) for path in validation or []],
-        extended=_loaded(extended, needs.of_report) if extended else None,
+        extended=_loaded(extended, report_columns) if extended else None,
     )
     sys.stdout.write(f"{out}\n")
 
@@ -122,14 +122,14 @@ def export(
 ) -> None:
     """Hand results to other tools."""
     from hemobench.benchmarks.storage.archive_writer import consolidate
-    from hemobench.reports import needs
+    from hemobench.reports.comparison.comparison import leaderboard_columns
     from hemobench.reports.export import export as exports
     from hemobench.reports.leaderboard.render import to_markdown
     from hemobench.reports.shipped import RESULTS
 
     if not (optuna or archive or parquet or csv or markdown or latex):
-        mend = "give --optuna URL, --archive, --parquet, --csv, --markdown or --latex FILE"
-        raise BenchmarkError("nothing to export to", mend)
+        hint = "give --optuna URL, --archive, --parquet, --csv, --markdown or --latex FILE"
+        raise BenchmarkError("nothing to export to", hint)
     source = results or RESULTS
     if archive:
         consolidate(source, archive)
@@ -139,12 +139,12 @@ def export(
     if csv:
         exports.to_csv(_loaded(source), csv)
     if markdown or latex:
-        found = _loaded(source, needs.of_leaderboard)
+        found = _loaded(source, leaderboard_columns)
         boards, costs = boards_of(found), costs_of(found)
         if markdown:
-            _write(markdown, to_markdown(boards, costs))
+            write_text(markdown, to_markdown(boards, costs))
         if latex:
-            _write(latex, exports.to_latex(boards, costs))
+            write_text(latex, exports.to_latex(boards, costs))
     if optuna:
         studies = exports.to_optuna(_loaded(source), optuna)
         sys.stdout.write(
@@ -159,16 +159,16 @@ def papers(
     from rich.text import Text
 
     from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.reports import needs
+    from hemobench.reports.comparison.comparison import report_columns
     from hemobench.reports.papers import as_json as plain
     from hemobench.reports.papers import compare_with_papers, in_words
     from hemobench.reports.validation import load
 
     claims = compare_with_papers(
-        _loaded(results, needs.of_report),
+        _loaded(results, report_columns),
         lambda name: load_benchmark(name).reference(),
         validations=[load(path) for path in validation or []],
-        extended=_loaded(extended, needs.of_report) if extended else None,
+        extended=_loaded(extended, report_columns) if extended else None,
     )
     if as_json:
         print_json(plain(claims))
@@ -199,10 +199,3 @@ def _loaded(results: Path | None, parts: Parts | None = None) -> Results:
     from hemobench.api import loaded
 
     return loaded(results, parts)
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text)
-    except OSError as problem:
-        raise BenchmarkError(f"{path}: {problem.strerror}", "name a file that can be written") from None

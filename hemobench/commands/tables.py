@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from hemobench.commands.console import Json, console, print_json
-from hemobench.commands.train import parsed
+from hemobench.commands.options import Option, listed, numbers, settings_of
+from hemobench.commands.progress import progress
 from hemobench.errors import BenchmarkError
-
-if TYPE_CHECKING:
-    from hemobench.benchmarks.recording.recording import Advance
 
 app = typer.Typer(name="table", help="Look at recorded tables, check and merge them.", no_args_is_help=True)
 Table = Annotated[Path, typer.Argument(metavar="TABLE", help="A recorded table, Parquet.")]
@@ -24,7 +21,6 @@ Searched = Annotated[str, typer.Option(help="Whose searches to record too, with 
 Looks = Annotated[
     str, typer.Option(help="Epochs to look after, with commas between; empty: every one up to ten, then fewer.")
 ]
-Options = Annotated[list[str] | None, typer.Option("--option", help="A setting of live training, name=value.")]
 
 
 def record(
@@ -44,7 +40,7 @@ def record(
     scale: Annotated[str, typer.Option(help="What is scaled down, for the table's header.")] = "paper",
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
     seed: Annotated[int, typer.Option(help="Decides the design.")] = 0,
-    option: Options = None,
+    option: Option = None,
 ) -> None:
     """Record a table: a mix of space-filling and random points, searches and repetitions. Resumable."""
     from hemobench.benchmarks.recording.design import Design
@@ -54,7 +50,7 @@ def record(
     design = Design(
         sobol=sobol,
         random=random,
-        strategies=tuple(name.strip() for name in strategies.split(",") if name.strip()),
+        strategies=tuple(listed(strategies)),
         strategy_seeds=searches,
         strategy_trials=search_trials,
         every_fold=every_fold,
@@ -65,8 +61,14 @@ def record(
         **({"folds": numbers(folds)} if folds else {}),
     )
     source = Source(benchmark, _settings(benchmark, data, option or []), scale)
-    with _progress() as told:
-        table = carry_out(source, design, out, jobs=jobs or os.cpu_count() or 1, progress=told)
+    with progress("trainings", stays=True) as bar:
+        table = carry_out(
+            source,
+            design,
+            out,
+            jobs=jobs or os.cpu_count() or 1,
+            progress=lambda advance: bar.update(advance.recorded, advance.known),
+        )
     sys.stdout.write(f"{out}: {len(table.rows)} trainings; next: hemobench table show {out}, hemobench fit {out}\n")
 
 
@@ -74,41 +76,12 @@ def _settings(benchmark: str, data: Path | None, options: list[str]) -> dict[str
     """Of live training, with the folder of images that it needs."""
     from hemobench.benchmarks.benchmark import load_benchmark
 
-    settings = parsed(options)
+    settings = settings_of(options)
     if load_benchmark(benchmark).live:
         if data is None:
             raise BenchmarkError(f"{benchmark} trains on real images", "give their folder with --data DIR")
         settings["data"] = str(data)
     return settings
-
-
-@contextmanager
-def _progress() -> Iterator[Callable[[Advance], None]]:
-    """A bar that is told how far a recording is."""
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    counts = MofNCompleteColumn(), TextColumn("trainings"), BarColumn()
-    times = TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
-    with Progress(*counts, *times, console=console(stderr=True)) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda advance: bar.update(task, completed=advance.recorded, total=advance.known)
-
-
-def numbers(text: str) -> tuple[int, ...]:
-    """Whole numbers with commas between; none in an empty text."""
-    if not text:
-        return ()
-    try:
-        return tuple(int(part) for part in text.split(","))
-    except ValueError:
-        raise BenchmarkError(f"'{text}' is no list of numbers", "as in 0,1,2") from None
 
 
 def fit(

@@ -1,10 +1,9 @@
-"""`hemobench train` and `hemobench validate`: one configuration, and what a suite selected, trained for real."""
+"""`hemobench train`, `validate` and `pretrain`: what is trained for real, outside of a search."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,28 +11,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hemobench.commands.console import Json, console, print_json
+from hemobench.commands.options import Data, Option, settings_of
+from hemobench.commands.progress import epoch_progress, progress
 from hemobench.errors import BenchmarkError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     import numpy as np
     from numpy.typing import NDArray
-    from rich.table import Table
 
     from hemobench.benchmarks.evaluator import Outcome
     from hemobench.benchmarks.evaluators.live import Live
     from hemobench.benchmarks.tasks.base import Task
-    from hemobench.benchmarks.training.cross_validation import OnEpoch, Result
-    from hemobench.reports.validation import Comparison, Repeats
-
-Data = Annotated[Path, typer.Option(help="Folder of images.")]
-Option = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--option", help="A setting of live training, name=value (image_size=96, split=subject, …); repeatable."
-    ),
-]
+    from hemobench.benchmarks.training.cross_validation import Result
+    from hemobench.reports.text_tables import Table
+    from hemobench.reports.validation import Repeats, RepeatsTest
 
 
 def train(
@@ -57,11 +48,11 @@ def train(
     task = load_task(name)
     config = configured(task, given or [])
     chosen = {"weights": weights, "folds": folds, "images": images}
-    extra = {**{name: value for name, value in chosen.items() if value is not None}, **parsed(option or [])}
+    extra = {**{name: value for name, value in chosen.items() if value is not None}, **settings_of(option or [])}
     length = epochs or task.epochs
     evaluator = live_evaluator(replace(task, epochs=length), data, extra)
-    with epoch_bar(evaluator.folds, length) as told:
-        outcome, result = evaluator.train(Proposal(config, length), seed, on_epoch=told)
+    with epoch_progress(evaluator.folds, length) as on_epoch:
+        outcome, result = evaluator.train(Proposal(config, length), seed, on_epoch=on_epoch)
     if as_json:
         print_json(trained_as_json(config, outcome, result, evaluator))
     else:
@@ -81,8 +72,6 @@ def validate(
     as_json: Json = False,
 ) -> None:
     """Train what each strategy selected again, several times, and compare: the C-NMC paper's second phase."""
-    from rich.progress import Progress
-
     from hemobench.benchmarks.benchmark import load_benchmark
     from hemobench.benchmarks.execution.retrain import retrain, selected
     from hemobench.benchmarks.storage.load import load_results
@@ -94,20 +83,19 @@ def validate(
         if data is None:
             raise BenchmarkError(f"{benchmark} trains on real images", "give their folder with --data DIR")
         evaluator: Any = live_evaluator(
-            replace(found.task, epochs=length), data, {**chosen[0].settings, **parsed(option or [])}
+            replace(found.task, epochs=length), data, {**chosen[0].settings, **settings_of(option or [])}
         )
     elif length > found.task.epochs:
         raise BenchmarkError(f"{benchmark} knows {found.task.epochs} epochs, not {length}", "train on a live benchmark")
     else:
         evaluator = found.evaluator()
     sides: dict[str, dict[str, list[float]]] = {"validation": {}, "test": {}}
-    with Progress(console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task("trainings", total=repeats * len(chosen))
+    with progress("trainings", repeats * len(chosen)) as bar:
         for choice, _, outcome in retrain(chosen, evaluator, length, repeats):
             for side, metrics in (("validation", outcome.validation), ("test", outcome.test)):
                 value = metrics.get(found.task.headline, float("nan"))
                 sides[side].setdefault(choice.strategy, []).append(100 * value)
-            bar.advance(task)
+            bar.advance()
     report_repeats(sides, benchmark, found.task.headline_label, length, out, as_json=as_json)
 
 
@@ -131,7 +119,7 @@ def configured(task: Task, given: Sequence[str]) -> dict[str, Any]:
     from hemobench.strategies.space import active, choices, default, legality, numeric
 
     space = task.space()
-    changes = parsed(given)
+    changes = settings_of(given)
     for name in changes:
         if name not in space:
             raise BenchmarkError(f"{task.name} has no hyperparameter '{name}'", f"choose from: {', '.join(space)}")
@@ -143,43 +131,6 @@ def configured(task: Task, given: Sequence[str]) -> dict[str, Any]:
     except ValueError as problem:
         raise BenchmarkError(f"--set: {problem}", f"see the search space of {task.name}") from None
     return config
-
-
-def parsed(pairs: Sequence[str]) -> dict[str, Any]:
-    """`name=value` pairs; values are read as TOML values where they are some, else as text."""
-    import tomllib
-
-    found: dict[str, Any] = {}
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals or not name:
-            raise BenchmarkError(f"'{pair}' is not name=value", "as in learning_rate=3e-4")
-        try:
-            found[name.strip()] = tomllib.loads(f"value = {text.strip()}")["value"]
-        except tomllib.TOMLDecodeError:
-            found[name.strip()] = text.strip()
-    return found
-
-
-@contextmanager
-def epoch_bar(folds: int, epochs: int) -> Iterator[OnEpoch]:
-    """A progress bar over the epochs of all folds."""
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn("epochs"),
-        TimeElapsedColumn(),
-    )
-    with Progress(*columns, console=console(stderr=True), transient=True) as bar:
-        task = bar.add_task("training", total=folds * epochs)
-
-        def told(fold: int, epoch: int, score: float) -> None:
-            bar.update(task, completed=fold * epochs + epoch, description=f"fold {fold}: accuracy {100 * score:.1f} %")
-
-        yield told
 
 
 def trained_as_json(config: Mapping[str, Any], outcome: Outcome, result: Result, evaluator: Live) -> dict[str, Any]:
@@ -213,13 +164,15 @@ def render_trained(config: Mapping[str, Any], outcome: Outcome, result: Result, 
     """Print one training: its metrics, learning curve, confusion matrix and cost."""
     from rich.text import Text
 
+    from hemobench.reports.text_tables import terminal_table
+
     screen = console()
     screen.print(Text(", ".join(f"{name} {value}" for name, value in config.items())), soft_wrap=True)
     if outcome.error:
         screen.print(Text(f"{outcome.status.value}: {outcome.error}"))
-    screen.print(metrics_table(outcome))
+    screen.print(terminal_table(metrics_table(outcome)))
     for side, matrix in result.confusion.items():
-        screen.print(class_table(side, matrix, evaluator.classes))
+        screen.print(terminal_table(class_table(side, matrix, evaluator.classes)))
     curve = " ".join(f"{100 * score:.1f}" for score in outcome.curve)
     screen.print(Text(f"validation accuracy by epoch, %: {curve}"), soft_wrap=True)
     cost = outcome.cost
@@ -234,38 +187,26 @@ def render_trained(config: Mapping[str, Any], outcome: Outcome, result: Result, 
 
 def metrics_table(outcome: Outcome) -> Table:
     """Metrics over all classes, in percent; of several folds mean ± deviation."""
-    from rich import box
-    from rich.table import Table
+    from hemobench.reports.text_tables import Table
 
-    table = Table("%", box=box.SIMPLE_HEAD)
-    for side in ("validation", "test"):
-        table.add_column(side, justify="right")
-    for name in outcome.validation:
-        if not name.startswith("f1_") and not name.endswith("_std"):
-            table.add_row(name, _shown(outcome.validation, name), _shown(outcome.test, name))
-    return table
+    names = [name for name in outcome.validation if not name.startswith("f1_") and not name.endswith("_std")]
+    rows = [(name, _shown(outcome.validation, name), _shown(outcome.test, name)) for name in names]
+    return Table("", ("%", "validation", "test"), tuple(rows))
 
 
 def class_table(side: str, matrix: NDArray[np.int64], classes: Sequence[str]) -> Table:
     """Each class's confusion and figures, counted over all folds."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
-
     from hemobench.benchmarks.training.metrics import per_class
+    from hemobench.reports.text_tables import Table
 
     figures = per_class(matrix)
-    table = Table(box=box.SIMPLE_HEAD)
-    for title in (
-        f"{side}, true class",
-        *(f"as {k + 1}" for k in range(len(matrix))),
-        *(f"{name} %" for name in figures),
-    ):
-        table.add_column(title, justify="left" if title.startswith(side) else "right")
+    counts = [f"as {k + 1}" for k in range(len(matrix))]
+    header = (f"{side}, true class", *counts, *(f"{name} %" for name in figures))
+    rows = []
     for k, row in enumerate(matrix):
-        shown = (f"{100 * values[k]:.1f}" for values in figures.values())
-        table.add_row(Text(f"{k + 1} {classes[k]}"), *map(str, row), *shown)
-    return table
+        percent = [f"{100 * values[k]:.1f}" for values in figures.values()]
+        rows.append((f"{k + 1} {classes[k]}", *map(str, row), *percent))
+    return Table("", header, tuple(rows))
 
 
 def _shown(metrics: Mapping[str, float], name: str) -> str:
@@ -299,26 +240,70 @@ def report_repeats(
         sys.stdout.write(f"left out, since a training of theirs failed: {', '.join(found.lost)}\n")
 
 
-def render_repeats(title: str, summaries: Mapping[str, Repeats], tests: Sequence[Comparison]) -> None:
+def render_repeats(title: str, summaries: Mapping[str, Repeats], tests: Sequence[RepeatsTest]) -> None:
     """Print the spread of each strategy's selection, and the tests between them."""
-    from rich import box
-    from rich.table import Table
-    from rich.text import Text
+    from hemobench.reports.text_tables import Table, terminal_table
 
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
-    for column in ("Strategy", "Runs", "Mean", "± (n-1)", "± (n)", "CV %", "95 % interval"):
-        table.add_column(column, justify="left" if column == "Strategy" else "right")
-    for name, found in sorted(summaries.items(), key=lambda item: -item[1].mean):
-        figures = (found.mean, found.std, found.population_std, found.cv)
-        runs = " ".join(f"{value:.2f}" for value in found.values)
-        table.add_row(Text(name), runs, *(f"{x:.2f}" for x in figures), f"{found.low:.2f} … {found.high:.2f}")
-    console().print(table)
-    pairs = Table(box=box.SIMPLE_HEAD)
-    for column in ("First", "Second", "Difference", "Paired t, p", "Wilcoxon, p"):
-        pairs.add_column(column, justify="left" if column in ("First", "Second") else "right")
-    for test in tests:
-        pairs.add_row(
-            Text(test.first), Text(test.second), f"{test.difference:+.2f}", f"{test.t_p:.3f}", f"{test.wilcoxon_p:.3f}"
+    header = ("Strategy", "Runs", "Mean", "± (n-1)", "± (n)", "CV %", "95 % interval")
+    rows = []
+    for name, repeats in sorted(summaries.items(), key=lambda item: -item[1].mean):
+        runs = " ".join(f"{value:.2f}" for value in repeats.values)
+        figures = (repeats.mean, repeats.std, repeats.population_std, repeats.cv)
+        interval = f"{repeats.low:.2f} … {repeats.high:.2f}"
+        rows.append((name, runs, *(f"{value:.2f}" for value in figures), interval))
+    console().print(terminal_table(Table(title, header, tuple(rows))))
+    pairs = [
+        (test.first, test.second, f"{test.difference:+.2f}", f"{test.t_p:.3f}", f"{test.wilcoxon_p:.3f}")
+        for test in tests
+    ]
+    if pairs:
+        columns = ("First", "Second", "Difference", "Paired t, p", "Wilcoxon, p")
+        console().print(terminal_table(Table("", columns, tuple(pairs), texts=2)))
+
+
+def pretrain(
+    architecture: Annotated[str, typer.Argument(help="torchvision's name, as in efficientnet_b2.")],
+    data: Data,
+    out: Annotated[Path, typer.Option("--out", "-o", help="The state dict, for --weights or weights=FILE.")],
+    dataset: Annotated[str, typer.Option(help="How the folder is laid out: bone-marrow or c-nmc.")] = "bone-marrow",
+    epochs: Annotated[int, typer.Option(min=1, help="At most.")] = 15,
+    image_size: Annotated[int, typer.Option(min=32, help="Side in pixels.")] = 96,
+    images: Annotated[int | None, typer.Option(min=20, help="Train on a stratified part of so many.")] = None,
+    seed: Annotated[int, typer.Option(help="Decides all that is random.")] = 0,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
+    threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    as_json: Json = False,
+) -> None:
+    """Train a network from random weights to tell the classes of a folder of images, and save its weights."""
+    from dataclasses import asdict
+
+    from hemobench.datasets import open_images
+    from hemobench.datasets.images import subset
+
+    try:
+        from hemobench.benchmarks.training.pretrain import pretrain as trained
+    except ImportError as problem:
+        raise BenchmarkError(
+            f"training needs torch and torchvision: {problem}", "pip install 'hemobench[train]'"
+        ) from None
+    everything = open_images(dataset, data)
+    chosen = subset(everything, images, seed) if images else everything
+    with epoch_progress(1, epochs) as on_epoch:
+        result = trained(
+            chosen,
+            architecture,
+            out,
+            epochs=epochs,
+            image_size=image_size,
+            seed=seed,
+            device=device,
+            threads=threads,
+            on_epoch=on_epoch,
         )
-    if tests:
-        console().print(pairs)
+    if as_json:
+        print_json({"weights": str(out), **asdict(result)})
+    else:
+        sys.stdout.write(
+            f"{out}: {result.epochs} epochs on {result.images} images; accuracy on those held out "
+            f"{100 * result.accuracy:.1f} %\n"
+        )

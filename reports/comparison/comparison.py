@@ -1,89 +1,198 @@
-"""What may be compared: runs of one benchmark, version, budget and number of workers, on the seeds that all have."""
+"""What may be compared: runs of one benchmark, version, budget and number of workers, on the seeds that all have.
+
+A run that ended in a strategy error, or has no `ok` trial, is a run without a result. It is in every table, with
+NaN for its loss.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike, NDArray
 
-from hemobench.benchmarks.benchmark import Reference
-from hemobench.benchmarks.budget import ACCOUNTS
+from hemobench.benchmarks.benchmark import BENCHMARKS, Reference
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.comparison.incumbents import final_incumbent, incumbents
+from hemobench.benchmarks.tasks import load_task
+from hemobench.benchmarks.tasks.base import Task
+from hemobench.errors import BenchmarkError
+from hemobench.reports.comparison.incumbents import hours_to_targets, incumbents
 from hemobench.reports.statistics import Array
 
-ASKED_AT_ONCE = 50_000
-
-Outside = Callable[[str, list[dict[str, Any]]], Sequence[bool] | None]
-"""Says which configurations lie outside what a benchmark recorded, or `None` where nothing was."""
+RANDOM = "random"
+FEW_SEEDS = 5
+KEY = ["benchmark", "version", "gpu_hours", "workers"]
+"""Columns of `Results.runs` in which compared runs are equal."""
 
 
 @dataclass(frozen=True)
-class Contest:
-    """Runs that may be compared: every paired seed of every strategy, with the columns of `_per_run`."""
+class Comparison:
+    """Strategies that may be compared, over the GPU-hours of their budget.
+
+    Attributes:
+        benchmark: As in `c-nmc@published`.
+        version: Of the benchmark.
+        gpu_hours: Budget of the runs.
+        workers: Trials at once.
+        strategies: Labels, sorted.
+        seeds: That every strategy has, sorted; empty if there is none.
+        runs: Rows of `Results.runs`, of these strategies and seeds, sorted by both.
+        steps: As from `incumbents`, of the runs that did not end in a strategy error.
+        reference: What regret is normalised by, or `None`.
+        missing: Which seeds are left out since not every strategy has them, in words; empty if none is.
+    """
 
     benchmark: str
     version: int
     gpu_hours: float
     workers: int
-    strategies: list[str]
-    seeds: list[int]
+    strategies: tuple[str, ...]
+    seeds: tuple[int, ...]
     runs: pd.DataFrame
     steps: pd.DataFrame
     reference: Reference | None
-    missing: str
+    missing: str = ""
+
+    @property
+    def task(self) -> Task:
+        """The task that is tuned."""
+        return load_task(self.benchmark.partition("@")[0])
+
+    @property
+    def title(self) -> str:
+        """What is compared, in a few words."""
+        workers = "" if self.workers == 1 else f", {self.workers} workers"
+        return f"{self.benchmark}, {self.gpu_hours:g} GPU-hours{workers}"
+
+    @cached_property
+    def table(self) -> Array:
+        """Numbers of the runs: `(seeds, strategies)`."""
+        runs = self.runs.assign(number=self.runs.index)
+        pivot = runs.pivot(index="seed", columns="strategy", values="number")
+        return pivot.loc[list(self.seeds), list(self.strategies)].to_numpy()
+
+    def runs_of(self, strategy: str) -> list[int]:
+        """Numbers of a strategy's runs, by seed."""
+        return [int(run) for run in self.table[:, self.strategies.index(strategy)]]
+
+    @cached_property
+    def path(self) -> tuple[NDArray[np.int64], Array, Array]:
+        """The steps by run and time: the run's place in `table`, counted along its rows; GPU-hours; loss."""
+        places = pd.Index(self.table.ravel()).get_indexer(pd.Index(self.steps["run"]))
+        hours = self.steps["hours"].to_numpy(dtype=float)
+        losses = self.steps["loss"].to_numpy(dtype=float)
+        return places[places >= 0], hours[places >= 0], losses[places >= 0]
+
+    def at(self, hours: ArrayLike) -> Array:
+        """Best losses so far: `(seeds, strategies, hours)`; NaN before the first `ok` trial."""
+        wanted = np.atleast_1d(np.asarray(hours, dtype=float))
+        order = np.argsort(wanted, kind="stable")
+        places, when, losses = self.path
+        first = np.searchsorted(wanted[order], when, side="left")  # the first hour that a step is not too late for
+        seen = first < len(wanted)
+        best = np.full((self.table.size, len(wanted)), np.nan)
+        best[places[seen], first[seen]] = losses[seen]  # of several steps the last is kept, which is the lowest
+        best[:, order] = np.fmin.accumulate(best, axis=1)
+        return best.reshape(*self.table.shape, len(wanted))
+
+    @cached_property
+    def final(self) -> Array:
+        """Losses of the final incumbents: `(seeds, strategies)`; NaN is a run without a result."""
+        places, _, losses = self.path
+        last = np.full(self.table.size, np.nan)
+        last[places] = losses  # steps fall, and of several the last is kept
+        return last.reshape(self.table.shape)
+
+    def started(self, hours: ArrayLike) -> Array:
+        """As `at` without NaN: until its first result a run counts with `untuned`."""
+        losses = self.at(hours)
+        return np.where(np.isnan(losses), self.untuned, losses)
+
+    @cached_property
+    def untuned(self) -> float:
+        """The loss that a run without a result counts with.
+
+        With a reference, what one random trial is expected to reach; without, the worst first result of all runs.
+        """
+        if self.reference is not None:
+            return self.reference.random_expected(self.reference.trial_gpu_hours)
+        return float(self.steps["loss"].max()) if len(self.steps) else 1.0
+
+    @cached_property
+    def grid(self) -> Array:
+        """Sixty GPU-hours, evenly spaced in the logarithm, from one trial's cost to the budget."""
+        first = self.reference.trial_gpu_hours if self.reference else self._first_result
+        return np.geomspace(min(first, self.gpu_hours / 2), self.gpu_hours, 60)
+
+    @property
+    def _first_result(self) -> float:
+        firsts = self.steps.groupby("run")["hours"].min()
+        return float(firsts.median()) if len(firsts) else self.gpu_hours / 10
 
     @property
     def scale(self) -> float | None:
-        """The loss between regret 0 and regret 1, or `None` if there is no telling."""
+        """The loss between regret 0 and regret 1 (random search's expectation at the budget), if there is one."""
         if self.reference is None:
             return None
         scale = self.reference.random_expected(self.gpu_hours) - self.reference.best_loss
         return scale if scale > 0 else None
 
-    @cached_property
-    def losses(self) -> pd.DataFrame:
-        """Final losses, seeds by strategies; NaN is a run without a result."""
-        return self.runs.pivot(index="seed", columns="strategy", values="result").astype(float)
-
-    def of(self, strategy: str) -> pd.DataFrame:
-        """A strategy's runs, by seed."""
-        return self.runs[self.runs["strategy"] == strategy]
+    def normalised(self, losses: Array) -> Array:
+        """Regret: 0 is the best known loss, 1 random search's expectation at the budget; or the loss itself."""
+        if self.reference is None or self.scale is None:
+            return losses
+        return np.asarray((losses - self.reference.best_loss) / self.scale, dtype=float)
 
     def regret(self, strategy: str) -> float | None:
-        """Mean normalised regret: 0 is the best known loss, 1 what random search is expected to reach."""
-        if self.reference is None or self.scale is None:
+        """Mean normalised regret at the end over the runs with a result; `None` if there is no telling."""
+        losses = self.final[:, self.strategies.index(strategy)]
+        if self.scale is None or np.isnan(losses).all():
             return None
-        return mean_of((self.losses[strategy] - self.reference.best_loss) / self.scale)
+        return float(np.nanmean(self.normalised(losses)))
 
 
-def contests_of(
-    results: Results, reference_of: Callable[[str], Reference | None], outside_of: Outside | None
-) -> Iterator[Contest]:
-    """Everything that may be compared, by benchmark, version, budget and workers."""
-    runs, steps = _per_run(results), incumbents(results)
-    runs = runs.assign(outside=_outside_shares(results, outside_of))
-    key: tuple[str, int, float, int]
-    for key, group in runs.groupby(["benchmark", "version", "gpu_hours", "workers"]):  # type: ignore[assignment]
-        seeds_of = {str(name): set(of["seed"].tolist()) for name, of in group.groupby("strategy")}
-        seeds = in_all(seeds_of.values())
-        paired = group[group["seed"].isin(seeds)].sort_values(["strategy", "seed"])
-        yield Contest(
-            benchmark=str(key[0]),
-            version=int(key[1]),
-            gpu_hours=float(key[2]),
-            workers=int(key[3]),
-            strategies=sorted(seeds_of),
-            seeds=seeds,
-            runs=paired,
-            steps=steps[steps["run"].isin(paired.index)],
-            reference=reference_of(str(key[0])),
-            missing=_missing(seeds_of, seeds),
-        )
+def comparisons(
+    results: Results, reference_of: Callable[[str], Reference | None], *, unpaired: bool = False
+) -> list[Comparison]:
+    """Everything that may be compared, by benchmark, version, budget and workers.
+
+    Args:
+        results: Runs and trials.
+        reference_of: Gives the reference of a benchmark by name, or `None` if it has none.
+        unpaired: Also those that have no seed in common, which can only say so.
+    """
+    steps = incumbents(results)
+    groups = results.runs.groupby(KEY)
+    found = [_comparison(key, runs, steps, reference_of) for key, runs in groups]  # type: ignore[arg-type]
+    return [comparison for comparison in found if comparison.seeds or unpaired]
+
+
+def _comparison(
+    key: tuple[str, int, float, int],
+    group: pd.DataFrame,
+    steps: pd.DataFrame,
+    reference_of: Callable[[str], Reference | None],
+) -> Comparison:
+    seeds_of = {str(name): set(runs["seed"].tolist()) for name, runs in group.groupby("strategy")}
+    seeds = in_all(seeds_of.values())
+    paired = group[group["seed"].isin(seeds)].sort_values(["strategy", "seed"])
+    valid = paired.index[paired["status"] != "strategy-error"]
+    return Comparison(
+        benchmark=str(key[0]),
+        version=int(key[1]),
+        gpu_hours=float(key[2]),
+        workers=int(key[3]),
+        strategies=tuple(sorted(seeds_of)),
+        seeds=tuple(int(seed) for seed in seeds),
+        runs=paired,
+        steps=steps[steps["run"].isin(valid)],
+        reference=reference_of(str(key[0])),
+        missing=_missing(seeds_of, seeds),
+    )
 
 
 def in_all(collections: Iterable[Iterable[Any]]) -> list[Any]:
@@ -106,54 +215,57 @@ def _listed(numbers: Sequence[int]) -> str:
     return ", ".join(map(str, numbers))
 
 
-def _per_run(results: Results) -> pd.DataFrame:
-    """The runs with their final incumbents, `result` (its loss, unless the strategy raised), and totals."""
-    runs = results.runs.join(final_incumbent(results))
-    trials = results.trials if len(results.trials) else pd.DataFrame(columns=["run", "status"])
-    finished = trials["status"] != "cut"
-    seconds = trials.reindex(columns=["measured.ask_s", "measured.tell_s"]).astype(float).sum(axis=1)
-    totals = pd.DataFrame(
-        {"trials": finished, "failures": finished & (trials["status"] != "ok"), "strategy_seconds": seconds}
-    )
-    totals = totals.astype(float).groupby(trials["run"]).sum().reindex(runs.index).fillna(0.0)
-    ledger = runs.reindex(columns=[f"ledger.{account}" for account in ACCOUNTS if account != "unspent"])
-    spent = ledger.astype(float).sum(axis=1, min_count=1) / 3600
-    result = runs["loss"].where(runs["status"] != "strategy-error")
-    return runs.join(totals).assign(gpu_hours_spent=spent, result=result)
+def hours_to_random(comparison: Comparison) -> Array:
+    """GPU-hours until as good as random search at the end of the same seed; NaN is a miss.
+
+    Returns:
+        `(seeds in which random search has a result, strategies)`; no row where random search was not run.
+    """
+    strategies = comparison.strategies
+    if RANDOM not in strategies:
+        return np.empty((0, len(strategies)))
+    targets = comparison.final[:, strategies.index(RANDOM)]
+    known = ~np.isnan(targets)
+    runs = pd.Index(comparison.table[known].ravel())
+    wanted = pd.Series(np.repeat(targets[known], len(strategies)), index=runs, dtype=float)
+    hours = hours_to_targets(comparison.steps, wanted).to_numpy()
+    return np.asarray(hours.reshape(-1, len(strategies)), dtype=float)
 
 
-def _outside_shares(results: Results, outside_of: Outside | None) -> pd.Series[float]:
-    """The share of each run's trials outside what was recorded; NaN where nothing was."""
-    shares = pd.Series(np.nan, index=results.runs.index, dtype=float)
-    if outside_of is None or not len(results.trials):
-        return shares
-    for benchmark, runs in results.runs.groupby("benchmark"):
-        asked = results.trials[results.trials["run"].isin(runs.index)]
-        found = _outside(outside_of, str(benchmark), asked)
-        if found is not None:
-            shares.update(pd.Series(found, index=asked["run"]).groupby(level=0).mean())
-    return shares
+def few_seeds(seeds: int) -> list[str]:
+    """What a reader must know of intervals over so few seeds; nothing if they are enough."""
+    if seeds == 1:
+        return ["One seed: no interval, and no conclusion."]
+    return [f"{seeds} seeds are few: the intervals are too narrow."] if seeds < FEW_SEEDS else []
 
 
-def _outside(outside_of: Outside, benchmark: str, trials: pd.DataFrame) -> Array | None:
-    """Which trials lie outside, asked a slice at a time: as plain data a configuration takes a kilobyte."""
-    found = []
-    for at in range(0, len(trials), ASKED_AT_ONCE):
-        part = outside_of(benchmark, configurations(trials.iloc[at : at + ASKED_AT_ONCE]))
-        if part is None:
-            return None
-        found.append(np.asarray(part, dtype=float))
-    return np.concatenate(found) if found else None
+# Which columns of trials a conclusion rests on (see `storage.results.Parts`): of ten million trials, reading the
+# others takes gigabytes.
 
 
-def configurations(trials: pd.DataFrame) -> list[dict[str, Any]]:
-    """The configurations of some trials, active hyperparameters only."""
-    columns = {str(name).removeprefix("config."): trials[name] for name in trials if str(name).startswith("config.")}
-    known = {name: (values.notna().tolist(), values.tolist()) for name, values in columns.items()}
-    return [{name: values[i] for name, (there, values) in known.items() if there[i]} for i in range(len(trials))]
+def recommendation_columns(runs: pd.DataFrame) -> list[str]:
+    """The headline metrics of what was run."""
+    return [f"{part}.{metric}" for metric in _headlines(runs) for part in ("validation", "test")]
 
 
-def mean_of(values: pd.Series[float]) -> float | None:
-    """The mean of what is known; `None` if nothing is."""
-    known = values.dropna()
-    return float(known.mean()) if len(known) else None
+def leaderboard_columns(runs: pd.DataFrame) -> list[str]:
+    """Headline metrics, the strategies' own seconds, and configurations where a benchmark has limits of support."""
+    known = (BENCHMARKS.get(str(name)) for name in runs["benchmark"].unique())
+    limited = any(benchmark.support_of for benchmark in known if benchmark is not None)
+    configurations = ["config."] if limited else []
+    return [*recommendation_columns(runs), "measured.ask_s", "measured.tell_s", *configurations]
+
+
+def report_columns(runs: pd.DataFrame) -> list[str]:
+    """Configurations and all metrics, but not what each trial cost."""
+    return ["config.", "validation.", "test.", "measured.ask_s", "measured.tell_s"]
+
+
+def _headlines(runs: pd.DataFrame) -> set[str]:
+    found = set()
+    for name in runs["benchmark"].unique():
+        try:
+            found.add(load_task(str(name).partition("@")[0]).headline)
+        except BenchmarkError:  # a task that is not known here has no board either, which is said there
+            continue
+    return found

@@ -16,12 +16,12 @@ from hemobench.errors import BenchmarkError
 from hemobench.reports.comparison.incumbents import with_trials
 from hemobench.reports.export.optuna_studies import distributions, to_optuna
 from hemobench.reports.leaderboard.model import Board
-from hemobench.reports.leaderboard.render import fitting, plain, title
+from hemobench.reports.leaderboard.render import fitting, title
 from hemobench.reports.parallel import render as parallel_table
-from hemobench.reports.parallel.costs import ParallelCost, contests
-from hemobench.reports.text_tables import Column, Shown, filled
+from hemobench.reports.parallel.costs import ParallelCost, by_table
+from hemobench.reports.text_tables import filled, latex_table, table_of
 
-__all__ = ["distributions", "latex", "stored_to_parquet", "tidy", "to_csv", "to_latex", "to_optuna", "to_parquet"]
+__all__ = ["distributions", "stored_to_parquet", "tidy", "to_csv", "to_latex", "to_optuna", "to_parquet"]
 
 
 def tidy(results: Results) -> pd.DataFrame:
@@ -105,47 +105,11 @@ def to_latex(boards: Sequence[Board], costs: Sequence[ParallelCost] = ()) -> str
 
     What parallelism costs comes last, if there is anything to tell.
     """
-    found = [_latex_table(title(board), fitting(board, 10**6), board.rows) for board in boards if board.rows]
-    found += [
-        _latex_table(parallel_table.title(rows), filled(parallel_table.COLUMNS, rows), rows) for rows in contests(costs)
-    ]
-    return "\n\n".join(found) + "\n"
-
-
-def latex(text: str) -> str:
-    """Text that LaTeX sets as the text."""
-    special = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    special |= {
-        "<": r"\textless{}",
-        ">": r"\textgreater{}",
-        "|": r"\textbar{}",
-        "±": r"$\pm$",
-        "–": "--",
-        "·": r"$\cdot$",
-        "∞": r"$\infty$",
-    }
-    special |= {character: f"\\{character}" for character in "&%$#_{}"}
-    return "".join(special.get(character, character) for character in plain(text))
-
-
-def _latex_table(caption: str, columns: Sequence[Column[Shown]], rows: Sequence[Shown]) -> str:
-    cells = [[latex(column.cell(row)) for column in columns] for row in rows]
-    body = [" & ".join(row) + r" \\" for row in cells]
-    header = " & ".join(latex(column.title) for column in columns) + r" \\"
-    return "\n".join(
-        [
-            r"\begin{table}",
-            rf"\caption{{{latex(caption)}}}",
-            rf"\begin{{tabular}}{{l{'r' * (len(columns) - 1)}}}",
-            r"\toprule",
-            header,
-            r"\midrule",
-            *body,
-            r"\bottomrule",
-            r"\end{tabular}",
-            r"\end{table}",
-        ]
-    )
+    tables = [table_of(fitting(board, 10**6), board.rows, title(board)) for board in boards if board.rows]
+    for rows in by_table(costs):
+        columns = filled(parallel_table.COLUMNS, rows)
+        tables.append(table_of(columns, rows, parallel_table.title(rows)))
+    return "\n\n".join(map(latex_table, tables)) + "\n"
 
 
 def _write(path: Path, write: Callable[[], Any]) -> None:

@@ -202,5 +202,5 @@ def to_journal(url: str, names: Sequence[str], studies: Iterable[Study]) -> None
                 storage.create_new_trial(number, trial)
         file.append_logs(lines.lines[before:])
     except (OSError, ValueError, KeyError) as problem:
-        mend = "name a new file, as in journal:studies.log, or one that Optuna wrote"
-        raise BenchmarkError(f"{path}: {getattr(problem, 'strerror', None) or problem}", mend) from None
+        hint = "name a new file, as in journal:studies.log, or one that Optuna wrote"
+        raise BenchmarkError(f"{path}: {getattr(problem, 'strerror', None) or problem}", hint) from None

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-import os
 import zlib
 from collections.abc import Sequence
 from importlib.resources import files
@@ -14,11 +13,11 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.storage.results import MAY_DIFFER
-from hemobench.benchmarks.storage.run_folder import RUN, find_runs, read_header
+from hemobench.benchmarks.storage.files import whole_file
+from hemobench.benchmarks.storage.results import MAY_DIFFER, Results
 from hemobench.benchmarks.suite import Suite
 from hemobench.errors import BenchmarkError
-from hemobench.reports.gate.runs import ArmRuns, read_arms
+from hemobench.reports.gate.runs import ArmRuns, arms_of
 
 SCHEMA = 1
 SHIPPED = files("hemobench.reports.gate") / "baselines"
@@ -73,25 +72,25 @@ class Baseline(BaseModel):
     arms: tuple[ArmRuns, ...] = Field(min_length=1)
 
 
-def from_results(folder: Path, name: str, suite: Suite, terms: Terms) -> Baseline:
-    """A baseline of a folder with the results of a suite.
+def from_results(results: Results, name: str, suite: Suite, terms: Terms) -> Baseline:
+    """A baseline of the results of a suite.
 
     Raises:
         BenchmarkError: If a strategy raised, or a benchmark has no reference.
     """
-    arms = read_arms(folder)
+    arms = arms_of(results)
     for arm in arms:
         for run in arm.runs:
             if run.error:
                 raise BenchmarkError(
                     f"{arm.key.strategy} on {arm.key.benchmark}, seed {run.seed}: {run.error}",
-                    "a strategy that fails is no baseline: mend it, or leave it out with --strategies",
+                    "a strategy that fails is no baseline: correct it, or leave it out with --strategies",
                 )
-    versions, sources = provenance(folder)
+    versions, sources = provenance(results)
     return Baseline(name=name, suite=suite, terms=terms, versions=versions, sources=sources, arms=tuple(arms))
 
 
-def provenance(folder: Path) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
+def provenance(results: Results) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
     """Versions of the packages, and what each benchmark's answers rest on.
 
     Raises:
@@ -99,14 +98,15 @@ def provenance(folder: Path) -> tuple[dict[str, str], dict[str, dict[str, str]]]
     """
     versions: dict[str, str] = {}
     sources: dict[str, dict[str, str]] = {}
-    for run in find_runs(folder):
-        header = read_header(run / RUN)
-        found = {str(key): str(value) for key, value in header.get("environment", {}).items()}
-        versions = versions or found
-        if changed_versions(versions, found):
+    for run in results.runs.index:
+        header = results.header(run)
+        its_own = {str(key): str(value) for key, value in header.get("environment", {}).items()}
+        versions = versions or its_own
+        if changed := changed_versions(versions, its_own):
             raise BenchmarkError(
-                f"{folder} holds runs of different versions: {', '.join(changed_versions(versions, found))}",
-                "give a new, empty folder",
+                f"{results.runs.loc[run, 'folder']} was run with other versions than the runs before it: "
+                f"{', '.join(changed)}",
+                "give results of one installation: a new, empty folder",
             )
         source = {key: str(value) for key, value in header.get("source", {}).items() if key not in MAY_DIFFER}
         sources.setdefault(header["benchmark"], source)
@@ -150,10 +150,9 @@ def save(baseline: Baseline, path: Path) -> None:
         BenchmarkError: If the file cannot be written.
     """
     content = baseline.model_dump_json(indent=None).encode() + b"\n"
-    partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
     try:
-        partial.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
-        os.replace(partial, path)
+        with whole_file(path) as partial:
+            partial.write_bytes(gzip.compress(content, mtime=0) if path.suffix == ".gz" else content)
     except OSError as problem:
         raise BenchmarkError(f"{path}: {problem.strerror}", "name a file that can be written") from None
 

@@ -1,4 +1,4 @@
-"""How an error rate is spread over several looks at growing data: alpha spending (Lan and DeMets, 1983)."""
+"""How an error rate is spread over several analyses of growing data: alpha spending (Lan and DeMets, 1983)."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ RHO = 1.5
 """Up to a share t of all seeds, the share t ** RHO of the error is spent (Kim and DeMets, 1987).
 
 1 would spend as much on the first seeds as on the last, 3 next to nothing early; 1.5 calls what is clear after an
-eighth of the seeds, and costs the last look little.
+eighth of the seeds, and costs the last analysis little.
 """
 POINTS = 801
 LEAST = 8
 """Seeds below which no test is made: fewer cannot reach a family-wise level, however they turn out."""
 
 
-def looks(seeds: int) -> tuple[int, ...]:
-    """After how many seeds the data are looked at: all, half, a quarter, … but never fewer than eight."""
+def analyses(seeds: int) -> tuple[int, ...]:
+    """After how many seeds the data are analysed: all, half, a quarter, … but never fewer than eight."""
     found = [seeds]
     while found[-1] // 2 >= LEAST:
         found.append(found[-1] // 2)
@@ -30,18 +30,18 @@ def looks(seeds: int) -> tuple[int, ...]:
 
 
 @lru_cache(maxsize=256)
-def critical_scores(level: float, looks: tuple[int, ...]) -> tuple[float, ...]:
-    """The score that must be reached at each look, for one error rate over all of them.
+def critical_scores(level: float, analyses: tuple[int, ...]) -> tuple[float, ...]:
+    """The score that must be reached at each analysis, for one error rate over all of them.
 
-    Scores at successive looks are those of a Brownian motion at the shares of the seeds, which signed ranks approach
-    fast; the density of what has not been called yet is carried on from look to look (Armitage, McPherson and Rowe,
-    1969).
+    Scores at successive analyses are those of a Brownian motion at the shares of the seeds, which signed ranks
+    approach fast; the density of what has not been called yet is carried on from one analysis to the next (Armitage,
+    McPherson and Rowe, 1969).
 
     Args:
         level: Chance of ever calling what is not there, one-sided.
-        looks: Seeds at each look, ascending; the last is all.
+        analyses: Seeds at each analysis, ascending; the last is all.
     """
-    times = np.asarray(looks, dtype=float) / looks[-1]
+    times = np.asarray(analyses, dtype=float) / analyses[-1]
     spent = level * times**RHO
     found = [float(norm.isf(spent[0]))]
     grid = _grid(found[0], times[0])

@@ -38,7 +38,7 @@ def answer_digests(records: Iterable[TrialRecord]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Parting:
+class Divergence:
     """Where a run leaves the recorded one.
 
     Attributes:
@@ -53,7 +53,7 @@ class Parting:
     what: Literal["ask", "answer", "end"]
 
 
-def parting(seed: int, asks: tuple[str, str], answers: tuple[str, str]) -> Parting | None:
+def divergence(seed: int, asks: tuple[str, str], answers: tuple[str, str]) -> Divergence | None:
     """Where two runs part; `None` if they are bit-identical.
 
     Args:
@@ -65,10 +65,10 @@ def parting(seed: int, asks: tuple[str, str], answers: tuple[str, str]) -> Parti
     if asked is None and answered is None:
         return None
     if answered is not None and (asked is None or answered < asked):
-        return Parting(seed, answered, "answer")
+        return Divergence(seed, answered, "answer")
     assert asked is not None
     ended = asked >= min(map(len, asks)) // ASK
-    return Parting(seed, asked, "end" if ended else "ask")
+    return Divergence(seed, asked, "end" if ended else "ask")
 
 
 def first_difference(one: str, other: str, digits: int) -> int | None:

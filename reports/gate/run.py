@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from hemobench.benchmarks.environment import environment
+from hemobench.benchmarks.storage.load import load_results
 from hemobench.benchmarks.suite import Arm, Plan, plans
 from hemobench.errors import BenchmarkError
 from hemobench.reports.gate.baseline import Baseline, changed_versions, labels, provenance, require_same_benchmarks
-from hemobench.reports.gate.runs import ArmKey, ArmRuns, read_arms
+from hemobench.reports.gate.runs import ArmKey, ArmRuns, arms_of
 from hemobench.reports.gate.sequential import Pair, Perform, judge, judge_at_once
 from hemobench.reports.gate.text import Judgement
 from hemobench.strategies import STRATEGIES
@@ -66,7 +67,7 @@ def pairs_of(baseline: Baseline, arms: Mapping[str, Arm]) -> list[Pair]:
 
 
 def gate_now(baseline: Baseline, name: str, arms: Mapping[str, Arm], out: Path, run: Run) -> Judgement:
-    """Run the baseline's suite, or a part of it, and judge: in looks, each into the same folder.
+    """Run the baseline's suite, or a part of it, and judge: in analyses, each into the same folder.
 
     Args:
         baseline: What is held against.
@@ -91,9 +92,10 @@ def performer(todo: Sequence[Plan], out: Path, run: Run, baseline: Baseline | No
 
     def perform(wanted: Mapping[ArmKey, range]) -> Iterable[ArmRuns]:
         run([plan for plan in todo if plan.key.seed in wanted.get(arm_of(plan), ())])
+        results = load_results(out)
         if baseline is not None:
-            require_same_benchmarks(baseline, provenance(out)[1])
-        return read_arms(out)
+            require_same_benchmarks(baseline, provenance(results)[1])
+        return arms_of(results)
 
     return perform
 
@@ -104,21 +106,21 @@ def arm_of(plan: Plan) -> ArmKey:
     return ArmKey(key.benchmark, key.version, key.strategy, key.gpu_hours, key.workers)
 
 
-def gate_results(baseline: Baseline, name: str, arms: Mapping[str, Arm], folder: Path) -> Judgement:
-    """Judge results that are there, all seeds at once.
+def gate_results(baseline: Baseline, name: str, arms: Mapping[str, Arm], root: Path) -> Judgement:
+    """Judge results that are there, a folder or an archive, all seeds at once.
 
     Raises:
         BenchmarkError: If an arm is missing there, or the results rest on another benchmark.
     """
-    candidate = read_arms(folder)
-    versions, sources = provenance(folder)
+    results = load_results(root)
+    candidate = arms_of(results)
+    versions, sources = provenance(results)
     require_same_benchmarks(baseline, sources)
     pairs = pairs_of(baseline, arms)
     missing = [pair.key for pair in pairs if pair.key not in {arm.key for arm in candidate}]
     if missing:
         raise BenchmarkError(
-            f"{folder} lacks {missing[0].strategy} on {missing[0].benchmark} v{missing[0].version}, "
-            f"{missing[0].budget}",
+            f"{root} lacks {missing[0].strategy} on {missing[0].benchmark} v{missing[0].version}, {missing[0].budget}",
             "run it there, or gate a part of the baseline with --strategy",
         )
     verdicts = judge_at_once(pairs, baseline.terms, candidate)

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from hemobench.benchmarks.benchmark import Reference, load_benchmark
-from hemobench.benchmarks.storage.load import load_results
 from hemobench.benchmarks.storage.records import TrialRecord
 from hemobench.benchmarks.storage.results import Results
-from hemobench.benchmarks.storage.run_folder import TRIALS, read_trials
-from hemobench.benchmarks.tasks import load_task
+from hemobench.benchmarks.storage.trial_records import trial_records
 from hemobench.errors import BenchmarkError
-from hemobench.reports.comparison.anytime import Race, races
+from hemobench.reports.comparison.comparison import Comparison, comparisons
 from hemobench.reports.gate.divergence import answer_digests, ask_digests, coverage
 from hemobench.reports.statistics import Array
 
@@ -103,59 +100,58 @@ def require_reference(benchmark: str) -> Reference:
     return reference
 
 
-def read_arms(folder: Path) -> list[ArmRuns]:
-    """Every arm of a folder of results.
-
-    Raises:
-        BenchmarkError: If there is none, a file is damaged, or a run has not ended.
-    """
-    return arms_of(load_results(folder), require_reference)
-
-
-def arms_of(results: Results, reference_of: Callable[[str], Reference]) -> list[ArmRuns]:
+def arms_of(results: Results, reference_of: Callable[[str], Reference] = require_reference) -> list[ArmRuns]:
     """Every arm of results, by benchmark, budget and label.
 
+    Args:
+        results: Runs and trials, with all columns.
+        reference_of: Gives what regret on a benchmark is normalised by.
+
     Raises:
-        BenchmarkError: If a run has not ended.
+        BenchmarkError: If a run has not ended, or a benchmark has no reference.
     """
-    found, columns = [], ["benchmark", "version", "strategy", "gpu_hours", "workers"]
-    for _, group in results.runs.groupby(columns):
-        unfinished = group[group["status"] == "unfinished"]
+    arms = []
+    for _, runs in results.runs.groupby(["benchmark", "version", "strategy", "gpu_hours", "workers"]):
+        unfinished = runs[runs["status"] == "unfinished"]
         if len(unfinished):
             raise BenchmarkError(f"{unfinished['folder'].iloc[0]}: the run has not ended", "go on with it first")
-        trials = results.trials[results.trials["run"].isin(group.index)] if len(results.trials) else results.trials
-        found.append(_arm(Results(group, trials), reference_of))
-    return found
+        arms.append(_arm(Results(runs, results.of(runs.index)), reference_of))
+    return arms
 
 
-def capped_areas(race: Race) -> Array:
+def capped_areas(comparison: Comparison) -> Array:
     """Mean normalised regret of each run over log GPU-hours, from one trial's cost to the budget: `(seeds,)`.
 
     Steps are kept, and what lies above `CAP` counts as `CAP`.
     """
-    ends = race.grid[[0, -1]]
-    hours = np.unique(np.concatenate([ends, race.steps["hours"].clip(*ends)]))
+    ends = comparison.grid[[0, -1]]
+    hours = np.unique(np.concatenate([ends, comparison.steps["hours"].clip(*ends)]))
     widths = np.diff(np.log(hours))
-    return np.asarray(np.minimum(_regrets(race, hours[:-1]), CAP) @ widths / widths.sum(), dtype=float)
+    return np.asarray(np.minimum(_regrets(comparison, hours[:-1]), CAP) @ widths / widths.sum(), dtype=float)
 
 
-def _regrets(race: Race, hours: Array | float) -> Array:
-    """Of the only strategy of a race: `(seeds, hours)`."""
-    if race.reference is None or race.scale is None:
-        raise BenchmarkError(f"{race.benchmark}: random search's expected loss is the best known one", "give less time")
-    return np.asarray((race.started(hours)[:, 0] - race.reference.best_loss) / race.scale)
+def _regrets(comparison: Comparison, hours: Array | float) -> Array:
+    """Of the only strategy of a comparison: `(seeds, hours)`."""
+    if comparison.reference is None or comparison.scale is None:
+        raise BenchmarkError(
+            f"{comparison.benchmark}: random search's expected loss is the best known one", "give less time"
+        )
+    return comparison.normalised(comparison.started(hours)[:, 0])
 
 
 def _arm(results: Results, reference_of: Callable[[str], Reference]) -> ArmRuns:
-    (race,) = races(results, reference_of)
-    key = ArmKey(race.benchmark, race.version, race.strategies[0], race.gpu_hours, race.workers)
-    order = results.runs.sort_values("seed")
-    records = [read_trials(Path(folder) / TRIALS) for folder in order["folder"]]
-    regrets = _regrets(race, race.gpu_hours)[:, 0]
-    figures = zip(race.seeds, regrets, capped_areas(race), records, order["error"], strict=True)
-    runs = tuple(_run(seed, float(r), float(a), of, error) for seed, r, a, of, error in figures)
-    space = load_task(key.benchmark.partition("@")[0]).space()
-    return ArmRuns(key, runs, coverage(space, [record.config for of in records for record in of]))
+    (comparison,) = comparisons(results, reference_of)
+    (strategy,) = comparison.strategies
+    key = ArmKey(comparison.benchmark, comparison.version, strategy, comparison.gpu_hours, comparison.workers)
+    space = comparison.task.space()
+    regrets, areas = _regrets(comparison, comparison.gpu_hours)[:, 0], capped_areas(comparison)
+    runs, configs = [], []
+    for place, number in enumerate(comparison.runs_of(strategy)):
+        records = trial_records(results.of([number]), space) if len(results.trials) else []
+        error = comparison.runs.loc[number, "error"]
+        runs.append(_run(comparison.seeds[place], float(regrets[place]), float(areas[place]), records, error))
+        configs += [record.config for record in records]
+    return ArmRuns(key, tuple(runs), coverage(space, configs))
 
 
 def _run(seed: int, regret: float, area: float, records: Sequence[TrialRecord], error: object) -> GateRun:

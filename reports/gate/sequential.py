@@ -1,4 +1,4 @@
-"""The gate's loop: run a few seeds of every arm that is not decided, look, and stop where it is clear."""
+"""The gate's loop: run a few seeds of every arm that is not decided, analyse, and stop where it is clear."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemobench.reports.gate.baseline import Terms
-from hemobench.reports.gate.boundaries import LEAST, looks
-from hemobench.reports.gate.divergence import ASK, Parting, parting, repeats
+from hemobench.reports.gate.boundaries import LEAST, analyses
+from hemobench.reports.gate.divergence import ASK, Divergence, divergence, repeats
 from hemobench.reports.gate.runs import ArmKey, ArmRuns, GateRun
 from hemobench.reports.gate.verdict import (
     MEASURES,
@@ -57,7 +57,7 @@ class _Arm:
     """An arm while it is being judged."""
 
     pair: Pair
-    looks: tuple[int, ...]
+    analyses: tuple[int, ...]
     now: ArmRuns | None = None
     seeds: int = 0
     shown: NDArray[np.int64] = field(default_factory=lambda: np.zeros(len(MEASURES), dtype=np.int64))
@@ -69,10 +69,10 @@ class _Arm:
         return {run.seed: run for run in self.now.runs} if self.now else {}
 
     @property
-    def partings(self) -> tuple[Parting, ...]:
+    def divergences(self) -> tuple[Divergence, ...]:
         now = self.runs
         pairs = [(old, now[old.seed]) for old in self.pair.before.runs if old.seed in now]
-        found = [parting(old.seed, (old.asks, new.asks), (old.answers, new.answers)) for old, new in pairs]
+        found = [divergence(old.seed, (old.asks, new.asks), (old.answers, new.answers)) for old, new in pairs]
         return tuple(part for part in found if part)
 
     @property
@@ -81,7 +81,7 @@ class _Arm:
 
 
 def judge(pairs: Sequence[Pair], terms: Terms, perform: Perform) -> list[ArmVerdict]:
-    """Run and judge, in looks.
+    """Run and judge, in interim analyses.
 
     After the first few seeds what is bit-identical has passed, and what raised is red. The rest is tested after an
     eighth, a quarter, half and all of its seeds (at least eight), and leaves as soon as it is decided.
@@ -91,16 +91,16 @@ def judge(pairs: Sequence[Pair], terms: Terms, perform: Perform) -> list[ArmVerd
         terms: Margin and error rates.
         perform: Runs what is asked for.
     """
-    arms = [_Arm(pair, looks(len(pair.before.runs))) for pair in pairs]
-    _go_on(arms, [min(terms.identical_after, arm.looks[-1]) for arm in arms], perform)
+    arms = [_Arm(pair, analyses(len(pair.before.runs))) for pair in pairs]
+    _run_up_to(arms, [min(terms.identical_after, arm.analyses[-1]) for arm in arms], perform)
     for arm in arms:
-        arm.verdict = "regress" if arm.error else None if arm.partings else "pass"
+        arm.verdict = _without_a_test(arm)
     _test(arms, terms, perform)
     return [_concluded(arm) for arm in arms]
 
 
 def judge_at_once(pairs: Sequence[Pair], terms: Terms, candidate: Iterable[ArmRuns]) -> list[ArmVerdict]:
-    """Judge runs that are there already, all seeds in one look."""
+    """Judge runs that are there already, all seeds in one analysis."""
     there = {arm.key: arm for arm in candidate}
     arms = []
     for pair in pairs:
@@ -108,10 +108,17 @@ def judge_at_once(pairs: Sequence[Pair], terms: Terms, candidate: Iterable[ArmRu
         common = {run.seed for run in pair.before.runs} & {run.seed for run in now.runs}
         runs = tuple(run for run in now.runs if run.seed in common)
         arm = _Arm(pair, (len(common),), ArmRuns(now.key, runs, now.coverage), len(common))
-        arm.verdict = "regress" if arm.error else None if arm.partings else "pass"
+        arm.verdict = _without_a_test(arm)
         arms.append(arm)
     _test(arms, terms, lambda wanted: [])
     return [_concluded(arm) for arm in arms]
+
+
+def _without_a_test(arm: _Arm) -> Verdict | None:
+    """What raised is worse, what is bit-identical passes; of anything else only a test can tell."""
+    if arm.error:
+        return "regress"
+    return None if arm.divergences else "pass"
 
 
 def overall(verdicts: Sequence[ArmVerdict]) -> Verdict:
@@ -121,47 +128,54 @@ def overall(verdicts: Sequence[ArmVerdict]) -> Verdict:
 
 
 def _test(arms: Sequence[_Arm], terms: Terms, perform: Perform) -> None:
-    """Look at what is not bit-identical until it is decided or its seeds are used up."""
-    changed = [arm for arm in arms if arm.verdict is None and arm.looks[-1] >= LEAST]
-    for place in range(max((len(arm.looks) for arm in changed), default=0)):
-        still = [arm for arm in changed if arm.verdict is None and place < len(arm.looks)]
-        _go_on(still, [arm.looks[place] for arm in still], perform)
-        for arm in still:
-            _look(arm, place, terms, levels(arm.looks, terms, len(changed)))
+    """Test what is not bit-identical, in interim analyses, until it is decided or its seeds are used up."""
+    changed = [arm for arm in arms if arm.verdict is None and arm.analyses[-1] >= LEAST]
+    most = max((len(arm.analyses) for arm in changed), default=0)
+    for place in range(most):
+        undecided = [arm for arm in changed if arm.verdict is None and place < len(arm.analyses)]
+        _run_up_to(undecided, [arm.analyses[place] for arm in undecided], perform)
+        for arm in undecided:
+            # the chance of an error is shared among all arms that are tested, decided or not
+            _analyse(arm, place, terms, levels(arm.analyses, terms, len(changed)))
 
 
-def _go_on(arms: Sequence[_Arm], until: Sequence[int], perform: Perform) -> None:
-    """Run the arms up to a number of seeds each."""
-    wanted = {arm.pair.key: range(arm.seeds, end) for arm, end in zip(arms, until, strict=True) if end > arm.seeds}
-    found = {arm.key: arm for arm in perform(wanted)} if wanted else {}
-    for arm, end in zip(arms, until, strict=True):
-        arm.now, arm.seeds = found.get(arm.pair.key, arm.now), max(end, arm.seeds)
+def _run_up_to(arms: Sequence[_Arm], seeds: Sequence[int], perform: Perform) -> None:
+    """Run each arm up to its number of seeds."""
+    wanted = {}
+    for arm, end in zip(arms, seeds, strict=True):
+        if end > arm.seeds:
+            wanted[arm.pair.key] = range(arm.seeds, end)
+    new = {runs.key: runs for runs in perform(wanted)} if wanted else {}
+    for arm, end in zip(arms, seeds, strict=True):
+        arm.now = new.get(arm.pair.key, arm.now)
+        arm.seeds = max(end, arm.seeds)
 
 
-def _look(arm: _Arm, place: int, terms: Terms, at: Levels) -> None:
+def _analyse(arm: _Arm, place: int, terms: Terms, at: Levels) -> None:
+    """One interim analysis: the verdict, if it can be given."""
     if arm.error:
         arm.verdict = "regress"
         return
     differences = paired_differences(arm.pair.before.runs, arm.runs)
     arm.shown = decide(differences, arm.shown, place, terms.margin, at)
     arm.measures = tuple(measured(differences, arm.shown, place, at, terms.power))
-    found = concluded(arm.shown)
-    arm.verdict = found if found != "inconclusive" else None
+    verdict = concluded(arm.shown)
+    arm.verdict = None if verdict == "inconclusive" else verdict
 
 
 def _concluded(arm: _Arm) -> ArmVerdict:
-    partings = arm.partings
+    divergences = arm.divergences
     return ArmVerdict(
         key=arm.pair.before.key,
         candidate=arm.pair.candidate,
         verdict=arm.verdict or "inconclusive",
         seeds=arm.seeds,
         of=len(arm.pair.before.runs),
-        identical=not partings and arm.error is None,
+        identical=not divergences and arm.error is None,
         error=arm.error,
         measures=arm.measures,
-        partings=partings,
-        remarks=tuple(_remarks(arm)) if partings else (),
+        divergences=divergences,
+        remarks=tuple(_remarks(arm)) if divergences else (),
     )
 
 

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from rich import box
+import rich.table
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from hemobench.reports.gate.baseline import Terms
-from hemobench.reports.gate.divergence import Parting
+from hemobench.reports.gate.divergence import Divergence
 from hemobench.reports.gate.speed import SpeedVerdict
 from hemobench.reports.gate.verdict import ArmVerdict, Measure, Verdict
+from hemobench.reports.text_tables import Table, terminal_table
 
 SCHEMA = 1
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "regress": 1, "inconclusive": 3}
@@ -77,7 +77,7 @@ def reasons(arm: ArmVerdict) -> list[str]:
         found.append(f"neither shown after all {_seeds(arm.seeds)}")
     elif arm.verdict == "pass":
         found.append("shown not worse by the margin")
-    return [*found, *_partings_said(arm.partings, arm.seeds), *arm.remarks]
+    return [*found, *_partings_said(arm.divergences, arm.seeds), *arm.remarks]
 
 
 def _measure_said(measure: Measure) -> str:
@@ -86,22 +86,22 @@ def _measure_said(measure: Measure) -> str:
     return f"{name} worse by {measure.estimate:.2f}{least}"
 
 
-def _partings_said(partings: Sequence[Parting], seeds: int) -> Iterator[str]:
+def _partings_said(divergences: Sequence[Divergence], seeds: int) -> Iterator[str]:
     """Where runs part, told apart by whose doing it is."""
     for what, said in (
         ("ask", "first differing ask at trial"),
         ("end", "stops asking elsewhere: at trial"),
         ("answer", "the same asks were answered otherwise, which is not the strategy's doing: from trial"),
     ):
-        found = [part for part in partings if part.what == what]
+        found = [part for part in divergences if part.what == what]
         if found:
             shown = ", ".join(f"{part.trial} (seed {part.seed})" for part in found[:SHOWN_SEEDS])
             more = len(found) - SHOWN_SEEDS
             trials = [part.trial for part in found]
             rest = f" and {more} more, between {min(trials)} and {max(trials)}" if more > 0 else ""
             yield f"{said} {shown}{rest}"
-    if partings and len(partings) < seeds:
-        yield f"bit-identical in {seeds - len(partings)} of {_seeds(seeds)}"
+    if divergences and len(divergences) < seeds:
+        yield f"bit-identical in {seeds - len(divergences)} of {_seeds(seeds)}"
 
 
 def _seeds(count: int) -> str:
@@ -195,14 +195,9 @@ def render(judgement: Judgement, console: Console) -> None:
         console.print(Text(note), soft_wrap=True)
 
 
-def _table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> Table:
-    table = Table(box=box.SIMPLE_HEAD)
-    for name in columns:
-        table.add_column(name)
+def _table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> rich.table.Table:
     styles: dict[str, str] = {str(verdict): style for verdict, style in STYLES.items()}
-    for row in rows:
-        table.add_row(*(Text(cell, style=styles.get(cell, "")) for cell in row))
-    return table
+    return terminal_table(Table("", tuple(columns), tuple(rows), texts=len(columns)), styles)
 
 
 def to_markdown(judgement: Judgement) -> str:

@@ -12,7 +12,7 @@ from scipy.stats import norm
 
 from hemobench.reports.gate.baseline import Terms
 from hemobench.reports.gate.boundaries import critical_scores
-from hemobench.reports.gate.divergence import Parting
+from hemobench.reports.gate.divergence import Divergence
 from hemobench.reports.gate.runs import ArmKey, GateRun
 from hemobench.reports.gate.signed_rank import lower_bound, pseudo_median, score, standard_error, upper_bound
 from hemobench.reports.statistics import Array
@@ -59,7 +59,7 @@ class ArmVerdict:
         identical: Bit-identical in all runs seen.
         error: What the strategy raised.
         measures: Both, or none where nothing was tested.
-        partings: Where each seed's run leaves the recorded one.
+        divergences: Where each seed's run leaves the recorded one.
         remarks: What else tells the two apart.
     """
 
@@ -71,26 +71,26 @@ class ArmVerdict:
     identical: bool
     error: str | None
     measures: tuple[Measure, ...]
-    partings: tuple[Parting, ...]
+    divergences: tuple[Divergence, ...]
     remarks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
 class Levels:
-    """Critical scores at an arm's looks.
+    """Critical scores at an arm's analyses.
 
     Attributes:
-        looks: Seeds at each look.
+        analyses: Seeds at each analysis.
         not_worse: Score at which a measure counts as not worse by the margin.
         worse: Score at which it counts as worse.
     """
 
-    looks: tuple[int, ...]
+    analyses: tuple[int, ...]
     not_worse: tuple[float, ...]
     worse: tuple[float, ...]
 
 
-def levels(looks: tuple[int, ...], terms: Terms, changed: int) -> Levels:
+def levels(analyses: tuple[int, ...], terms: Terms, changed: int) -> Levels:
     """Critical scores that keep the terms.
 
     To pass, all arms must be shown not worse in both measures, so each test may take the whole error (an
@@ -98,29 +98,31 @@ def levels(looks: tuple[int, ...], terms: Terms, changed: int) -> Levels:
     shared (Bonferroni) by both measures of all arms that are not bit-identical.
 
     Args:
-        looks: Seeds at each look.
+        analyses: Seeds at each analysis.
         terms: Error rates.
         changed: Arms that are tested.
     """
-    worse = critical_scores(terms.false_alarm / (len(MEASURES) * changed), looks)
-    return Levels(looks, critical_scores(terms.false_pass, looks), worse)
+    worse = critical_scores(terms.false_alarm / (len(MEASURES) * changed), analyses)
+    return Levels(analyses, critical_scores(terms.false_pass, analyses), worse)
 
 
-def decide(differences: Array, shown: NDArray[np.int64], look: int, margin: float, levels: Levels) -> NDArray[np.int64]:
-    """What each measure shows after a look; what is decided stays so.
+def decide(
+    differences: Array, shown: NDArray[np.int64], analysis: int, margin: float, levels: Levels
+) -> NDArray[np.int64]:
+    """What each measure shows after a analysis; what is decided stays so.
 
     Args:
-        differences: How much worse the candidate is, `(..., measures, seeds)`: of all seeds up to this look.
-        shown: Codes after the look before, `(..., measures)`.
-        look: Its place.
+        differences: How much worse the candidate is, `(..., measures, seeds)`: of all seeds up to this analysis.
+        shown: Codes after the analysis before, `(..., measures)`.
+        analysis: Its place.
         margin: Of the terms.
         levels: Critical scores.
 
     Returns:
         Codes, `(..., measures)`.
     """
-    fine = score(margin - differences) >= levels.not_worse[look]
-    worse = score(differences) >= levels.worse[look]
+    fine = score(margin - differences) >= levels.not_worse[analysis]
+    worse = score(differences) >= levels.worse[analysis]
     now = np.where(fine, NOT_WORSE, np.where(worse, WORSE, UNDECIDED))  # a small but certain worsening is let pass
     return np.where(shown == UNDECIDED, now, shown)
 
@@ -139,13 +141,15 @@ def paired_differences(before: Sequence[GateRun], now: Mapping[int, GateRun]) ->
     return np.round(np.asarray(found, dtype=float).reshape(len(MEASURES), -1), 9)
 
 
-def measured(differences: Array, shown: NDArray[np.int64], look: int, levels: Levels, power: float) -> list[Measure]:
-    """Both measures with estimates and the intervals that belong to the tests of a look."""
+def measured(
+    differences: Array, shown: NDArray[np.int64], analysis: int, levels: Levels, power: float
+) -> list[Measure]:
+    """Both measures with estimates and the intervals that belong to the tests of a analysis."""
     words: tuple[Shown, ...] = ("undecided", "not worse", "worse")
     found = []
     for name, values, code in zip(MEASURES, differences, shown, strict=True):
-        low = lower_bound(values, levels.worse[look])
-        high = upper_bound(values, levels.not_worse[look])
+        low = lower_bound(values, levels.worse[analysis])
+        high = upper_bound(values, levels.not_worse[analysis])
         found.append(
             Measure(
                 name, words[code], pseudo_median(values), _finite(low), _finite(high), _smallest(values, levels, power)
@@ -155,9 +159,9 @@ def measured(differences: Array, shown: NDArray[np.int64], look: int, levels: Le
 
 
 def _smallest(values: Array, levels: Levels, power: float) -> float | None:
-    """The shift that reaches the last look's score with the given chance, at the spread that is seen."""
+    """The shift that reaches the last analysis's score with the given chance, at the spread that is seen."""
     error = standard_error(values)
-    all_seeds = error * np.sqrt(len(values) / levels.looks[-1])
+    all_seeds = error * np.sqrt(len(values) / levels.analyses[-1])
     return _finite(float((levels.worse[-1] + norm.ppf(power)) * all_seeds))
 
 

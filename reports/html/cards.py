@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from hemobench.reports.html.figures import Table
 from hemobench.reports.leaderboard.render import ABSENT
+from hemobench.reports.text_tables import Table
 
 AGREEMENT = ("n", "r2", "mae", "spearman", "kendall")
 SHOWN = ("accuracy", "auroc", "balanced_accuracy", "macro_f1", "micro_f1")

@@ -1,14 +1,8 @@
-"""Charts as plain data for plotly.js, each with a table that says the same: over time, at the end, and the gap.
-
-Strategies are told apart by dash and symbol as well as by colour. Names come from users: plotly reads a little HTML
-in texts, so they are escaped.
-"""
+"""The report's charts of a comparison: over GPU-hours, at the end, and the gap between validation and test."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import numpy as np
@@ -16,101 +10,18 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.comparison.anytime import Race, rank_curves, regret_curves
+from hemobench.reports.charts import Figure, axis, label, style
+from hemobench.reports.comparison.anytime import rank_curves, regret_curves
+from hemobench.reports.comparison.comparison import Comparison
 from hemobench.reports.comparison.incumbents import final_incumbent
-from hemobench.reports.leaderboard.render import plain
-from hemobench.reports.recommendation.text import hours_text
 from hemobench.reports.statistics import Array, Estimate, interquartile_mean
+from hemobench.reports.text_tables import Table, hours_text, number
 
 
-@dataclass(frozen=True)
-class Table:
-    """A table for people: a caption, a header, and rows of text."""
-
-    caption: str
-    header: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A chart and its text alternative.
-
-    Attributes:
-        title: Heading.
-        caption: What is to be seen, and how to read it.
-        data: Traces for plotly.js.
-        layout: Its layout, without colours and fonts, which are the page's.
-        table: The same in figures.
-        wide: Whether a phone must scroll sideways.
-        small: Whether several stand side by side.
-    """
-
-    title: str
-    caption: str
-    data: list[dict[str, Any]]
-    layout: dict[str, Any]
-    table: Table
-    wide: bool = False
-    small: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Style:
-    """How a strategy is drawn."""
-
-    colour: str
-    dash: str
-    symbol: str
-
-
-_KNOWN = {
-    "random": Style("#3f9b2f", "dot", "circle"),  # the bone-marrow paper's colours: green, blue, red
-    "sssr": Style("#2f7de1", "dash", "square"),
-    "manual": Style("#d9363e", "solid", "x"),
-    "optuna-tpe": Style("#9a5fd6", "solid", "diamond"),
-    "hyperopt-tpe": Style("#d9730d", "dashdot", "triangle-up"),
-    "smac": Style("#0e9aa7", "longdash", "star"),
-    "skopt-gp": Style("#c94f9b", "longdashdot", "cross"),
-}
-_OTHERS = [
-    Style(colour, dash, symbol)
-    for colour, dash, symbol in zip(
-        ["#8a8f98", "#a87b2d", "#5c7cfa", "#c2255c", "#2b8a6b"],
-        ["solid", "dot", "dash", "dashdot", "longdash"],
-        ["hexagon", "triangle-down", "pentagon", "star-triangle-up", "bowtie"],
-        strict=True,
-    )
-]
-
-
-def style(strategy: str, strategies: Sequence[str]) -> Style:
-    """A strategy's looks: always the same for ours, in order of their names for others."""
-    if strategy in _KNOWN:
-        return _KNOWN[strategy]
-    others = [name for name in strategies if name not in _KNOWN]
-    return _OTHERS[others.index(strategy) % len(_OTHERS)]
-
-
-def label(text: str) -> str:
-    """Text as plotly shows it unread; the page's JSON is escaped once more on its own."""
-    return escape(plain(text), quote=False)
-
-
-def number(value: float | None, digits: int = 2) -> str:
-    """A figure for a table; a dash where there is none."""
-    return "–" if value is None or not np.isfinite(value) else f"{value:.{digits}f}"
-
-
-def axis(title: str, **more: Any) -> dict[str, Any]:
-    """An axis with a title that never runs over its ticks."""
-    return {"title": {"text": title, "standoff": 8}, "automargin": True, "zeroline": False, **more}
-
-
-def regret_figure(race: Race) -> Figure:
+def regret_figure(comparison: Comparison) -> Figure:
     """Normalised regret over GPU-hours, with intervals; the loss where there is no reference."""
-    curves = regret_curves(race)
-    known = race.scale is not None
+    curves = regret_curves(comparison)
+    known = comparison.scale is not None
     what = "Normalised regret" if known else "Loss of the best trial so far"
     meaning = (
         "0 is the best known loss (less is noise), 1 what random search is expected to reach at the whole budget. "
@@ -122,35 +33,39 @@ def regret_figure(race: Race) -> Figure:
     end = max(2.0, 1.3 * top) if known else float(np.quantile(curves.value, 0.9))
     layout = _over_hours(axis(what, range=[bottom - 0.05 * (end - bottom), end]))
     caption = (
-        f"{what} over GPU-hours: interquartile mean over {len(race.seeds)} paired seeds with its 95 % bootstrap "
+        f"{what} over GPU-hours: interquartile mean over {len(comparison.seeds)} paired seeds with its 95 % bootstrap "
         f"interval. {meaning}The first hours run out at the top; double-click to see all. A run counts as untuned "
         "until its first trial is done."
     )
-    return Figure(f"{what} over GPU-hours", caption, _lines(race, curves), layout, _over_table(race, curves, what, 3))
+    return Figure(
+        f"{what} over GPU-hours", caption, _lines(comparison, curves), layout, _over_table(comparison, curves, what, 3)
+    )
 
 
-def rank_figure(race: Race) -> Figure:
+def rank_figure(comparison: Comparison) -> Figure:
     """Mean rank over GPU-hours, with intervals."""
-    curves = rank_curves(race)
-    most = len(race.strategies)
+    curves = rank_curves(comparison)
+    most = len(comparison.strategies)
     layout = _over_hours(axis("Mean rank (1 is best)", range=[most + 0.3, 0.7], dtick=1))
     caption = (
-        f"Mean rank by the loss of the best trial so far over GPU-hours, over {len(race.seeds)} paired seeds, with its "
-        "95 % bootstrap interval; the best is on top. Runs without a result share the last rank."
+        f"Mean rank by the loss of the best trial so far over GPU-hours, over {len(comparison.seeds)} paired seeds, "
+        "with its 95 % bootstrap interval; the best is on top. Runs without a result share the last rank."
     )
-    return Figure("Rank over GPU-hours", caption, _lines(race, curves), layout, _over_table(race, curves, "Rank", 2))
+    return Figure(
+        "Rank over GPU-hours", caption, _lines(comparison, curves), layout, _over_table(comparison, curves, "Rank", 2)
+    )
 
 
 def _over_hours(yaxis: dict[str, Any]) -> dict[str, Any]:
     return {"xaxis": axis("GPU-hours (logarithmic)", type="log"), "yaxis": yaxis, "hovermode": "x"}
 
 
-def _lines(race: Race, curves: Estimate) -> list[dict[str, Any]]:
-    hours = np.round(race.grid, 4)
+def _lines(comparison: Comparison, curves: Estimate) -> list[dict[str, Any]]:
+    hours = np.round(comparison.grid, 4)
     lines: list[dict[str, Any]] = []
     bands: list[dict[str, Any]] = []
-    for place, name in enumerate(race.strategies):
-        look = style(name, race.strategies)
+    for place, name in enumerate(comparison.strategies):
+        look = style(name, comparison.strategies)
         low, high = curves.low[place], curves.high[place]
         bands.append(
             {
@@ -175,9 +90,9 @@ def _list(values: Iterable[float]) -> list[float | None]:
     return [float(f"{value:.5g}") if np.isfinite(value) else None for value in values]
 
 
-def _over_table(race: Race, curves: Estimate, what: str, digits: int) -> Table:
+def _over_table(comparison: Comparison, curves: Estimate, what: str, digits: int) -> Table:
     places = [0, 14, 29, 44, 59]
-    header = ("Strategy", *(f"{hours_text(race.grid[place])} h" for place in places))
+    header = ("Strategy", *(f"{hours_text(comparison.grid[place])} h" for place in places))
     rows = tuple(
         (
             name,
@@ -187,33 +102,32 @@ def _over_table(race: Race, curves: Estimate, what: str, digits: int) -> Table:
                 for p in places
             ),
         )
-        for k, name in enumerate(race.strategies)
+        for k, name in enumerate(comparison.strategies)
     )
     return Table(f"{what} with 95 % interval, at five GPU-hours", header, rows)
 
 
-def final_figure(race: Race) -> Figure:
+def final_figure(comparison: Comparison) -> Figure:
     """The distribution over seeds at the end of the budget."""
-    losses = race.at(race.gpu_hours)[:, :, 0]
-    best, scale = (race.reference.best_loss, race.scale) if race.reference and race.scale else (0.0, 1.0)
-    values = (losses - best) / scale
-    shown = [_spread_out(values[:, place]) for place in range(len(race.strategies))]
-    what = "Normalised regret" if race.scale else "Loss"
+    losses = comparison.at(comparison.gpu_hours)[:, :, 0]
+    values = comparison.normalised(losses)
+    shown = [_spread_out(values[:, place]) for place in range(len(comparison.strategies))]
+    what = "Normalised regret" if comparison.scale else "Loss"
     data = [
         {
             "type": "box", "name": label(name), "x": _list(values[shown[place], place]), "orientation": "h",
             "boxpoints": "all", "jitter": 0.5, "pointpos": 0, "showlegend": False,
-            "text": [f"seed {race.seeds[seed]}" for seed in shown[place]],
-            "marker": {"color": style(name, race.strategies).colour, "size": 6,
-                       "symbol": style(name, race.strategies).symbol},
+            "text": [f"seed {comparison.seeds[seed]}" for seed in shown[place]],
+            "marker": {"color": style(name, comparison.strategies).colour, "size": 6,
+                       "symbol": style(name, comparison.strategies).symbol},
             "line": {"width": 1.5},
         }
-        for place, name in reversed(list(enumerate(race.strategies)))
+        for place, name in reversed(list(enumerate(comparison.strategies)))
     ]  # fmt: skip
-    layout = {"xaxis": axis(f"{what} at {race.gpu_hours:g} GPU-hours"), "yaxis": axis("", type="category")}
+    layout = {"xaxis": axis(f"{what} at {comparison.gpu_hours:g} GPU-hours"), "yaxis": axis("", type="category")}
     caption = f"{what} at the end of the budget: each point is a seed, the box spans the middle half; left is better."
-    caption += _left_out(len(race.seeds))
-    rows = tuple((name, *_quartiles(values[:, place])) for place, name in enumerate(race.strategies))
+    caption += _left_out(len(comparison.seeds))
+    rows = tuple((name, *_quartiles(values[:, place])) for place, name in enumerate(comparison.strategies))
     header = ("Strategy", "Lowest", "Lower quartile", "Median", "Upper quartile", "Highest", "Interquartile mean")
     return Figure("At the end of the budget", caption, data, layout, Table(f"{what} over seeds", header, rows))
 
@@ -245,50 +159,64 @@ def _quartiles(values: Array) -> tuple[str, ...]:
     )
 
 
-def gap_figure(race: Race, results: Results) -> Figure:
+def gap_figure(comparison: Comparison, results: Results) -> Figure:
     """What was selected on validation, and what it is worth on test."""
-    final = final_incumbent(Results(race.runs, results.trials))
-    columns = [f"{part}.{race.task.headline}" for part in ("validation", "test")]
-    shown = 100 * final.reindex(columns=columns).astype(float)
-    data, rows = [], []
-    for place, name in enumerate(race.strategies):
-        mine = shown.reindex(race.table[:, place]).dropna()
-        marks = mine.iloc[_spread_out(mine[columns[0]])]
-        look = style(name, race.strategies)
-        data.append(
-            {
-                "type": "scatter", "mode": "markers", "name": label(name),
-                "x": _list(marks[columns[0]]), "y": _list(marks[columns[1]]),
-                "marker": {"symbol": look.symbol, "color": look.colour, "size": 9},
-            }
-        )  # fmt: skip
-        rows.append((name, *_gap_row(mine, columns)))
-    metric = race.task.headline_label
-    low, high = (
-        float(f(shown.to_numpy())) if shown.notna().any(axis=None) else v
-        for f, v in ((np.nanmin, 0.0), (np.nanmax, 100.0))
-    )
-    data.append(
-        {
-            "type": "scatter", "mode": "lines", "name": "no gap", "x": [low, high], "y": [low, high],
-            "line": {"color": "#8a8f98", "dash": "dot", "width": 1.5}, "hoverinfo": "skip",
-        }
-    )  # fmt: skip
+    selected = _selected(comparison, results)
+    traces, rows = [], []
+    for name in comparison.strategies:
+        mine = selected.reindex(comparison.runs_of(name)).dropna()
+        traces.append(_gap_marks(name, comparison.strategies, mine))
+        rows.append((name, *_gap_row(mine)))
+    metric = comparison.task.headline_label
     layout = {"xaxis": axis(f"Validation {metric} (%)"), "yaxis": axis(f"Test {metric} (%)")}
     caption = (
         f"Each mark is a run's selected trial: its validation {metric} against the same trial's on test. What lies "
-        "below the dotted line is the optimism of selection." + _left_out(len(race.seeds))
+        "below the dotted line is the optimism of selection." + _left_out(len(comparison.seeds))
     )
     header = ("Strategy", "Validation %", "Test %", "Gap, points", "Deviation of the gap")
-    return Figure(
-        "From validation to test", caption, data, layout, Table("Selection gap over seeds", header, tuple(rows))
-    )
+    table = Table("Selection gap over seeds", header, tuple(rows))
+    return Figure("From validation to test", caption, [*traces, _no_gap(selected)], layout, table)
 
 
-def _gap_row(mine: pd.DataFrame, columns: Sequence[str]) -> tuple[str, ...]:
-    if mine.empty:
+def _selected(comparison: Comparison, results: Results) -> pd.DataFrame:
+    """Headline metric of each run's final incumbent in percent, columns `validation` and `test`."""
+    final = final_incumbent(Results(comparison.runs, results.trials))
+    columns = {f"{side}.{comparison.task.headline}": side for side in ("validation", "test")}
+    return 100 * final.reindex(columns=list(columns)).rename(columns=columns).astype(float)
+
+
+def _gap_marks(name: str, strategies: Sequence[str], selected: pd.DataFrame) -> dict[str, Any]:
+    look = style(name, strategies)
+    marks = selected.iloc[_spread_out(selected["validation"])]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": label(name),
+        "x": _list(marks["validation"]),
+        "y": _list(marks["test"]),
+        "marker": {"symbol": look.symbol, "color": look.colour, "size": 9},
+    }
+
+
+def _no_gap(selected: pd.DataFrame) -> dict[str, Any]:
+    """The line on which validation and test are equal, as long as the data."""
+    known = selected.notna().any(axis=None)
+    low = float(np.nanmin(selected.to_numpy())) if known else 0.0
+    high = float(np.nanmax(selected.to_numpy())) if known else 100.0
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "no gap",
+        "x": [low, high],
+        "y": [low, high],
+        "line": {"color": "#8a8f98", "dash": "dot", "width": 1.5},
+        "hoverinfo": "skip",
+    }
+
+
+def _gap_row(selected: pd.DataFrame) -> tuple[str, ...]:
+    if selected.empty:
         return ("–",) * 4
-    gap = mine[columns[0]] - mine[columns[1]]
-    return tuple(
-        number(float(v)) for v in (mine[columns[0]].mean(), mine[columns[1]].mean(), gap.mean(), gap.std(ddof=1))
-    )
+    gap = selected["validation"] - selected["test"]
+    figures = (selected["validation"].mean(), selected["test"].mean(), gap.mean(), gap.std(ddof=1))
+    return tuple(number(float(figure)) for figure in figures)

@@ -16,23 +16,32 @@ from typing import Any
 from hemobench.benchmarks.benchmark import Reference, load_benchmark
 from hemobench.benchmarks.storage.results import Results
 from hemobench.errors import BenchmarkError
-from hemobench.reports.comparison.anytime import RANDOM, Race, areas, races, speed_ups
+from hemobench.reports.charts import Figure
+from hemobench.reports.comparison.anytime import areas, speed_ups
+from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons
 from hemobench.reports.comparison.incumbents import only_incumbents, with_trials
 from hemobench.reports.html.cards import Card, card_of
-from hemobench.reports.html.figures import Figure, Table, final_figure, gap_figure, number, rank_figure, regret_figure
-from hemobench.reports.html.phases import startup_trials
-from hemobench.reports.html.trial_figures import history_figures, hours_figure, importance_figure, parallel_figure
+from hemobench.reports.html.figures import final_figure, gap_figure, rank_figure, regret_figure
+from hemobench.reports.html.trial_figures import (
+    history_figures,
+    hours_figure,
+    importance_figure,
+    parallel_figure,
+    startup_trials,
+)
 from hemobench.reports.inference import critical_difference
 from hemobench.reports.leaderboard.model import Board
 from hemobench.reports.leaderboard.ranking import leaderboard
-from hemobench.reports.leaderboard.render import ABSENT, COLUMNS, fitting, plain, title
-from hemobench.reports.pairwise import ROPE, Comparison, Verdict, against, all_pairs, mirrored, power_note
-from hemobench.reports.papers import Measured, claims_of, of_races
+from hemobench.reports.leaderboard.render import ABSENT, COLUMNS, fitting, title
+from hemobench.reports.pairwise import ROPE, Verdict, against, all_pairs, mirrored, power_note
+from hemobench.reports.pairwise import Comparison as Pairwise
+from hemobench.reports.papers import Measured, claims_of, of_comparisons
 from hemobench.reports.papers.figures import parts
 from hemobench.reports.parallel.section import parallel_section
 from hemobench.reports.recommendation.recommend import Recommendation, recommend
-from hemobench.reports.recommendation.text import hours_text, in_words
+from hemobench.reports.recommendation.text import in_words
 from hemobench.reports.statistics import ranks
+from hemobench.reports.text_tables import Table, hours_text, number, plain
 from hemobench.reports.validation import Validation
 
 TEMPLATES = files("hemobench.reports.html") / "templates"
@@ -41,10 +50,10 @@ _SIGNS: Mapping[Verdict, str] = {"better": "▲", "worse": "▼", "equivalent": 
 
 @dataclass(frozen=True)
 class Section:
-    """What the page says of one race."""
+    """What the page says of one comparison."""
 
     anchor: str
-    race: Race
+    comparison: Comparison
     answer: Recommendation | None
     words: list[str]
     board: Table | None
@@ -125,11 +134,19 @@ def render(
     results = with_trials(results)
     boards = leaderboard(results, reference_of, startup=startup, outside_of=known_outside, seed=seed)
     best = only_incumbents(results)
-    found = races(best, reference_of)
-    counting = of_races(found, results, seed=seed)
+    found = comparisons(best, reference_of)
+    counting = of_comparisons(found, results, seed=seed)
     sections = [
-        _section(race, best, _single(race, found, results, counting, seed), boards, rope, seed, anchor=f"race-{k}")
-        for k, race in enumerate(found)
+        _section(
+            comparison,
+            best,
+            _single(comparison, found, results, counting, seed),
+            boards,
+            rope,
+            seed,
+            anchor=f"comparison-{k}",
+        )
+        for k, comparison in enumerate(found)
     ]
     claims = claims_of(counting, validations=validations, extended=extended, seed=seed)
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
@@ -172,19 +189,27 @@ def _builtin(value: Any) -> Any:
     return value.item()
 
 
-def _single(race: Race, found: list[Race], results: Results, counting: list[Measured], seed: int) -> Measured | None:
-    """A race with its trials, if they are to be shown one by one: only those of a benchmark's largest budget are."""
-    same = [r for r in found if (r.benchmark, r.version, r.workers) == (race.benchmark, race.version, race.workers)]
-    if race is not max(same, key=lambda r: r.gpu_hours):
+def _single(
+    comparison: Comparison, found: list[Comparison], results: Results, counting: list[Measured], seed: int
+) -> Measured | None:
+    """A comparison with its trials, if these are shown one by one: only at a benchmark's largest budget."""
+    same = [
+        r
+        for r in found
+        if (r.benchmark, r.version, r.workers) == (comparison.benchmark, comparison.version, comparison.workers)
+    ]
+    if comparison is not max(same, key=lambda r: r.gpu_hours):
         return None
-    known = next((mine for mine in counting if mine.race is race), None)
+    known = next((mine for mine in counting if mine.comparison is comparison), None)
     if known is not None:
         return known
-    return Measured(race, Results(race.runs, results.trials[results.trials["run"].isin(race.runs.index)]), seed)
+    return Measured(
+        comparison, Results(comparison.runs, results.trials[results.trials["run"].isin(comparison.runs.index)]), seed
+    )
 
 
 def _section(
-    race: Race,
+    comparison: Comparison,
     best: Results,
     single: Measured | None,
     boards: list[Board],
@@ -193,50 +218,61 @@ def _section(
     *,
     anchor: str,
 ) -> Section:
-    """What is said of a race; `best` are the incumbents of all results."""
-    board = next(b for b in boards if (b.benchmark, b.version, b.gpu_hours, b.workers) == _key(race))
-    answer = _answer(race, best, rope, seed)
-    headers = _headers(race)
-    begins = {name: count for name, header in headers.items() if (count := startup_trials(header, race.task))}
-    losses = race.at(race.gpu_hours)[:, :, 0]
-    pairs = all_pairs(losses, race.strategies, rope, seed)
+    """What is said of a comparison; `best` are the incumbents of all results."""
+    board = next(b for b in boards if (b.benchmark, b.version, b.gpu_hours, b.workers) == _key(comparison))
+    answer = _answer(comparison, best, rope, seed)
+    headers = _headers(comparison)
+    begins = {name: count for name, header in headers.items() if (count := startup_trials(header, comparison.task))}
+    losses = comparison.at(comparison.gpu_hours)[:, :, 0]
+    pairs = all_pairs(losses, comparison.strategies, rope, seed)
     return Section(
         anchor=anchor,
-        race=race,
+        comparison=comparison,
         answer=answer,
         words=in_words(answer) if answer else ["An older version of this benchmark: no recommendation."],
         board=_board_table(board),
         notes=board.notes,
-        figures=_figures(race, best, single),
-        histories=history_figures(race, single.results, begins) if single else [],
-        matrix=_matrix(race, pairs, [row.strategy for row in board.rows]),
-        control=_control(race, rope, seed),
-        power=power_note(len(race.seeds), max(1, len(pairs))),
-        card=_card(race),
+        figures=_figures(comparison, best, single),
+        histories=history_figures(comparison, single.results, begins) if single else [],
+        matrix=_matrix(comparison, pairs, [row.strategy for row in board.rows]),
+        control=_control(comparison, rope, seed),
+        power=power_note(len(comparison.seeds), max(1, len(pairs))),
+        card=_card(comparison),
         provenance=_provenance(headers),
     )
 
 
-def _key(race: Race) -> tuple[str, int, float, int]:
-    return race.benchmark, race.version, race.gpu_hours, race.workers
+def _key(comparison: Comparison) -> tuple[str, int, float, int]:
+    return comparison.benchmark, comparison.version, comparison.gpu_hours, comparison.workers
 
 
-def _answer(race: Race, results: Results, rope: float, seed: int) -> Recommendation | None:
-    if race.version != results.runs.loc[results.runs["benchmark"] == race.benchmark, "version"].max():
+def _answer(comparison: Comparison, results: Results, rope: float, seed: int) -> Recommendation | None:
+    if comparison.version != results.runs.loc[results.runs["benchmark"] == comparison.benchmark, "version"].max():
         return None
     return recommend(
-        results, race.benchmark, race.gpu_hours, race.reference, workers=race.workers, rope=rope, seed=seed
+        results,
+        comparison.benchmark,
+        comparison.gpu_hours,
+        comparison.reference,
+        workers=comparison.workers,
+        rope=rope,
+        seed=seed,
     )
 
 
-def _figures(race: Race, best: Results, single: Measured | None) -> list[Figure]:
-    found: list[Figure | None] = [regret_figure(race), rank_figure(race), final_figure(race), gap_figure(race, best)]
+def _figures(comparison: Comparison, best: Results, single: Measured | None) -> list[Figure]:
+    found: list[Figure | None] = [
+        regret_figure(comparison),
+        rank_figure(comparison),
+        final_figure(comparison),
+        gap_figure(comparison, best),
+    ]
     if single:
         trials = single.results.trials
-        random_runs = race.runs.index[race.runs["strategy"] == RANDOM]
+        random_runs = comparison.runs.index[comparison.runs["strategy"] == RANDOM]
         count = int((trials["run"].isin(random_runs) & (trials["status"] == "ok")).sum())
-        found += [parallel_figure(race, single.results), importance_figure(race, single.shares, count)]
-    return [figure for figure in [*found, hours_figure(race)] if figure is not None]
+        found += [parallel_figure(comparison, single.results), importance_figure(comparison, single.shares, count)]
+    return [figure for figure in [*found, hours_figure(comparison)] if figure is not None]
 
 
 def _board_table(board: Board) -> Table | None:
@@ -248,14 +284,14 @@ def _board_table(board: Board) -> Table | None:
 
 
 def _matrix(
-    race: Race, pairs: list[Comparison], order: list[str]
+    comparison: Comparison, pairs: list[Pairwise], order: list[str]
 ) -> list[tuple[str, list[tuple[str, str, str] | None]]]:
     """Rows of cells: verdict, points, and all there is to know; `None` on the diagonal."""
     both = {(c.one, c.other): c for pair in pairs for c in (pair, mirrored(pair))}
     return [(one, [_cell(both[one, other]) if one != other else None for other in order]) for one in order]
 
 
-def _cell(comparison: Comparison) -> tuple[str, str, str]:
+def _cell(comparison: Pairwise) -> tuple[str, str, str]:
     points = ABSENT if comparison.difference is None else f"{comparison.difference:+.2f}"
     detail = (
         f"{comparison.verdict}: 95 % interval {number(comparison.low)} to {number(comparison.high)} points, better on "
@@ -264,15 +300,15 @@ def _cell(comparison: Comparison) -> tuple[str, str, str]:
     return comparison.verdict, points, detail
 
 
-def _control(race: Race, rope: float, seed: int) -> Table | None:
+def _control(comparison: Comparison, rope: float, seed: int) -> Table | None:
     """Every strategy against random search."""
-    if RANDOM not in race.strategies or len(race.strategies) < 2:
+    if RANDOM not in comparison.strategies or len(comparison.strategies) < 2:
         return None
-    losses = race.at(race.gpu_hours)[:, :, 0]
-    speed = {row.strategy: row for row in speed_ups(race, seed=seed)}
-    area = dict(zip(race.strategies, areas(race).mean(axis=0), strict=True))
+    losses = comparison.at(comparison.gpu_hours)[:, :, 0]
+    speed = {row.strategy: row for row in speed_ups(comparison, seed=seed)}
+    area = dict(zip(comparison.strategies, areas(comparison).mean(axis=0), strict=True))
     rows = []
-    for c in against(RANDOM, losses, race.strategies, rope, seed):
+    for c in against(RANDOM, losses, comparison.strategies, rope, seed):
         s = speed.get(c.one)
         rows.append(
             (
@@ -283,28 +319,28 @@ def _control(race: Race, rope: float, seed: int) -> Table | None:
                 f"{c.p_holm:.3g}",
                 str(c.zeros),
                 f"{_SIGNS[c.verdict]} {c.verdict}",
-                ABSENT if s is None else (f"> {race.gpu_hours:g}" if s.hours is None else hours_text(s.hours)),
+                ABSENT if s is None else (f"> {comparison.gpu_hours:g}" if s.hours is None else hours_text(s.hours)),
                 ABSENT if s is None or s.hours is None else f"{s.factor:.2f} [{s.low:.2f}, {s.high:.2f}]",
                 number(float(area[c.one])),
             )
         )
     header = ("Strategy", "Points better", "P(better on a seed)", "p", "p (Holm)", "Equal seeds", "Verdict")
-    more = ("GPU-hours to random's end", "Speed-up", "Area under regret" if race.scale else "Area under loss")
+    more = ("GPU-hours to random's end", "Speed-up", "Area under regret" if comparison.scale else "Area under loss")
     return Table("Against random search, on paired seeds", header + more, tuple(rows))
 
 
-def _card(race: Race) -> Card | None:
+def _card(comparison: Comparison) -> Card | None:
     try:
-        return card_of(load_benchmark(race.benchmark).card())
+        return card_of(load_benchmark(comparison.benchmark).card())
     except BenchmarkError:
         return None
 
 
-def _headers(race: Race) -> dict[str, Mapping[str, Any]]:
+def _headers(comparison: Comparison) -> dict[str, Mapping[str, Any]]:
     """One `run.json` a strategy, where results have them."""
-    if "header" not in race.runs:
+    if "header" not in comparison.runs:
         return {}
-    first = race.runs.drop_duplicates("strategy")
+    first = comparison.runs.drop_duplicates("strategy")
     return {str(name): json.loads(text) for name, text in zip(first["strategy"], first["header"], strict=True)}
 
 
@@ -327,16 +363,19 @@ def _said(value: Any) -> str:
     return plain(str(value))
 
 
-def _across(found: list[Race]) -> str:
+def _across(found: list[Comparison]) -> str:
     """Why there is no critical-difference diagram, or what it says."""
-    newest = {race.benchmark: race for race in sorted(found, key=lambda race: (race.version, race.gpu_hours))}
-    names = sorted(set.intersection(*(set(race.strategies) for race in newest.values()))) if newest else []
+    newest = {
+        comparison.benchmark: comparison
+        for comparison in sorted(found, key=lambda comparison: (comparison.version, comparison.gpu_hours))
+    }
+    names = sorted(set.intersection(*(set(comparison.strategies) for comparison in newest.values()))) if newest else []
     if len(newest) < 2 or len(names) < 2:
         return ""
     table = []
-    for race in newest.values():
-        mean = ranks(race.at(race.gpu_hours)[:, :, 0]).mean(axis=0)
-        table.append([mean[race.strategies.index(name)] for name in names])
+    for comparison in newest.values():
+        mean = ranks(comparison.at(comparison.gpu_hours)[:, :, 0]).mean(axis=0)
+        table.append([mean[comparison.strategies.index(name)] for name in names])
     try:
         result = critical_difference(table)
     except BenchmarkError as refusal:

@@ -10,10 +10,15 @@ import pandas as pd
 
 from hemobench.benchmarks.budget import ACCOUNTS
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.comparison.anytime import RANDOM, Race
-from hemobench.reports.html.figures import Figure, Table, axis, label, number, style
+from hemobench.benchmarks.tasks.base import Task
+from hemobench.errors import BenchmarkError
+from hemobench.reports.charts import Figure, Style, axis, label, style
+from hemobench.reports.comparison.comparison import RANDOM, Comparison
 from hemobench.reports.importance.importance import Importance
+from hemobench.reports.text_tables import Table, number
+from hemobench.strategies import load_strategy
 from hemobench.strategies.space import Hyperparameter, choices, numeric
+from hemobench.strategies.sssr import scaled
 
 MOST_LINES = 600
 TOP = "random's top ten"
@@ -23,17 +28,19 @@ _PATTERNS = dict(zip(ACCOUNTS, ("", "/", "x", "\\", ".", "-"), strict=True))
 _ACCOUNT_COLOURS = dict(zip(ACCOUNTS, ("#2f7de1", "#0e9aa7", "#d9363e", "#d9730d", "#8a8f98", "#c3c7ce"), strict=True))
 
 
-def parallel_figure(race: Race, results: Results) -> Figure | None:
+def parallel_figure(comparison: Comparison, results: Results) -> Figure | None:
     """All trials in parallel coordinates, in the colours of the bone-marrow paper's figure; `None` without any."""
-    trials, left_out = _shown_trials(race, results)
+    trials, left_out = _shown_trials(comparison, results)
     if trials.empty:
         return None
-    score = 100 * trials[f"validation.{race.task.headline}"].astype(float)
+    score = 100 * trials[f"validation.{comparison.task.headline}"].astype(float)
     floor = float(score.quantile(0.25))
     group = trials["group"].map(_GROUPS.index)
-    dimensions = [_group_axis(group), *(_dimension(trials, name, hp) for name, hp in race.task.space().items())]
+    dimensions = [_group_axis(group), *(_dimension(trials, name, hp) for name, hp in comparison.task.space().items())]
     dimensions = [dimension for dimension in dimensions if dimension]
-    dimensions.append({"label": f"{race.task.headline_label} %", "values": score.clip(lower=floor).round(3).tolist()})
+    dimensions.append(
+        {"label": f"{comparison.task.headline_label} %", "values": score.clip(lower=floor).round(3).tolist()}
+    )
     steps = [[edge / 5, colour] for k, colour in enumerate(_GROUP_COLOURS) for edge in (k, k + 1)]
     data = [
         {
@@ -42,23 +49,23 @@ def parallel_figure(race: Race, results: Results) -> Figure | None:
             "unselected": {"line": {"opacity": 0.04}},
         }
     ]  # fmt: skip
-    metric = race.task.headline_label
+    metric = comparison.task.headline_label
     caption = (
         f"Every line is a trial, from its hyperparameters to its validation {metric}; below {floor:.1f} % (the worst "
         "quarter) it is drawn at the foot. Light green: random search; dark green: its ten best; blue: SSSR; red: the "
         "manual analysis; grey: all others; the first axis says the same. Drag along an axis to pick lines, drag an "
         f"axis' name to move it, click to let go.{left_out}"
     )
-    return Figure("All trials", caption, data, _PARCOORDS, _top_table(race, trials), wide=True)
+    return Figure("All trials", caption, data, _PARCOORDS, _top_table(comparison, trials), wide=True)
 
 
 _PARCOORDS = {"margin": {"l": 120, "r": 50, "t": 90, "b": 30}}
 
 
-def _shown_trials(race: Race, results: Results) -> tuple[pd.DataFrame, str]:
+def _shown_trials(comparison: Comparison, results: Results) -> tuple[pd.DataFrame, str]:
     """The `ok` trials of the first seeds, up to what a screen bears, marked by group, the most telling last."""
-    metric = f"validation.{race.task.headline}"
-    runs = race.runs[["strategy", "seed"]]
+    metric = f"validation.{comparison.task.headline}"
+    runs = comparison.runs[["strategy", "seed"]]
     trials = results.trials[results.trials["run"].isin(runs.index) & (results.trials["status"] == "ok")]
     trials = trials.join(runs, on="run")
     if trials.empty or metric not in trials:
@@ -120,15 +127,15 @@ def _numeric_axis(column: pd.Series[float], low: float, high: float, log: bool) 
     return (4 * (column - low) / (high - low)).fillna(-1), list(range(5)), [f"{value:.3g}" for value in values]
 
 
-def _top_table(race: Race, trials: pd.DataFrame) -> Table:
+def _top_table(comparison: Comparison, trials: pd.DataFrame) -> Table:
     """The best trials of random search, and the best one of every other strategy."""
-    metric = f"validation.{race.task.headline}"
+    metric = f"validation.{comparison.task.headline}"
     best = trials.sort_values(metric, ascending=False)
     top = pd.concat(
         [best[best["strategy"] == RANDOM].head(10), best[best["strategy"] != RANDOM].drop_duplicates("strategy")]
     )
-    names = [name for name in race.task.space() if f"config.{name}" in trials]
-    header = ("Strategy", "Seed", "Trial", f"{race.task.headline_label} %", *names)
+    names = [name for name in comparison.task.space() if f"config.{name}" in trials]
+    header = ("Strategy", "Seed", "Trial", f"{comparison.task.headline_label} %", *names)
     rows = tuple(
         (row["strategy"], str(row["seed"]), str(row["number"]), number(100 * row[metric]),
          *(_shown(row[f"config.{name}"]) for name in names))
@@ -143,7 +150,7 @@ def _shown(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def importance_figure(race: Race, importances: list[Importance], trials: int) -> Figure | None:
+def importance_figure(comparison: Comparison, importances: list[Importance], trials: int) -> Figure | None:
     """Shares of the variance with their uncertainty; `None` if there are none."""
     if not importances:
         return None
@@ -175,75 +182,100 @@ def importance_figure(race: Race, importances: list[Importance], trials: int) ->
     return Figure("Which hyperparameters matter", caption, data, layout, table)
 
 
-def history_figures(race: Race, results: Results, startup: Mapping[str, int]) -> list[Figure]:
+def history_figures(comparison: Comparison, results: Results, startup: Mapping[str, int]) -> list[Figure]:
     """One a strategy: the trials of its median seed in order, the best so far, and its two phases."""
-    metric = f"validation.{race.task.headline}"
+    metric = f"validation.{comparison.task.headline}"
     if metric not in results.trials:
         return []
-    final = race.at(race.gpu_hours)[:, :, 0]
+    final = comparison.at(comparison.gpu_hours)[:, :, 0]
     figures = []
-    for place, name in enumerate(race.strategies):
+    for place, name in enumerate(comparison.strategies):
         known = np.flatnonzero(~np.isnan(final[:, place]))
         if len(known):
             middle = known[np.argsort(final[known, place], kind="stable")[(len(known) - 1) // 2]]
-            of_all = results.trials[results.trials["run"].isin(race.table[:, place])]
-            mine = of_all[of_all["run"] == race.table[middle, place]].sort_values("number")
-            figures.append(_history(race, name, int(race.seeds[middle]), mine, of_all, startup.get(name)))
+            of_all = results.trials[results.trials["run"].isin(comparison.table[:, place])]
+            mine = of_all[of_all["run"] == comparison.table[middle, place]].sort_values("number")
+            figures.append(_history(comparison, name, int(comparison.seeds[middle]), mine, of_all, startup.get(name)))
     return figures
 
 
-def _history(race: Race, name: str, seed: int, mine: pd.DataFrame, of_all: pd.DataFrame, startup: int | None) -> Figure:
-    metric, look = f"validation.{race.task.headline}", style(name, race.strategies)
-    ok = mine[mine["status"] == "ok"]
-    score = 100 * ok[metric].astype(float)
-    learning = ok["number"] >= (startup or 0)
-    best = (-ok["loss"].astype(float)).cummax().eq(-ok["loss"].astype(float))
-    data = [
-        {
-            "type": "scatter", "mode": "markers", "name": "trials", "x": ok["number"].tolist(),
-            "y": score.round(3).tolist(), "showlegend": False,
-            "marker": {"color": look.colour, "size": 7,
-                       "symbol": [look.symbol if late else "circle-open" for late in learning]},
-        },
-        {
-            "type": "scatter", "mode": "lines", "name": "incumbent", "line": {"shape": "hv", "color": look.colour},
-            "x": [*ok["number"][best], int(ok["number"].max())],
-            "y": [*score[best].round(3), round(float(score[best].iloc[-1]), 3)], "showlegend": False,
-        },
-    ]  # fmt: skip
-    layout: dict[str, Any] = {"xaxis": axis("Trial"), "yaxis": axis(f"{race.task.headline_label} (%)"), "height": 280}
-    layout["yaxis"]["range"] = [float(score.quantile(0.1)) - 0.5, float(score.max()) + 0.5]
+def _history(
+    comparison: Comparison, name: str, seed: int, mine: pd.DataFrame, of_all: pd.DataFrame, startup: int | None
+) -> Figure:
+    """The trials of one run, and its incumbent, by number."""
+    look = style(name, comparison.strategies)
+    trials = mine[mine["status"] == "ok"]
+    score = 100 * trials[f"validation.{comparison.task.headline}"].astype(float)
+    yaxis = axis(f"{comparison.task.headline_label} (%)")
+    yaxis["range"] = [float(score.quantile(0.1)) - 0.5, float(score.max()) + 0.5]
+    layout: dict[str, Any] = {"xaxis": axis("Trial"), "yaxis": yaxis, "height": 280}
+    phases = "It has no phases."
     if startup:
-        line = {"width": 1, "dash": "dot", "color": "#8a8f98"}
-        layout["shapes"] = [
-            {"type": "line", "x0": startup - 0.5, "x1": startup - 0.5, "y0": 0, "y1": 1, "yref": "paper", "line": line}
-        ]
-    caption = f"Seed {seed}, the median one. " + (
-        f"Open marks: exploration, the first {startup} trials; filled: exploitation."
-        if startup
-        else "It has no phases."
-    )
-    return Figure(name, caption, data, layout, _phases(race, of_all, startup), small=True)
+        layout["shapes"] = [_end_of_exploration(startup)]
+        phases = f"Open marks: exploration, the first {startup} trials; filled: exploitation."
+    data = [_trial_marks(trials, score, look, startup or 0), _incumbent_line(trials, score, look)]
+    caption = f"Seed {seed}, the median one. {phases}"
+    return Figure(name, caption, data, layout, _phases(comparison, of_all, startup), small=True)
 
 
-def _phases(race: Race, trials: pd.DataFrame, startup: int | None) -> Table:
+def _trial_marks(trials: pd.DataFrame, score: pd.Series[float], look: Style, startup: int) -> dict[str, Any]:
+    symbols = [look.symbol if number >= startup else "circle-open" for number in trials["number"]]
+    return {
+        "type": "scatter",
+        "mode": "markers",
+        "name": "trials",
+        "x": trials["number"].tolist(),
+        "y": score.round(3).tolist(),
+        "showlegend": False,
+        "marker": {"color": look.colour, "size": 7, "symbol": symbols},
+    }
+
+
+def _incumbent_line(trials: pd.DataFrame, score: pd.Series[float], look: Style) -> dict[str, Any]:
+    """Steps up at each trial that lowered the best loss, and on to the last trial."""
+    losses = trials["loss"].astype(float)
+    best = losses.cummin().eq(losses)
+    return {
+        "type": "scatter",
+        "mode": "lines",
+        "name": "incumbent",
+        "line": {"shape": "hv", "color": look.colour},
+        "x": [*trials["number"][best], int(trials["number"].max())],
+        "y": [*score[best].round(3), round(float(score[best].iloc[-1]), 3)],
+        "showlegend": False,
+    }
+
+
+def _end_of_exploration(startup: int) -> dict[str, Any]:
+    """A vertical line before the first trial that rests on what was learnt."""
+    line = {"width": 1, "dash": "dot", "color": "#8a8f98"}
+    place = startup - 0.5
+    return {"type": "line", "x0": place, "x1": place, "y0": 0, "y1": 1, "yref": "paper", "line": line}
+
+
+def _phases(comparison: Comparison, trials: pd.DataFrame, startup: int | None) -> Table:
     ok = trials[trials["status"] == "ok"]
-    score = 100 * ok[f"validation.{race.task.headline}"].astype(float)
+    score = 100 * ok[f"validation.{comparison.task.headline}"].astype(float)
     early = ok["number"] < (startup or 0)
     parts = [("exploration", score[early]), ("exploitation", score[~early])] if startup else [("all trials", score)]
     rows = [(title, number(values.mean()), number(values.std(ddof=1)), str(len(values))) for title, values in parts]
     last = ok.loc[ok.groupby("run")["loss"].idxmin(), "number"]
     rows.append(("best trial's number, median over seeds", number(float(last.median()), 0), "–", str(len(last))))
     return Table(
-        "Phases over all seeds", ("Phase", f"Mean {race.task.headline_label} %", "Deviation", "Number"), tuple(rows)
+        "Phases over all seeds",
+        ("Phase", f"Mean {comparison.task.headline_label} %", "Deviation", "Number"),
+        tuple(rows),
     )
 
 
-def hours_figure(race: Race) -> Figure:
+def hours_figure(comparison: Comparison) -> Figure:
     """Where the GPU-hours went, by account."""
     columns = [f"ledger.{account}" for account in ACCOUNTS]
-    hours = race.runs.reindex(columns=columns).astype(float).groupby(race.runs["strategy"]).mean().fillna(0.0) / 3600
-    hours = hours.reindex(list(race.strategies))
+    hours = (
+        comparison.runs.reindex(columns=columns).astype(float).groupby(comparison.runs["strategy"]).mean().fillna(0.0)
+        / 3600
+    )
+    hours = hours.reindex(list(comparison.strategies))
     data = [
         {
             "type": "bar", "orientation": "h", "name": account, "y": [label(name) for name in hours.index][::-1],
@@ -264,3 +296,27 @@ def hours_figure(race: Race) -> Figure:
     return Figure(
         "Where the GPU-hours went", caption, data, layout, Table("GPU-hours a run", ("Strategy", *ACCOUNTS), rows)
     )
+
+
+def startup_trials(header: Mapping[str, Any], task: Task) -> int | None:
+    """Trials before a strategy learns; `None` if it never does, or is not known here.
+
+    Args:
+        header: A `run.json`.
+        task: For the number of hyperparameters, by which SMAC's design is sized.
+    """
+    strategy = header.get("strategy", {})
+    try:
+        defaults = getattr(load_strategy(str(strategy.get("name"))).__init__, "__kwdefaults__", None) or {}
+    except BenchmarkError:
+        return None
+    settings = {**defaults, **strategy.get("settings", {})}
+    horizon = int(header.get("horizon") or 1)
+    if {"rounds", "scaling"} <= settings.keys():
+        return int(scaled(settings["rounds"], horizon, settings["scaling"])[0])
+    if settings.get("startup_trials") is not None:
+        return int(settings["startup_trials"])
+    if "startup_max_ratio" in settings:
+        most = settings["startup_per_hyperparameter"] * len(task.space())
+        return max(1, int(min(most, settings["startup_max_ratio"] * horizon)))
+    return None

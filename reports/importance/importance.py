@@ -14,7 +14,7 @@ from ConfigSpace import ConfigurationSpace
 from numpy.typing import NDArray
 
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.comparison.anytime import RANDOM, Race
+from hemobench.reports.comparison.comparison import RANDOM, Comparison
 from hemobench.reports.importance.fanova import main_effects
 from hemobench.reports.statistics import Array, interval
 from hemobench.strategies.space import Numeric, choices, numeric
@@ -41,22 +41,22 @@ class Importance:
     high: float
 
 
-def importances(race: Race, results: Results, draws: int = DRAWS, seed: int = 0) -> list[Importance]:
+def importances(comparison: Comparison, results: Results, draws: int = DRAWS, seed: int = 0) -> list[Importance]:
     """Main-effect importances, the greatest first; empty if random search has fewer than ten `ok` trials.
 
     Hyperparameters with conditions are left out, since not every trial has a value.
 
     Args:
-        race: Says which runs.
+        comparison: Says which runs.
         results: Their trials.
         draws: Resamples of seeds.
         seed: Decides the resamples and the forests.
     """
-    if RANDOM not in race.strategies:
+    if RANDOM not in comparison.strategies:
         return []
-    runs = race.table[:, race.strategies.index(RANDOM)]
+    runs = comparison.table[:, comparison.strategies.index(RANDOM)]
     trials = results.trials[results.trials["run"].isin(runs) & (results.trials["status"] == "ok")]
-    names, points, levels = encoded(trials, race.task.space())
+    names, points, levels = encoded(trials, comparison.task.space())
     if len(trials) < LEAST_TRIALS or not names:
         return []
     losses, run_of = trials["loss"].to_numpy(dtype=float), trials["run"].to_numpy()

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from math import isinf
 from typing import Any
 
 from hemobench.reports.parallel.costs import ParallelCost
+from hemobench.reports.serialize import rounded
 
 SCHEMA = 1
 OVERALL = "overall"
@@ -109,18 +109,7 @@ def as_json(boards: Sequence[Board], costs: Sequence[ParallelCost] = ()) -> dict
     costs each strategy, empty where all runs have one number of workers. What differs between two equal runs stands
     under `measured`.
     """
-    found = [plain(asdict(board)) for board in boards]
+    found = [rounded(asdict(board)) for board in boards]
     for row in (row for board in found for row in board["rows"]):
         row["measured"] = {"strategy_seconds": row.pop("strategy_seconds")}
-    return {"schema": SCHEMA, "boards": found, "parallel": [plain(asdict(cost)) for cost in costs]}
-
-
-def plain(value: Any) -> Any:
-    """Nested data with tuples as lists, numbers rounded to 4 decimals, and `None` for what is infinite."""
-    if isinstance(value, dict):
-        return {name: plain(inner) for name, inner in value.items()}
-    if isinstance(value, tuple):
-        return [plain(inner) for inner in value]
-    if isinstance(value, float):
-        return None if isinf(value) else round(value, 4)
-    return value
+    return {"schema": SCHEMA, "boards": found, "parallel": [rounded(asdict(cost)) for cost in costs]}

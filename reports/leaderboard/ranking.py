@@ -18,14 +18,12 @@ import pandas as pd
 from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.storage.results import Results
 from hemobench.benchmarks.tasks import load_task
-from hemobench.reports.comparison.comparison import Contest, Outside, contests_of, in_all, mean_of
-from hemobench.reports.comparison.incumbents import hours_to_targets
+from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons, few_seeds, hours_to_random, in_all
 from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, Row, Spread
+from hemobench.reports.leaderboard.run_figures import Outside, mean_of, run_figures
 from hemobench.reports.statistics import Array, Estimate, mean_over_groups, mean_ranks, ranks
 
-RANDOM = "random"
-FEW_SEEDS = 5
-STRAYED = 0.2
+MOST_OUTSIDE = 0.2
 """A run of which a larger share of trials lies outside what its benchmark recorded is flagged. Of uniformly random
 trials it is about 0.05, by the definition of the support's limit."""
 
@@ -54,45 +52,53 @@ def leaderboard(
     Raises:
         BenchmarkError: If a benchmark's task is not known.
     """
-    contests, startup = list(contests_of(results, reference_of, outside_of)), startup or {}
-    return [_board(contest, startup, seed) for contest in contests] + _overall(contests, startup, seed)
+    compared = comparisons(results, reference_of, unpaired=True)
+    figures = run_figures(results, outside_of)
+    startup = startup or {}
+    boards = [_board(comparison, figures, startup, seed) for comparison in compared]
+    return boards + _overall(compared, figures, startup, seed)
 
 
-def _board(contest: Contest, startup: Mapping[str, str], seed: int) -> Board:
-    task = load_task(contest.benchmark.partition("@")[0])
-    rows = []
-    if contest.seeds:
-        estimate = mean_ranks(contest.losses[contest.strategies], seed=seed)
-        hours = _hours_to_random(contest)
-        for column, name in enumerate(contest.strategies):
-            runs = contest.of(name)
-            rows.append(
-                Row(
-                    strategy=name,
-                    **_rank(estimate, column, len(contest.seeds)),
-                    seeds=len(contest.seeds),
-                    results=int(runs["result"].notna().sum()),
-                    failures=int(runs["failures"].sum()),
-                    regret=contest.regret(name),
-                    validation=_spread(runs, f"validation.{task.headline}"),
-                    test=_spread(runs, f"test.{task.headline}"),
-                    hours_to_random=hours.get(name),
-                    gpu_hours_spent=mean_of(runs["gpu_hours_spent"]),
-                    trials=mean_of(runs["trials"]),
-                    strategy_seconds=mean_of(runs["strategy_seconds"]),
-                    status=_status(runs),
-                    startup=startup.get(name),
-                )
-            )
+def _board(comparison: Comparison, figures: pd.DataFrame, startup: Mapping[str, str], seed: int) -> Board:
+    task = load_task(comparison.benchmark.partition("@")[0])
     return Board(
-        benchmark=contest.benchmark,
-        version=contest.version,
-        gpu_hours=contest.gpu_hours,
-        workers=contest.workers,
+        benchmark=comparison.benchmark,
+        version=comparison.version,
+        gpu_hours=comparison.gpu_hours,
+        workers=comparison.workers,
         headline=(task.headline, task.headline_label),
-        rows=_sorted(rows),
-        notes=tuple(_notes(contest)),
+        rows=_sorted(_rows(comparison, figures, startup, seed)),
+        notes=tuple(_notes(comparison, figures.loc[comparison.runs.index])),
     )
+
+
+def _rows(comparison: Comparison, figures: pd.DataFrame, startup: Mapping[str, str], seed: int) -> list[Row]:
+    if not comparison.seeds:
+        return []
+    headline = comparison.task.headline
+    estimate = mean_ranks(comparison.final, seed=seed)
+    hours = hours_to_random(comparison)
+    rows = []
+    for column, name in enumerate(comparison.strategies):
+        runs = figures.loc[comparison.runs_of(name)]
+        row = Row(
+            strategy=name,
+            **_rank(estimate, column, len(comparison.seeds)),
+            seeds=len(comparison.seeds),
+            results=int(runs["result"].notna().sum()),
+            failures=int(runs["failures"].sum()),
+            regret=comparison.regret(name),
+            validation=_spread(runs, f"validation.{headline}"),
+            test=_spread(runs, f"test.{headline}"),
+            hours_to_random=_hours_to_random(hours[:, column], comparison.gpu_hours),
+            gpu_hours_spent=mean_of(runs["gpu_hours_spent"]),
+            trials=mean_of(runs["trials"]),
+            strategy_seconds=mean_of(runs["strategy_seconds"]),
+            status=_status(runs),
+            startup=startup.get(name),
+        )
+        rows.append(row)
+    return rows
 
 
 def _rank(estimate: Estimate, column: int, seeds: int) -> dict[str, Any]:
@@ -115,20 +121,13 @@ def _spread(runs: pd.DataFrame, column: str) -> Spread | None:
     return Spread(float(percent.mean()), float(percent.std(ddof=1)) if len(percent) > 1 else None)
 
 
-def _hours_to_random(contest: Contest) -> dict[str, HoursToRandom]:
-    """By strategy; empty if random search is not there, or has no result."""
-    if RANDOM not in contest.strategies:
-        return {}
-    targets = contest.runs["seed"].map(contest.losses[RANDOM])
-    runs = contest.runs[targets.notna()]
-    hours = hours_to_targets(contest.steps, targets.where(contest.runs["result"].notna()))[runs.index]
-    return {str(name): _censored(of, contest.gpu_hours) for name, of in hours.groupby(runs["strategy"])}
-
-
-def _censored(hours: pd.Series[float], budget: float) -> HoursToRandom:
-    median = float(np.median(hours.fillna(np.inf)))
-    reached = int(hours.notna().sum())
-    return HoursToRandom(median if np.isfinite(median) else None, budget, reached, len(hours))
+def _hours_to_random(hours: Array, budget: float) -> HoursToRandom | None:
+    """The median over seeds, a miss being longer than the budget; `None` where random search has no result."""
+    if not len(hours):
+        return None
+    reached = ~np.isnan(hours)
+    median = float(np.median(np.where(reached, hours, np.inf)))
+    return HoursToRandom(median if np.isfinite(median) else None, budget, int(reached.sum()), len(hours))
 
 
 def _status(runs: pd.DataFrame) -> str:
@@ -136,7 +135,7 @@ def _status(runs: pd.DataFrame) -> str:
     parts = [
         _counted(error, "strategy error", "strategy errors"),
         _counted(runs["status"] == "unfinished", "unfinished run", "unfinished runs"),
-        _counted(runs["outside"] > STRAYED, "run that strayed", "runs that strayed"),
+        _counted(runs["outside"] > MOST_OUTSIDE, "run that strayed", "runs that strayed"),
         _counted(runs["loss"].isna() & ~error, "run without a successful trial", "runs without a successful trial"),
     ]
     return ", ".join(part for part in parts if part)
@@ -147,47 +146,42 @@ def _counted(which: pd.Series[bool], one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}" if count else ""
 
 
-def _notes(contest: Contest) -> list[str]:
-    notes = [contest.missing] if contest.missing else []
-    if not contest.seeds:
+def _notes(comparison: Comparison, runs: pd.DataFrame) -> list[str]:
+    notes = [comparison.missing] if comparison.missing else []
+    if not comparison.seeds:
         return notes
-    if contest.runs["result"].isna().any():
+    if runs["result"].isna().any():
         notes.append("A run without a result ranks last in its seed and enters no mean of a metric or regret.")
-    if (contest.runs["status"] == "unfinished").any():
+    if (runs["status"] == "unfinished").any():
         notes.append("Unfinished runs are compared by what they have found so far.")
-    if (contest.runs["outside"] > STRAYED).any():
+    if (runs["outside"] > MOST_OUTSIDE).any():
         notes.append(
-            f"A run strayed if more than {STRAYED:.0%} of its trials lie outside what was recorded: there the "
+            f"A run strayed if more than {MOST_OUTSIDE:.0%} of its trials lie outside what was recorded: there the "
             "surrogate guesses. See the benchmark's card."
         )
-    failed = contest.runs[contest.runs["status"] == "strategy-error"].drop_duplicates("strategy")
+    failed = runs[runs["status"] == "strategy-error"].drop_duplicates("strategy")
     for name, seed, error in zip(failed["strategy"], failed["seed"], failed["error"], strict=True):
         notes.append(f"{name}, seed {seed}: {shorten(str(error), 200)}")
-    if contest.reference is None:
+    if comparison.reference is None:
         notes.append("No reference is known for this benchmark: no regret.")
-    elif contest.scale is None:
+    elif comparison.scale is None:
         notes.append("Random search is expected to reach the best known loss at this budget: no regret.")
-    if RANDOM not in contest.strategies:
+    if RANDOM not in comparison.strategies:
         notes.append(f"No strategy '{RANDOM}' among the results: no hours to random search.")
-    return notes + few_seeds(len(contest.seeds))
+    return notes + few_seeds(len(comparison.seeds))
 
 
-def few_seeds(seeds: int) -> list[str]:
-    """What a reader must know of intervals over so few seeds; nothing if they are enough."""
-    if seeds == 1:
-        return ["One seed: no interval, and no conclusion."]
-    return [f"{seeds} seeds are few: the intervals are too narrow."] if seeds < FEW_SEEDS else []
-
-
-def _overall(contests: Sequence[Contest], startup: Mapping[str, str], seed: int) -> list[Board]:
+def _overall(
+    compared: Sequence[Comparison], figures: pd.DataFrame, startup: Mapping[str, str], seed: int
+) -> list[Board]:
     """For each number of workers, the mean over benchmarks of the mean rank, if there are two benchmarks or more.
 
     Ranks under different numbers of workers are never averaged: it is one budget, spent under other conditions, and
     a strategy that is good with one worker may be poor with sixty-four.
     """
-    newest = _newest(contests)
-    kinds = sorted({contest.workers for contest in contests})
-    boards = [_overall_of([c for c in contests if c.workers == kind], newest, startup, seed) for kind in kinds]
+    newest = _newest(compared)
+    kinds = sorted({comparison.workers for comparison in compared})
+    boards = [_overall_of([c for c in compared if c.workers == kind], newest, figures, startup, seed) for kind in kinds]
     found = [board for board in boards if board is not None]
     if len(kinds) < 2:
         return found
@@ -196,48 +190,61 @@ def _overall(contests: Sequence[Contest], startup: Mapping[str, str], seed: int)
 
 
 def _overall_of(
-    contests: Sequence[Contest], newest: Mapping[str, int], startup: Mapping[str, str], seed: int
+    compared: Sequence[Comparison],
+    newest: Mapping[str, int],
+    figures: pd.DataFrame,
+    startup: Mapping[str, str],
+    seed: int,
 ) -> Board | None:
-    blocks = _blocks(contests, newest)
+    blocks = _blocks(compared, newest)
     if len(blocks) < 2:
         return None
-    strategies = in_all(contest.strategies for block in blocks for contest in block)
+    strategies = in_all(comparison.strategies for block in blocks for comparison in block)
     groups = [_mean_ranks_by_seed(block, strategies) for block in blocks]
     fewest = min(map(len, groups))
     rows = []
     if strategies:
         estimate = mean_over_groups(groups, seed=seed)
         for column, name in enumerate(strategies):
-            rows.append(_overall_row(blocks, name, _rank(estimate, column, fewest), startup.get(name)))
-    notes = (*_overall_notes(contests, blocks, strategies), *few_seeds(fewest))
-    return Board(OVERALL, None, None, contests[0].workers, ("", ""), _sorted(rows), notes)
+            rows.append(_overall_row(blocks, name, figures, _rank(estimate, column, fewest), startup.get(name)))
+    notes = (*_overall_notes(compared, blocks, strategies), *few_seeds(fewest))
+    return Board(OVERALL, None, None, compared[0].workers, ("", ""), _sorted(rows), notes)
 
 
-def _newest(contests: Sequence[Contest]) -> dict[str, int]:
+def _newest(compared: Sequence[Comparison]) -> dict[str, int]:
     """The newest version of each benchmark, whatever the number of workers."""
     newest: dict[str, int] = {}
-    for contest in contests:
-        newest[contest.benchmark] = max(contest.version, newest.get(contest.benchmark, contest.version))
+    for comparison in compared:
+        newest[comparison.benchmark] = max(comparison.version, newest.get(comparison.benchmark, comparison.version))
     return newest
 
 
-def _blocks(contests: Sequence[Contest], newest: Mapping[str, int]) -> list[list[Contest]]:
+def _blocks(compared: Sequence[Comparison], newest: Mapping[str, int]) -> list[list[Comparison]]:
     """The newest version of each benchmark at all its budgets, if these have seeds in common."""
-    blocks = [
-        [contest for contest in contests if (contest.benchmark, contest.version) == wanted] for wanted in newest.items()
-    ]
-    return [block for block in blocks if block and in_all(contest.seeds for contest in block)]
+    blocks = [[c for c in compared if (c.benchmark, c.version) == wanted] for wanted in newest.items()]
+    return [block for block in blocks if block and in_all(comparison.seeds for comparison in block)]
 
 
-def _mean_ranks_by_seed(block: Sequence[Contest], strategies: list[str]) -> Array:
+def _mean_ranks_by_seed(block: Sequence[Comparison], strategies: list[str]) -> Array:
     """Ranks among the strategies given, averaged over a benchmark's budgets: `(seeds, strategies)`."""
-    seeds = in_all(contest.seeds for contest in block)
-    return np.asarray(np.mean([ranks(contest.losses.loc[seeds, strategies]) for contest in block], axis=0))
+    seeds = in_all(comparison.seeds for comparison in block)
+    ranked = []
+    for comparison in block:
+        rows = [comparison.seeds.index(seed) for seed in seeds]
+        columns = [comparison.strategies.index(name) for name in strategies]
+        ranked.append(ranks(comparison.final[np.ix_(rows, columns)]))
+    return np.asarray(np.mean(ranked, axis=0))
 
 
-def _overall_row(blocks: Sequence[Sequence[Contest]], name: str, rank: Mapping[str, Any], startup: str | None) -> Row:
-    runs = pd.concat([contest.of(name) for block in blocks for contest in block])
-    regrets = [[contest.regret(name) for contest in block] for block in blocks]
+def _overall_row(
+    blocks: Sequence[Sequence[Comparison]],
+    name: str,
+    figures: pd.DataFrame,
+    rank: Mapping[str, Any],
+    startup: str | None,
+) -> Row:
+    runs = figures.loc[[run for block in blocks for comparison in block for run in comparison.runs_of(name)]]
+    regrets = [[comparison.regret(name) for comparison in block] for block in blocks]
     known = all(regret is not None for block in regrets for regret in block)
     return Row(
         strategy=name,
@@ -252,7 +259,7 @@ def _overall_row(blocks: Sequence[Sequence[Contest]], name: str, rank: Mapping[s
 
 
 def _overall_notes(
-    contests: Sequence[Contest], blocks: Sequence[Sequence[Contest]], strategies: list[str]
+    compared: Sequence[Comparison], blocks: Sequence[Sequence[Comparison]], strategies: list[str]
 ) -> Iterator[str]:
     names = ", ".join(f"{block[0].benchmark} v{block[0].version}" for block in blocks)
     yield (
@@ -260,9 +267,9 @@ def _overall_notes(
         "whatever its number of budgets and seeds."
     )
     yield "This describes these benchmarks; they are too few to test for a difference across benchmarks."
-    left_out = sorted({name for contest in contests for name in contest.strategies} - set(strategies))
+    left_out = sorted({name for comparison in compared for name in comparison.strategies} - set(strategies))
     if left_out:
         yield f"Not run on every benchmark, so left out here: {', '.join(left_out)}."
-    entered = {(contest.benchmark, contest.version) for block in blocks for contest in block}
-    for benchmark, version in sorted({(contest.benchmark, contest.version) for contest in contests} - entered):
+    entered = {(comparison.benchmark, comparison.version) for block in blocks for comparison in block}
+    for benchmark, version in sorted({(comparison.benchmark, comparison.version) for comparison in compared} - entered):
         yield f"{benchmark} v{version} does not count: it is not the newest version, or has no seeds in common."

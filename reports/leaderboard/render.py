@@ -28,6 +28,7 @@ from hemobench.reports.text_tables import (
     pairs,
     plain,
     short_name,
+    table_of,
     terminal_table,
 )
 
@@ -45,7 +46,7 @@ def render(boards: Sequence[Board], console: Console, costs: Sequence[ParallelCo
         shown += [column for column in columns if column not in shown]
         console.print(Text(title(board), style="bold"))
         if board.rows:
-            console.print(terminal_table(columns, board.rows, _best(board)))
+            console.print(terminal_table(table_of(columns, board.rows, best=_best(board))))
         console.print(pairs([("-", note) for note in _notes(board)]))
         console.print()
     console.print(pairs(_legend(boards, shown) + _left_out(boards, shown)))
@@ -79,7 +80,7 @@ def to_markdown(boards: Sequence[Board], costs: Sequence[ParallelCost] = ()) -> 
         shown += [column for column in columns if column not in shown]
         lines += [f"### {escaped(title(board))}", ""]
         if board.rows:
-            lines += [*markdown_table(columns, board.rows, _best(board)), ""]
+            lines += [*markdown_table(table_of(columns, board.rows, best=_best(board))), ""]
         lines += [f"- {escaped(note)}" for note in _notes(board)] + [""]
     legend = [f"- **{term}**: {escaped(meaning)}" for term, meaning in _legend(boards, shown)]
     return "\n".join([*lines, *legend, *parallel_table.markdown(costs), ""])

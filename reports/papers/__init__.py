@@ -13,7 +13,7 @@ from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.storage.results import Results
 from hemobench.reports.papers import bone_marrow, c_nmc, folds, three_runs
 from hemobench.reports.papers.claims import BONE_MARROW, C_NMC, Claim
-from hemobench.reports.papers.measured import Measured, measured, of_races
+from hemobench.reports.papers.measured import Measured, measured, of_comparisons
 from hemobench.reports.papers.render import PAPERS, PaperFigure, as_json, beside, in_words, readings
 from hemobench.reports.validation import Validation
 
@@ -29,7 +29,7 @@ __all__ = [
     "compare_with_papers",
     "in_words",
     "measured",
-    "of_races",
+    "of_comparisons",
     "readings",
 ]
 
@@ -69,7 +69,7 @@ def claims_of(
 
 
 def _of_task(mine: Measured, extended: Results | None) -> Iterator[Claim]:
-    task = mine.race.task
+    task = mine.comparison.task
     if task.dataset == "bone-marrow":
         yield from folds.claims(mine, extended)
         yield from bone_marrow.effect_claims(mine)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from hemobench.reports.comparison.anytime import RANDOM
+from hemobench.reports.comparison.comparison import RANDOM
 from hemobench.reports.papers.claims import BONE_MARROW, Claim, Printed
 from hemobench.reports.papers.measured import Measured
 from hemobench.reports.papers.reference_values import EFFECTS, METRICS, TABLE_1, TRIALS, USEFUL
@@ -80,7 +80,7 @@ def effect_claims(mine: Measured) -> Iterator[Claim]:
     """Section 4.1: only of hyperparameters that the task's space has."""
     if not mine.has("manual"):
         return
-    found, space = effects(mine), mine.race.task.space()
+    found, space = effects(mine), mine.comparison.task.space()
     for name, points in EFFECTS.items():
         if name in space:
             ours = float(np.mean(found[name])) if found.get(name) else None
@@ -127,7 +127,7 @@ def _best_configs(mine: Measured, strategy: str) -> pd.DataFrame:
     final = mine.incumbents["number"].astype(int).reset_index()
     columns = [name for name in mine.results.trials.columns if str(name).startswith("config.")]
     best = mine.results.trials.merge(final, on=["run", "number"]).set_index("run")[columns]
-    seeds = dict(zip(mine.runs(strategy), mine.race.seeds, strict=True))
+    seeds = dict(zip(mine.runs(strategy), mine.comparison.seeds, strict=True))
     return best[best.index.isin(list(seeds))].rename(index=seeds).sort_index()
 
 
@@ -135,7 +135,7 @@ def _trials_saved(mine: Measured) -> Iterator[Claim]:
     """The paper's 48 trials against 100; a budget that ends random search well before 100 cannot tell."""
     if not mine.has(RANDOM, "sssr"):
         return
-    trials, runs = mine.results.trials, mine.race.runs
+    trials, runs = mine.results.trials, mine.comparison.runs
     finished = trials[trials["status"] != "cut"].groupby("run").size().reindex(runs.index)
     counts = finished.fillna(0).groupby(runs["strategy"]).mean()
     enough = counts[RANDOM] >= 0.8 * TRIALS[RANDOM]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 import pandas as pd
 
-from hemobench.reports.comparison.anytime import RANDOM
+from hemobench.reports.comparison.comparison import RANDOM
 from hemobench.reports.pairwise import against
 from hemobench.reports.papers.claims import C_NMC, Claim, Printed, unprinted
 from hemobench.reports.papers.measured import Measured
@@ -107,15 +107,15 @@ def _selected(mine: Measured) -> Iterator[Claim]:
 
 def alternatives(mine: Measured, seed: int) -> Iterator[Claim]:
     """The tests against other optimizers, which the paper leaves to future work."""
-    race = mine.race
-    if race.task.name != TASK or not mine.has(TPE):
+    comparison = mine.comparison
+    if comparison.task.name != TASK or not mine.has(TPE):
         return
-    for c in against(TPE, race.at(race.gpu_hours)[:, :, 0], race.strategies, seed=seed):
+    for c in against(TPE, comparison.at(comparison.gpu_hours)[:, :, 0], comparison.strategies, seed=seed):
         if c.one in ALTERNATIVES and c.difference is not None:
             verdict = {"better": "is better", "worse": "is worse"}.get(c.verdict, f"is {c.verdict}")
             said = (
                 f"against Optuna's TPE, {c.one} {verdict} ({c.difference:+.2f} points, 95 % interval "
-                f"{c.low:+.2f} to {c.high:+.2f}, Holm's p {c.p_holm:.3g}, {len(race.seeds)} seeds)."
+                f"{c.low:+.2f} to {c.high:+.2f}, Holm's p {c.p_holm:.3g}, {len(comparison.seeds)} seeds)."
             )
             what = f"{c.one} against Optuna's TPE"
             yield unprinted(C_NMC, "Section IV, the alternatives", what, c.difference, "points", mine.benchmark, said)

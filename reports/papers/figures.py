@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from hemobench.reports.html.figures import Figure, Table, axis, label, number
+from hemobench.reports.charts import Figure, axis, label
 from hemobench.reports.papers.bone_marrow import SEARCHED, effects, table_1
 from hemobench.reports.papers.c_nmc import TASK, history, phases
 from hemobench.reports.papers.claims import BONE_MARROW, C_NMC, Claim
@@ -25,6 +25,7 @@ from hemobench.reports.papers.reference_values import (
     TOP_FIVE,
 )
 from hemobench.reports.papers.render import PAPERS, PaperFigure, beside, readings
+from hemobench.reports.text_tables import Table, number
 
 PAPER_LOOK = ("#8a8f98", "x")
 LOOKS = (
@@ -84,10 +85,10 @@ def parts(found: Sequence[Measured], claims: Sequence[Claim]) -> list[Part]:
 
 def paper_figures(found: Sequence[Measured]) -> dict[str, list[Figure]]:
     """All charts that there is something of ours for, by paper."""
-    tables = [table_1_figure(mine) for mine in found if mine.race.task.name in SEARCHED]
-    histories = [history_figure(mine) for mine in found if mine.race.task.name == TASK]
-    single = effects_figure([mine for mine in found if mine.race.task.dataset == "bone-marrow"])
-    shares = shares_figure([mine for mine in found if mine.race.task.name == TASK])
+    tables = [table_1_figure(mine) for mine in found if mine.comparison.task.name in SEARCHED]
+    histories = [history_figure(mine) for mine in found if mine.comparison.task.name == TASK]
+    single = effects_figure([mine for mine in found if mine.comparison.task.dataset == "bone-marrow"])
+    shares = shares_figure([mine for mine in found if mine.comparison.task.name == TASK])
     charts = {BONE_MARROW: [*tables, single], C_NMC: [*histories, shares]}
     return {paper: [chart for chart in of if chart is not None] for paper, of in charts.items()}
 
@@ -109,7 +110,7 @@ def table_1_figure(mine: Measured) -> Figure | None:
     }
     caption = (
         f"The best set of each search on {mine.benchmark} beside the paper's: mean over folds, whiskers one deviation "
-        f"over folds to each side; ours are means over {len(mine.race.seeds)} seeds."
+        f"over folds to each side; ours are means over {len(mine.comparison.seeds)} seeds."
     )
     rows = [_row(strategy, metric) for metric in METRICS for strategy in TABLE_1]
     series = {"paper": theirs, mine.benchmark: dots}
@@ -243,7 +244,8 @@ def history_figure(mine: Measured) -> Figure | None:
     ]  # fmt: skip
     layout = {"xaxis": axis("Trial", range=[-0.7, LENGTH - 0.3]), "yaxis": axis("Validation accuracy (%)")}
     caption = (
-        f"The first twenty trials of Optuna's TPE on {here}: each mark is the mean over {len(mine.race.seeds)} seeds, "
+        f"The first twenty trials of Optuna's TPE on {here}: each mark is the mean over "
+        f"{len(mine.comparison.seeds)} seeds, "
         "its whiskers one deviation over seeds. Lines are the means of trials 0 to 9 and 10 to 19, bands one deviation "
         "to each side: the paper's dashed, ours solid. Of the paper's trials only the best five are printed."
     )

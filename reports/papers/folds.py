@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.comparison.anytime import RANDOM
+from hemobench.reports.comparison.comparison import RANDOM
 from hemobench.reports.papers.claims import BONE_MARROW, Claim, Printed
 from hemobench.reports.papers.measured import Measured
 from hemobench.reports.papers.reference_values import FOURTH_DIGIT, TABLE_1

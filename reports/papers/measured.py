@@ -1,4 +1,4 @@
-"""What of our runs is held against the papers: one race of each benchmark, and figures of its strategies."""
+"""What of our runs is held against the papers: one comparison of each benchmark, and figures of its strategies."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pandas as pd
 
 from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.comparison.anytime import Race, races
+from hemobench.reports.comparison.comparison import Comparison, comparisons
 from hemobench.reports.comparison.incumbents import final_incumbent, with_trials
 from hemobench.reports.importance.importance import Importance, importances
 from hemobench.reports.papers.claims import by_source
@@ -20,22 +20,22 @@ from hemobench.reports.papers.claims import by_source
 
 @dataclass(frozen=True)
 class Measured:
-    """The race of a benchmark that counts, with its trials.
+    """The comparison of a benchmark that counts, with its trials.
 
     Attributes:
-        race: Of the newest version, with the fewest workers and then the largest budget.
-        results: Of this race alone.
+        comparison: Of the newest version, with the fewest workers and then the largest budget.
+        results: Of this comparison alone.
         seed: Of forests.
     """
 
-    race: Race
+    comparison: Comparison
     results: Results
     seed: int = 0
 
     @property
     def benchmark(self) -> str:
         """As in `c-nmc@recorded`."""
-        return self.race.benchmark
+        return self.comparison.benchmark
 
     @cached_property
     def incumbents(self) -> pd.DataFrame:
@@ -45,29 +45,29 @@ class Measured:
     @cached_property
     def shares(self) -> list[Importance]:
         """Importances of hyperparameters, of random search's trials."""
-        return importances(self.race, self.results, seed=self.seed)
+        return importances(self.comparison, self.results, seed=self.seed)
 
     @cached_property
     def settings(self) -> Mapping[str, Any]:
         """The benchmark's settings in these runs, as in `extended`."""
-        if "header" not in self.race.runs or self.race.runs.empty:
+        if "header" not in self.comparison.runs or self.comparison.runs.empty:
             return {}
-        settings: Mapping[str, Any] = json.loads(self.race.runs["header"].iloc[0]).get("benchmark_settings") or {}
+        settings: Mapping[str, Any] = json.loads(self.comparison.runs["header"].iloc[0]).get("benchmark_settings") or {}
         return settings
 
     def has(self, *strategies: str) -> bool:
         """Whether all of these ran."""
-        return set(strategies) <= set(self.race.strategies)
+        return set(strategies) <= set(self.comparison.strategies)
 
     def runs(self, strategy: str) -> list[int]:
         """Numbers of a strategy's runs, by seed; none if it did not run."""
         if not self.has(strategy):
             return []
-        return [int(run) for run in self.race.table[:, self.race.strategies.index(strategy)]]
+        return [int(run) for run in self.comparison.table[:, self.comparison.strategies.index(strategy)]]
 
     def selected(self, strategy: str) -> pd.DataFrame:
         """The selected trials of a strategy's runs, by seed; NaN where a run has none."""
-        seeds = list(self.race.seeds) if self.has(strategy) else []
+        seeds = list(self.comparison.seeds) if self.has(strategy) else []
         return self.incumbents.reindex(self.runs(strategy)).set_axis(seeds)
 
     def percent(self, strategy: str, column: str) -> float | None:
@@ -81,17 +81,19 @@ class Measured:
 
 
 def measured(results: Results, reference_of: Callable[[str], Reference | None], *, seed: int = 0) -> list[Measured]:
-    """The race of each benchmark that counts, by source."""
-    return of_races(races(with_trials(results), reference_of), results, seed=seed)
+    """The comparison of each benchmark that counts, by source."""
+    return of_comparisons(comparisons(with_trials(results), reference_of), results, seed=seed)
 
 
-def of_races(found: Sequence[Race], results: Results, *, seed: int = 0) -> list[Measured]:
-    """The same, of races that are known already."""
-    chosen: dict[str, Race] = {}
-    for race in sorted(found, key=lambda race: (race.version, -race.workers, race.gpu_hours)):
-        chosen[race.benchmark] = race
+def of_comparisons(found: Sequence[Comparison], results: Results, *, seed: int = 0) -> list[Measured]:
+    """The same, of comparisons that are known already."""
+    chosen: dict[str, Comparison] = {}
+    for comparison in sorted(
+        found, key=lambda comparison: (comparison.version, -comparison.workers, comparison.gpu_hours)
+    ):
+        chosen[comparison.benchmark] = comparison
     trials = with_trials(results).trials
     return [
-        Measured(race, Results(race.runs, trials[trials["run"].isin(race.runs.index)]), seed)
-        for race in sorted(chosen.values(), key=lambda race: by_source(race.benchmark))
+        Measured(comparison, Results(comparison.runs, trials[trials["run"].isin(comparison.runs.index)]), seed)
+        for comparison in sorted(chosen.values(), key=lambda comparison: by_source(comparison.benchmark))
     ]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from hemobench.reports.html.figures import Table
-from hemobench.reports.leaderboard.model import plain
 from hemobench.reports.papers.claims import BONE_MARROW, C_NMC, Claim, by_source
+from hemobench.reports.serialize import rounded
+from hemobench.reports.text_tables import Table
 
 SCHEMA = 1
 PAPERS = (BONE_MARROW, C_NMC)
@@ -66,7 +66,7 @@ def as_json(claims: Sequence[Claim]) -> dict[str, Any]:
     """The fields of `Claim` for programs, with its source; and the sentences of `readings`."""
     return {
         "schema": SCHEMA,
-        "claims": [{**plain(asdict(claim)), "source": claim.source} for claim in claims],
+        "claims": [{**rounded(asdict(claim)), "source": claim.source} for claim in claims],
         "readings": [{"paper": paper, "words": words} for paper, words in readings(claims)],
     }
 

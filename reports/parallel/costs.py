@@ -15,7 +15,7 @@ import pandas as pd
 
 from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.comparison.anytime import RANDOM, Race, races
+from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons
 from hemobench.reports.comparison.incumbents import hours_to_targets
 from hemobench.reports.inference import censored_median, paired_differences, signed_rank_test
 from hemobench.reports.statistics import Array, bootstrap, paired_bootstrap
@@ -91,18 +91,18 @@ def parallel_costs(
     """
     if results.runs["workers"].nunique() < 2:
         return []
-    found = races(results, reference_of)
-    ones = {_contest(race): race for race in found if race.workers == 1}
+    found = comparisons(results, reference_of)
+    ones = {_table_of(comparison): comparison for comparison in found if comparison.workers == 1}
     costs = [
         cost
-        for race in found
-        if race.workers > 1 and _contest(race) in ones
-        for cost in _costs(ones[_contest(race)], race, seed)
+        for comparison in found
+        if comparison.workers > 1 and _table_of(comparison) in ones
+        for cost in _costs(ones[_table_of(comparison)], comparison, seed)
     ]
     return sorted(costs, key=lambda cost: (cost.benchmark, cost.version, cost.gpu_hours, cost.strategy, cost.workers))
 
 
-def contests(costs: Iterable[ParallelCost]) -> list[list[ParallelCost]]:
+def by_table(costs: Iterable[ParallelCost]) -> list[list[ParallelCost]]:
     """The rows of each benchmark, version and budget, which belong into one table."""
     found: dict[tuple[str, int, float], list[ParallelCost]] = {}
     for cost in costs:
@@ -110,18 +110,20 @@ def contests(costs: Iterable[ParallelCost]) -> list[list[ParallelCost]]:
     return list(found.values())
 
 
-def _contest(race: Race) -> tuple[str, int, float]:
-    return race.benchmark, race.version, race.gpu_hours
+def _table_of(comparison: Comparison) -> tuple[str, int, float]:
+    return comparison.benchmark, comparison.version, comparison.gpu_hours
 
 
-def _costs(one: Race, many: Race, seed: int) -> Iterator[ParallelCost]:
+def _costs(one: Comparison, many: Comparison, seed: int) -> Iterator[ParallelCost]:
     seeds = [number for number in one.seeds if number in many.seeds]
     for strategy in one.strategies:
         if strategy not in many.strategies or not seeds:
             continue
-        before, after = (_of(race.at(race.gpu_hours)[:, :, 0], race, strategy, seeds) for race in (one, many))
+        before, after = (
+            _of(comparison.at(comparison.gpu_hours)[:, :, 0], comparison, strategy, seeds) for comparison in (one, many)
+        )
         difference = (after - before)[~np.isnan(after - before)]
-        hours = np.stack([_hours(race, one, strategy, seeds) for race in (one, many)], axis=1)
+        hours = np.stack([_hours(comparison, one, strategy, seeds) for comparison in (one, many)], axis=1)
         medians = censored_median(hours)
         yield ParallelCost(
             benchmark=one.benchmark,
@@ -142,10 +144,10 @@ def _costs(one: Race, many: Race, seed: int) -> Iterator[ParallelCost]:
         )
 
 
-def _of(table: Array, race: Race, strategy: str, seeds: list[int]) -> Array:
+def _of(table: Array, comparison: Comparison, strategy: str, seeds: list[int]) -> Array:
     """A strategy's column of `(seeds, strategies)`, at the seeds given."""
-    rows = [race.seeds.index(number) for number in seeds]
-    return np.asarray(table[rows, race.strategies.index(strategy)], dtype=float)
+    rows = [comparison.seeds.index(number) for number in seeds]
+    return np.asarray(table[rows, comparison.strategies.index(strategy)], dtype=float)
 
 
 def _change(differences: Array, scale: float, seed: int) -> Change | None:
@@ -155,14 +157,14 @@ def _change(differences: Array, scale: float, seed: int) -> Change | None:
     return Change(float(estimate.value), float(estimate.low), float(estimate.high))
 
 
-def _hours(race: Race, one: Race, strategy: str, seeds: list[int]) -> Array:
+def _hours(comparison: Comparison, one: Comparison, strategy: str, seeds: list[int]) -> Array:
     """GPU-hours until as good as random search with one worker at the end of the same seed; NaN is a miss."""
     if RANDOM not in one.strategies:
         return np.full(len(seeds), np.nan)
     targets = _of(one.at(one.gpu_hours)[:, :, 0], one, RANDOM, seeds)
-    runs = [int(run) for run in _of(race.table.astype(float), race, strategy, seeds)]
+    runs = [int(run) for run in _of(comparison.table.astype(float), comparison, strategy, seeds)]
     wanted = pd.Series(targets, index=pd.Index(runs), dtype=float)
-    return np.asarray(hours_to_targets(race.steps, wanted), dtype=float)
+    return np.asarray(hours_to_targets(comparison.steps, wanted), dtype=float)
 
 
 def _factor(hours: Array, seed: int) -> Change:
@@ -181,8 +183,8 @@ def _known(median: float) -> float | None:
     return float(median) if np.isfinite(median) else None
 
 
-def _idle(race: Race, strategy: str, seeds: list[int]) -> float | None:
-    runs = race.runs[(race.runs["strategy"] == strategy) & race.runs["seed"].isin(seeds)]
+def _idle(comparison: Comparison, strategy: str, seeds: list[int]) -> float | None:
+    runs = comparison.runs[(comparison.runs["strategy"] == strategy) & comparison.runs["seed"].isin(seeds)]
     if "ledger.idle" not in runs or not runs["ledger.idle"].notna().any():
         return None
-    return float((runs["ledger.idle"].astype(float) / 3600 / race.gpu_hours).mean())
+    return float((runs["ledger.idle"].astype(float) / 3600 / comparison.gpu_hours).mean())

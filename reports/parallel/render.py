@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from hemobench.reports.parallel.costs import Change, ParallelCost, contests
+from hemobench.reports.parallel.costs import Change, ParallelCost, by_table
 from hemobench.reports.parallel.text import in_points, notes, seen
 from hemobench.reports.text_tables import (
     ABSENT,
@@ -19,6 +19,7 @@ from hemobench.reports.text_tables import (
     pairs,
     plain,
     short_name,
+    table_of,
     terminal_table,
 )
 
@@ -27,10 +28,10 @@ HEADING = "What parallelism costs"
 
 def render(costs: Sequence[ParallelCost], console: Console) -> None:
     """Print every table, what is seen in it, and what the columns mean; nothing where there are no costs."""
-    for rows in contests(costs):
+    for rows in by_table(costs):
         console.print()
         console.print(Text(title(rows), style="bold"))
-        console.print(terminal_table(fitted(COLUMNS, rows, console.width), rows))
+        console.print(terminal_table(table_of(fitted(COLUMNS, rows, console.width), rows)))
         console.print(pairs([("-", note) for note in seen(rows) + notes(rows)]))
     if costs:
         console.print()
@@ -40,8 +41,8 @@ def render(costs: Sequence[ParallelCost], console: Console) -> None:
 def markdown(costs: Sequence[ParallelCost]) -> list[str]:
     """Lines of Markdown, with all columns, notes and the legend; none where there are no costs."""
     lines: list[str] = []
-    for rows in contests(costs):
-        lines += ["", f"### {escaped(title(rows))}", "", *markdown_table(filled(COLUMNS, rows), rows), ""]
+    for rows in by_table(costs):
+        lines += ["", f"### {escaped(title(rows))}", "", *markdown_table(table_of(filled(COLUMNS, rows), rows)), ""]
         lines += [f"- {escaped(note)}" for note in seen(rows) + notes(rows)]
     explained = [f"- **{term}**: {escaped(meaning)}" for term, meaning in legend(costs)]
     return [*lines, "", *explained] if explained else []

@@ -8,11 +8,11 @@ from typing import Any
 
 from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.html.figures import Figure, Table, axis, label, style
-from hemobench.reports.parallel.costs import ParallelCost, contests, parallel_costs
+from hemobench.reports.charts import Figure, axis, label, style
+from hemobench.reports.parallel.costs import ParallelCost, by_table, parallel_costs
 from hemobench.reports.parallel.render import COLUMNS, legend, title
 from hemobench.reports.parallel.text import in_points, notes, points, seen
-from hemobench.reports.text_tables import ABSENT, filled
+from hemobench.reports.text_tables import ABSENT, Table, filled
 
 SPREAD = 0.7
 """Of a doubling of workers: over so much strategies stand side by side, that their whiskers can be told apart."""
@@ -48,7 +48,7 @@ def parallel_section(
         seed: Of the bootstrap.
     """
     costs = parallel_costs(results, reference_of, seed=seed)
-    return ParallelSection([_part(rows) for rows in contests(costs)], legend(costs)) if costs else None
+    return ParallelSection([_part(rows) for rows in by_table(costs)], legend(costs)) if costs else None
 
 
 def _part(rows: list[ParallelCost]) -> Part:
@@ -64,7 +64,7 @@ def cost_figure(rows: Sequence[ParallelCost]) -> Figure:
     """Points lost over the number of workers, on a base-2 logarithmic axis, a line a strategy, with intervals.
 
     Args:
-        rows: Of one table, as from `parallel.contests`.
+        rows: Of one table, as from `parallel.by_table`.
     """
     names = sorted({row.strategy for row in rows})
     counts = [1, *sorted({row.workers for row in rows})]

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from hemobench.reports.comparison.anytime import RANDOM
+from hemobench.reports.comparison.comparison import RANDOM, few_seeds
 from hemobench.reports.inference import holm, seeds_needed
-from hemobench.reports.leaderboard.ranking import few_seeds
 from hemobench.reports.parallel.costs import Change, ParallelCost
 from hemobench.reports.text_tables import counted, plain
 
@@ -28,7 +27,7 @@ def seen(costs: Sequence[ParallelCost]) -> list[str]:
     """Sentences on one benchmark and budget, the answer first.
 
     Args:
-        costs: Rows of one table, as from `parallel.contests`.
+        costs: Rows of one table, as from `parallel.by_table`.
 
     Returns:
         Which strategy loses most and least with the most workers; which changes are told from chance, by Holm's

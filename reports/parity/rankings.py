@@ -24,6 +24,7 @@ from hemobench.reports.parity.agreement import (
     span,
 )
 from hemobench.reports.parity.calibration import Retraining
+from hemobench.reports.serialize import rounded
 from hemobench.reports.statistics import Array, bootstrap_means
 
 SCHEMA = 1
@@ -40,7 +41,7 @@ class Standing:
         best: Probability that it has the lowest mean when seeds are drawn anew.
         missing: Runs without a result.
         trials: Mean number that ended within the budget.
-        distance: Mean distance from what was proposed to what was looked up; 0 where nothing is confined.
+        distance: Mean distance from what was proposed to what was looked up; 0 where nothing is restricted.
     """
 
     strategy: str
@@ -68,8 +69,8 @@ class Ranking:
 
 
 @dataclass(frozen=True, slots=True)
-class Contest:
-    """One race in all its sources.
+class SourceComparison:
+    """All sources' rankings under one budget, and how far they agree.
 
     Attributes:
         gpu_hours: Budget.
@@ -100,8 +101,8 @@ class Parity:
         table: SHA-256 of the table's file.
         surrogate: SHA-256 of the surrogate's file.
         recorded: What was recorded: the evaluator's provenance then.
-        cached: The race on the table, the pool and the surrogate.
-        live: A short race in these and live; `None` without images.
+        cached: The rankings on the table, the pool and the surrogate.
+        live: Rankings of short searches in these and live; `None` without images.
         retraining: What the surrogate's incumbents are worth live; `None` without images.
         notes: What a reader must know.
     """
@@ -111,32 +112,24 @@ class Parity:
     table: str
     surrogate: str
     recorded: Mapping[str, str]
-    cached: Contest
-    live: Contest | None = None
+    cached: SourceComparison
+    live: SourceComparison | None = None
     retraining: Retraining | None = None
     notes: tuple[str, ...] = ()
 
 
 def as_data(parity: Parity) -> dict[str, Any]:
     """As plain data, for a file and for programs: lists for tuples, numbers rounded to 6 decimals."""
-    found: dict[str, Any] = _plain(asdict(parity))
+    found: dict[str, Any] = rounded(asdict(parity), DIGITS)
     return {"schema": SCHEMA, **found}
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    return round(value, DIGITS) if isinstance(value, float) else value
-
-
-def contest(searches: Searches, seed: int = 0) -> Contest:
-    """What a race says.
+def compare_sources(searches: Searches, seed: int = 0) -> SourceComparison:
+    """What the sources say of each other.
 
     Args:
         searches: Its runs; sources that are no single members have the same number of seeds.
-        seed: Of the bootstrap: equal runs and seeds give an equal contest.
+        seed: Of the bootstrap: equal runs and seeds give an equal comparison.
 
     Raises:
         BenchmarkError: If no run of a source has a result.
@@ -144,11 +137,11 @@ def contest(searches: Searches, seed: int = 0) -> Contest:
     losses = {source: completed(searches.losses(source), source) for source in searches.found}
     whole = {source: values for source, values in losses.items() if not source.startswith(MEMBER)}
     single = [values for source, values in losses.items() if source.startswith(MEMBER)]
-    names, race = searches.strategies, searches.race
-    return Contest(
-        gpu_hours=race.gpu_hours,
-        horizon=race.horizon,
-        max_trials=race.max_trials,
+    names, budget = searches.strategies, searches.budget
+    return SourceComparison(
+        gpu_hours=budget.gpu_hours,
+        horizon=budget.horizon,
+        max_trials=budget.max_trials,
         seeds=len(next(iter(whole.values()))),
         rankings=tuple(_ranking(searches, source, values, seed) for source, values in whole.items()),
         agreements=tuple(

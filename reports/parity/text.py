@@ -11,7 +11,7 @@ from hemobench.benchmarks.surrogates.support import support_limit
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.reports.parity.agreement import Agreement, Members, Span
 from hemobench.reports.parity.calibration import Calibration, Mean, Retraining, unlike
-from hemobench.reports.parity.rankings import Contest, Parity
+from hemobench.reports.parity.rankings import Parity, SourceComparison
 
 FEW_SEEDS, FEW_CONFIGURATIONS = 5, 10
 LOW = 0.05
@@ -19,9 +19,9 @@ LOW = 0.05
 
 def in_words(parity: Parity) -> list[str]:
     """The answer, a sentence or two a line."""
-    lines = [*_contest(parity.cached)]
+    lines = [*_source_comparison(parity.cached)]
     if parity.live is not None:
-        lines += [f"Live, searches of {parity.live.max_trials} trials:", *_contest(parity.live)]
+        lines += [f"Live, searches of {parity.live.max_trials} trials:", *_source_comparison(parity.live)]
     if parity.retraining is not None:
         lines += _retraining(parity.retraining)
     return lines
@@ -34,8 +34,8 @@ def notes(
 
     Args:
         table: What was recorded.
-        cached: The race on table, pool and surrogate.
-        live: The live race.
+        cached: The searches on table, pool and surrogate.
+        live: The live searches.
         retraining: Re-trainings.
     """
     found = [
@@ -44,7 +44,7 @@ def notes(
         "well it stands in for it; only live training shows how well for the truth.",
         _distances(table, cached),
     ]
-    for name, searches in (("The race", cached), ("The live race", live)):
+    for name, searches in (("The cached comparison", cached), ("The live comparison", live)):
         found += list(_failures(searches)) if searches else []
         if searches and len(next(iter(searches.found.values()))) < FEW_SEEDS:
             found.append(f"{name} has fewer than {FEW_SEEDS} seeds: its intervals are too narrow.")
@@ -74,11 +74,11 @@ def _failures(searches: Searches) -> Iterator[str]:
                 yield f"{name} has no result in {missing} of {len(seeds)} searches of the {source}{why}."
 
 
-def _contest(contest: Contest) -> Iterator[str]:
-    for agreement in contest.agreements:
+def _source_comparison(compared: SourceComparison) -> Iterator[str]:
+    for agreement in compared.agreements:
         yield from _agreement(agreement)
-    if contest.members is not None:
-        yield _members(contest.members)
+    if compared.members is not None:
+        yield _members(compared.members)
 
 
 def _agreement(found: Agreement) -> Iterator[str]:

@@ -11,11 +11,12 @@ import pandas as pd
 from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.storage.results import Results
 from hemobench.errors import BenchmarkError
-from hemobench.reports.comparison.anytime import RANDOM, Race, races
+from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons
 from hemobench.reports.comparison.incumbents import hours_to_targets, incumbents_at
 from hemobench.reports.inference import censored_median
-from hemobench.reports.leaderboard.model import plain
-from hemobench.reports.pairwise import ROPE, Comparison, against, power_note
+from hemobench.reports.pairwise import ROPE, against, power_note
+from hemobench.reports.pairwise import Comparison as Pairwise
+from hemobench.reports.serialize import rounded
 from hemobench.reports.statistics import Array, paired_bootstrap, probability_of_best
 
 SCHEMA = 1
@@ -118,7 +119,7 @@ class Recommendation:
     rope: float
     equivalent: tuple[str, ...]
     undecided: tuple[str, ...]
-    comparisons: tuple[Comparison, ...]
+    comparisons: tuple[Pairwise, ...]
     spans: tuple[Span, ...]
     by_budget: tuple[tuple[float, str], ...]
     probabilities: dict[str, float]
@@ -150,63 +151,66 @@ def recommend(
         BenchmarkError: If nothing in the results can tell, with what would.
     """
     candidates = _candidates(results, benchmark, reference, workers)
-    enough = [race for race in candidates if race.gpu_hours >= gpu_hours]
+    enough = [comparison for comparison in candidates if comparison.gpu_hours >= gpu_hours]
     if not 0 < gpu_hours < float("inf") or not enough:
-        longest = max(race.gpu_hours for race in candidates)
+        longest = max(comparison.gpu_hours for comparison in candidates)
         raise BenchmarkError(
             f"{benchmark}: no runs of {gpu_hours:g} GPU-hours or more; the longest have {longest:g}",
             f"run them first: hemobench run SUITE --benchmarks {benchmark} --gpu-hours {gpu_hours:g}",
         )
     answer = _recommendation(results, enough[0], candidates[-1], gpu_hours, rope, seed)
-    by_budget = tuple((race.gpu_hours, race.strategies[_best(race, race.gpu_hours)]) for race in candidates)
+    by_budget = tuple(
+        (comparison.gpu_hours, comparison.strategies[_best(comparison, comparison.gpu_hours)])
+        for comparison in candidates
+    )
     return replace(answer, by_budget=by_budget)
 
 
 def as_json(answer: Recommendation) -> dict[str, Any]:
     """The fields of `Recommendation` for programs: numbers rounded to 4 decimals, `null` for `None`."""
-    return {"schema": SCHEMA, **plain(asdict(answer))}
+    return {"schema": SCHEMA, **rounded(asdict(answer))}
 
 
-def _candidates(results: Results, benchmark: str, reference: Reference | None, workers: int | None) -> list[Race]:
-    """The races of a benchmark's newest version and number of workers, the smallest budget first."""
+def _candidates(results: Results, benchmark: str, reference: Reference | None, workers: int | None) -> list[Comparison]:
+    """The comparisons of a benchmark's newest version and number of workers, the smallest budget first."""
     runs = results.runs[results.runs["benchmark"] == benchmark]
     if runs.empty:
         there = ", ".join(sorted(set(results.runs["benchmark"])))
         raise BenchmarkError(f"no results of '{benchmark}'", f"choose one of: {there}; or run it")
     runs = runs[runs["version"] == runs["version"].max()]
     wanted = int(runs["workers"].min()) if workers is None else workers
-    found = races(Results(runs[runs["workers"] == wanted], results.trials), lambda name: reference)
+    found = comparisons(Results(runs[runs["workers"] == wanted], results.trials), lambda name: reference)
     if not found:
         counts = ", ".join(str(count) for count in sorted(set(runs["workers"])))
         raise BenchmarkError(
             f"{benchmark}: no seed that every strategy has, with {wanted} worker{'s' * (wanted != 1)}",
             f"complete the suite: the same command goes on; there are runs with this many workers: {counts}",
         )
-    return sorted(found, key=lambda race: race.gpu_hours)
+    return sorted(found, key=lambda comparison: comparison.gpu_hours)
 
 
 def _recommendation(
-    results: Results, race: Race, longest: Race, gpu_hours: float, rope: float, seed: int
+    results: Results, comparison: Comparison, longest: Comparison, gpu_hours: float, rope: float, seed: int
 ) -> Recommendation:
-    losses, observed = race.started(gpu_hours)[:, :, 0], race.at(gpu_hours)[:, :, 0]
+    losses, observed = comparison.started(gpu_hours)[:, :, 0], comparison.at(gpu_hours)[:, :, 0]
     chances = probability_of_best(losses, seed=seed)
-    best = _best(race, gpu_hours)
-    use = race.strategies[best]
-    comparisons = tuple(against(use, observed, race.strategies, rope, seed))
-    at = incumbents_at(Results(race.runs, results.trials), gpu_hours).reindex(race.table[:, best])
+    best = _best(comparison, gpu_hours)
+    use = comparison.strategies[best]
+    comparisons = tuple(against(use, observed, comparison.strategies, rope, seed))
+    at = incumbents_at(Results(comparison.runs, results.trials), gpu_hours).reindex(comparison.table[:, best])
     return Recommendation(
-        benchmark=race.benchmark,
-        version=race.version,
+        benchmark=comparison.benchmark,
+        version=comparison.version,
         gpu_hours=gpu_hours,
-        workers=race.workers,
+        workers=comparison.workers,
         use=use,
-        probability_best=float(chances[best]) if len(race.seeds) > 1 else None,
-        basis="exact" if race.gpu_hours == gpu_hours else "anytime",
-        run_gpu_hours=race.gpu_hours,
-        seeds=len(race.seeds),
-        metric=race.task.headline_label,
-        validation=_expected(at, f"validation.{race.task.headline}", seed),
-        test=_expected(at, f"test.{race.task.headline}", seed),
+        probability_best=float(chances[best]) if len(comparison.seeds) > 1 else None,
+        basis="exact" if comparison.gpu_hours == gpu_hours else "anytime",
+        run_gpu_hours=comparison.gpu_hours,
+        seeds=len(comparison.seeds),
+        metric=comparison.task.headline_label,
+        validation=_expected(at, f"validation.{comparison.task.headline}", seed),
+        test=_expected(at, f"test.{comparison.task.headline}", seed),
         random_needs=_random_needs(longest, float(losses[:, best].mean())),
         rope=rope,
         equivalent=tuple(c.one for c in comparisons if c.verdict == "equivalent"),
@@ -214,16 +218,16 @@ def _recommendation(
         comparisons=comparisons,
         spans=answers_over(longest, gpu_hours, use, rope),
         by_budget=(),
-        probabilities={name: float(chances[place]) for place, name in enumerate(race.strategies)},
-        notes=tuple(_notes(race, gpu_hours, observed)),
+        probabilities={name: float(chances[place]) for place, name in enumerate(comparison.strategies)},
+        notes=tuple(_notes(comparison, gpu_hours, observed)),
     )
 
 
-def answers_over(race: Race, gpu_hours: float, use: str, rope: float = ROPE) -> tuple[Span, ...]:
-    """The answer at all other GPU-hours of a race, as exact as the steps of its runs.
+def answers_over(comparison: Comparison, gpu_hours: float, use: str, rope: float = ROPE) -> tuple[Span, ...]:
+    """The answer at all other GPU-hours of a comparison, as exact as the steps of its runs.
 
     Args:
-        race: The longest runs.
+        comparison: The longest runs.
         gpu_hours: Where to start from.
         use: The answer there; if it is not within the ROPE of these runs' best, theirs.
         rope: Points by which another strategy must be better to become the answer.
@@ -231,24 +235,26 @@ def answers_over(race: Race, gpu_hours: float, use: str, rope: float = ROPE) -> 
     Returns:
         Ascending, without gaps, from where every run that has a result has its first; empty without results.
     """
-    if race.steps.empty:
+    if comparison.steps.empty:
         return ()
-    first = float(race.steps.groupby("run")["hours"].min().max())
-    hours = np.unique(np.append(race.steps["hours"].to_numpy(dtype=float), [first, gpu_hours, race.gpu_hours]))
-    hours = hours[(hours >= first) & (hours <= race.gpu_hours)]
+    first = float(comparison.steps.groupby("run")["hours"].min().max())
+    hours = np.unique(
+        np.append(comparison.steps["hours"].to_numpy(dtype=float), [first, gpu_hours, comparison.gpu_hours])
+    )
+    hours = hours[(hours >= first) & (hours <= comparison.gpu_hours)]
     slices = np.array_split(hours, 1 + len(hours) // 1000)  # of many runs, all hours at once would not fit
-    points = 100 * np.concatenate([race.started(part).mean(axis=0) for part in slices], axis=1)
+    points = 100 * np.concatenate([comparison.started(part).mean(axis=0) for part in slices], axis=1)
     here = int(np.searchsorted(hours, gpu_hours).clip(0, len(hours) - 1))
-    now = race.strategies.index(use) if use in race.strategies else int(points[:, here].argmin())
+    now = comparison.strategies.index(use) if use in comparison.strategies else int(points[:, here].argmin())
     if points[now, here] > points[:, here].min() + rope:
         now = int(points[:, here].argmin())
     below = [(here - at + 1, name) for at, name in overtakings(points[:, here::-1], now, rope)][::-1]
     above = [(here + at, name) for at, name in overtakings(points[:, here:], now, rope)]
     answers = [name for _, name in below] + [now] + [name for _, name in above]
     places = [0, *(at for at, _ in below), *(at for at, _ in above)]
-    ends = [*(float(hours[place]) for place in places[1:]), race.gpu_hours]
+    ends = [*(float(hours[place]) for place in places[1:]), comparison.gpu_hours]
     return tuple(
-        Span(float(hours[place]), end, race.strategies[name])
+        Span(float(hours[place]), end, comparison.strategies[name])
         for place, end, name in zip(places, ends, answers, strict=True)
     )
 
@@ -278,9 +284,9 @@ def overtakings(points: Array, now: int, margin: float) -> list[tuple[int, int]]
         now, place = new, at
 
 
-def _best(race: Race, gpu_hours: float) -> int:
+def _best(comparison: Comparison, gpu_hours: float) -> int:
     """Place of the strategy with the lowest mean loss; of equal ones the first by name."""
-    return int(race.started(gpu_hours)[:, :, 0].mean(axis=0).round(12).argmin())
+    return int(comparison.started(gpu_hours)[:, :, 0].mean(axis=0).round(12).argmin())
 
 
 def _expected(incumbents: pd.DataFrame, column: str, seed: int) -> Expected | None:
@@ -293,7 +299,7 @@ def _expected(incumbents: pd.DataFrame, column: str, seed: int) -> Expected | No
     return Expected(float(estimate.value), float(estimate.low), float(estimate.high), float(values.std(ddof=1)))
 
 
-def _random_needs(longest: Race, loss: float) -> RandomNeeds | None:
+def _random_needs(longest: Comparison, loss: float) -> RandomNeeds | None:
     if RANDOM not in longest.strategies:
         return None
     runs = longest.table[:, longest.strategies.index(RANDOM)]
@@ -317,20 +323,20 @@ def _by_reference(reference: Reference | None, loss: float) -> float | None:
     return float(reached[0]) if reached else None
 
 
-def _notes(race: Race, gpu_hours: float, observed: Array) -> list[str]:
+def _notes(comparison: Comparison, gpu_hours: float, observed: Array) -> list[str]:
     notes = []
-    if race.gpu_hours != gpu_hours:
+    if comparison.gpu_hours != gpu_hours:
         notes.append(
-            f"Taken from runs of {race.gpu_hours:g} GPU-hours when {gpu_hours:g} were spent: a strategy that plans "
-            "for its budget (manual, sssr, smac) would plan otherwise for the smaller one."
+            f"Taken from runs of {comparison.gpu_hours:g} GPU-hours when {gpu_hours:g} were spent: a strategy that "
+            "plans for its budget (manual, sssr, smac) would plan otherwise for the smaller one."
         )
     missing = int(np.isnan(observed).sum())
     if missing:
         notes.append(
             f"{missing} run{'s' * (missing != 1)} had no result by then, and counted as an untuned one: loss "
-            f"{race.untuned:.3f}."
+            f"{comparison.untuned:.3f}."
         )
-    if RANDOM not in race.strategies:
+    if RANDOM not in comparison.strategies:
         notes.append("Random search was not run: what it would need is not known.")
-    power = power_note(len(race.seeds), max(1, len(race.strategies) - 1))
+    power = power_note(len(comparison.seeds), max(1, len(comparison.strategies) - 1))
     return [*notes, power] if power else notes

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-from hemobench.reports.comparison.anytime import RANDOM
+from hemobench.reports.comparison.comparison import RANDOM
 from hemobench.reports.recommendation.recommend import Expected, RandomNeeds, Recommendation
-
-
-def hours_text(hours: float) -> str:
-    """Three significant digits or whole hours, without an exponent."""
-    return f"{hours:.0f}" if hours >= 100 else f"{hours:.3g}"
+from hemobench.reports.text_tables import hours_text
 
 
 def in_words(answer: Recommendation) -> list[str]:

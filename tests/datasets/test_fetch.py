@@ -25,8 +25,8 @@ def test_absent(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kagglehub", None)
     with pytest.raises(BenchmarkError, match="not installed") as caught:
         fetch("c-nmc", tmp_path / "out")
-    assert "hemobench data verify c-nmc DIR" in caught.value.mend
-    assert "hemobench[fetch]" in caught.value.mend
+    assert "hemobench data verify c-nmc DIR" in caught.value.hint
+    assert "hemobench[fetch]" in caught.value.hint
 
 
 def refused() -> Exception:
@@ -50,7 +50,7 @@ def test_failures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, error: Except
     kagglehub(monkeypatch, fail)
     with pytest.raises(BenchmarkError, match=said) as caught:
         fetch("c-nmc", tmp_path / "out")
-    assert "in a browser" in caught.value.mend
+    assert "in a browser" in caught.value.hint
 
 
 def test_downloaded_files_are_placed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, c_nmc: Path) -> None:

@@ -69,7 +69,7 @@ def test_a_cache_that_cannot_be_written_is_named(images: ImageSet, tmp_path: Pat
     (tmp_path / "file").write_text("x")
     with pytest.raises(BenchmarkError, match="cannot be written") as caught:
         load_pixels(images, 16, cache=tmp_path / "file")
-    assert "HEMOBENCH_CACHE" in caught.value.mend
+    assert "HEMOBENCH_CACHE" in caught.value.hint
     with pytest.raises(BenchmarkError, match="0 pixels"):
         load_pixels(images, 0)
 

@@ -210,7 +210,7 @@ def test_one_clear_message(c_nmc: Path, how: str, message: str) -> None:
     spoil(c_nmc, how)
     with pytest.raises(BenchmarkError, match=message) as caught:
         open_images("c-nmc", c_nmc)
-    assert caught.value.mend
+    assert caught.value.hint
 
 
 def test_wrong_roots(tmp_path: Path) -> None:

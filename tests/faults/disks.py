@@ -222,7 +222,7 @@ def _refused_or_harmless(stage: Stage, folder: Path, codes: tuple[int, ...] = (0
     ended = stage.run()
     stage.expect(ended, codes, str(folder))
     if ended.code == 2:
-        require(re.search(r"delete|give another --out", ended.errors) is not None, f"no mend: {ended.errors[-300:]}")
+        require(re.search(r"delete|give another --out", ended.errors) is not None, f"no hint: {ended.errors[-300:]}")
         shutil.rmtree(stage.out / folder)
 
 

@@ -201,7 +201,7 @@ class Stage:
             require("Traceback" not in ended.errors, f"a traceback: {where}")
         if ended.code == 2:
             last = ended.errors.rpartition("hemobench: ")[2]
-            require("hemobench: " in ended.errors and "\n  -> " in last, f"no message with a mend: {where}")
+            require("hemobench: " in ended.errors and "\n  -> " in last, f"no message with a hint: {where}")
             require(says in last, f"the message does not say '{says}': {where}")
 
     def finish(self) -> None:

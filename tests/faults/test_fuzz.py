@@ -200,7 +200,7 @@ def loads_or_is_refused(reader: Reader, path: Path, content: bytes) -> None:
     refused = refusal(lambda: reader.read(path))
     if refused is not None:  # of a suite that can be read, what is wrong is named: a strategy, a benchmark
         assert path.name in refused.problem or reader.form == "toml"
-        assert refused.mend
+        assert refused.hint
 
 
 def refusal(action: Callable[[], Any]) -> BenchmarkError | None:

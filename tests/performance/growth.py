@@ -28,8 +28,9 @@ from hemobench.benchmarks.budget import Budget
 from hemobench.benchmarks.environment import environment
 from hemobench.benchmarks.evaluator import Cost
 from hemobench.benchmarks.execution.runner import run
+from hemobench.benchmarks.storage.files import write_whole
 from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
-from hemobench.benchmarks.storage.run_folder import END, RUN, SCHEMA, TRIALS, RunKey, encode, write_whole
+from hemobench.benchmarks.storage.run_folder import END, RUN, SCHEMA, TRIALS, RunKey, encode
 from hemobench.strategies import load_strategy
 from hemobench.strategies.base import Status
 

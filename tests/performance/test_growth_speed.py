@@ -14,8 +14,8 @@ from performance.growth import grow
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.storage.archive_writer import consolidate
 from hemobench.benchmarks.storage.load import load_results
-from hemobench.reports import needs
-from hemobench.reports.comparison.anytime import areas, races
+from hemobench.reports.comparison.anytime import areas
+from hemobench.reports.comparison.comparison import comparisons, leaderboard_columns
 from hemobench.reports.comparison.incumbents import only_incumbents
 from hemobench.reports.export.export import stored_to_parquet
 from hemobench.reports.leaderboard.ranking import leaderboard
@@ -78,18 +78,18 @@ def test_leaderboard(benchmark, sized):
         benchmark,
         "the leaderboard of an archive",
         factor,
-        lambda: leaderboard(load_results(archive, needs.of_leaderboard), reference_of),
+        lambda: leaderboard(load_results(archive, leaderboard_columns), reference_of),
     )
 
 
 @pytest.mark.benchmark
 def test_curves(benchmark, sized):
     factor, _, archive = sized
-    results = load_results(archive, needs.of_leaderboard)
+    results = load_results(archive, leaderboard_columns)
 
     def curves():
-        for race in races(only_incumbents(results), reference_of):
-            race.started(race.grid)
-            areas(race)
+        for comparison in comparisons(only_incumbents(results), reference_of):
+            comparison.started(comparison.grid)
+            areas(comparison)
 
     timed(benchmark, "curves and areas", factor, curves)

@@ -21,7 +21,8 @@ from hemobench.reports.inference import (
     signed_rank_sum,
     signed_rank_test,
 )
-from hemobench.reports.pairwise import ALPHA, Comparison, against, all_pairs, mirrored, power_note
+from hemobench.reports.pairwise import ALPHA, against, all_pairs, mirrored, power_note
+from hemobench.reports.pairwise import Comparison as Pairwise
 from hemobench.reports.statistics import bootstrap, bootstrap_means, probability_of_best
 
 
@@ -127,7 +128,7 @@ def test_mirrored_twice_is_the_same() -> None:
     losses = np.random.default_rng(3).normal([0.0, 0.5], 0.1, (12, 2))
     (comparison,) = all_pairs(losses, "ab")
     turned = mirrored(comparison)
-    assert isinstance(turned, Comparison)
+    assert isinstance(turned, Pairwise)
     assert (comparison.verdict, turned.verdict) == ("better", "worse")
     assert turned.low is not None
     assert turned.low < 0

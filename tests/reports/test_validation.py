@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hemobench.errors import BenchmarkError
-from hemobench.reports.validation import as_json, comparisons, concluded, load, save, summary
+from hemobench.reports.validation import as_json, concluded, load, repeats_tests, save, summary
 
 accuracies = st.lists(st.floats(0.1, 1.0), min_size=3, max_size=12)
 
@@ -45,14 +45,14 @@ def test_one_value_has_no_spread():
 
 def test_comparisons_by_hand():
     """Differences 1, 2, 3, 4, 5: all positive, so Wilcoxon's p is 2 / 2**5; t is 3 / (sqrt(2.5) / sqrt(5))."""
-    (found,) = comparisons({"a": [2, 4, 6, 8, 10], "b": [1, 2, 3, 4, 5]})
+    (found,) = repeats_tests({"a": [2, 4, 6, 8, 10], "b": [1, 2, 3, 4, 5]})
     assert (found.first, found.second, found.difference) == ("a", "b", 3.0)
     assert found.wilcoxon_p == pytest.approx(2 / 2**5)
     assert found.t_p == pytest.approx(2 * stats.t.sf(3 / math.sqrt(0.5), 4))
 
 
 def test_equal_ones_do_not_differ():
-    (found,) = comparisons({"a": [0.5, 0.6], "b": [0.5, 0.6]})
+    (found,) = repeats_tests({"a": [0.5, 0.6], "b": [0.5, 0.6]})
     assert found.wilcoxon_p == 1.0
     assert math.isnan(found.t_p)
 
@@ -60,7 +60,7 @@ def test_equal_ones_do_not_differ():
 def test_every_pair_is_compared():
     rng = np.random.default_rng(0)
     values = {name: rng.random(6) for name in "abcd"}
-    assert len(comparisons(values)) == 6
+    assert len(repeats_tests(values)) == 6
 
 
 def whole():

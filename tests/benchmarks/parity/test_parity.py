@@ -24,17 +24,17 @@ from hemobench.benchmarks.parity.retraining import (
 from hemobench.benchmarks.parity.searches import (
     FIRST,
     SEVEN,
-    Found,
-    Race,
     Search,
+    SearchBudget,
     Searches,
+    SearchResult,
     able,
-    race_of,
     search,
+    search_budget,
     searched,
 )
-from hemobench.benchmarks.parity.setup import LIVE, MEMBER, POOL, SURROGATE, TABLE, Subject, check, member, trainer
-from hemobench.benchmarks.parity.table_restricted import Confined, Pool
+from hemobench.benchmarks.parity.setup import LIVE, MEMBER, POOL, SURROGATE, TABLE, ParitySetup, check, member, trainer
+from hemobench.benchmarks.parity.table_restricted import Pool, TableRestricted
 from hemobench.benchmarks.recording.design import Design
 from hemobench.benchmarks.recording.recording import Source
 from hemobench.benchmarks.surrogates.fit import fit
@@ -51,7 +51,7 @@ from hemobench.strategies.base import Proposal, Status, Trial
 from hemobench.strategies.space import random_stream
 
 TASK = load_task("c-nmc")
-RACE = Race(gpu_hours=2.0, horizon=10, max_trials=10)
+BUDGET = SearchBudget(gpu_hours=2.0, horizon=10, max_trials=10)
 STRATEGIES = ("random", "sssr")
 
 
@@ -64,42 +64,42 @@ def table(recorded: Callable[[str, Design], Table]) -> Table:
 
 
 @pytest.fixture(scope="module")
-def subject(table: Table, tmp_path_factory: pytest.TempPathFactory) -> Subject:
+def setup(table: Table, tmp_path_factory: pytest.TempPathFactory) -> ParitySetup:
     return kept(table, tmp_path_factory.mktemp("files"))
 
 
-def kept(table: Table, folder: Path) -> Subject:
+def kept(table: Table, folder: Path) -> ParitySetup:
     """A table and its surrogate as files; what they were recorded from stands for live training."""
     write_table(table, folder / "table.parquet")
     save(fit(table, how=Training(steps=900)), folder / "surrogate.npz")
     files = str(folder / "table.parquet"), str(folder / "surrogate.npz")
-    return Subject("c-nmc@surrogate", *files, Source("c-nmc@published"))
+    return ParitySetup("c-nmc@surrogate", *files, Source("c-nmc@published"))
 
 
-def one(subject: Subject, source: str, folder: Path, strategy: str = "random", seed: int = FIRST) -> Found:
-    return searched(subject, Search(source, strategy, seed, RACE), folder)
+def one(setup: ParitySetup, source: str, folder: Path, strategy: str = "random", seed: int = FIRST) -> SearchResult:
+    return searched(setup, Search(source, strategy, seed, BUDGET), folder)
 
 
-def told(confined: Confined, losses: list[float]) -> list[Proposal]:
+def on_progress(restricted: TableRestricted, losses: list[float]) -> list[Proposal]:
     """Let a strategy search until the losses are used up."""
     asked = []
     for number, loss in enumerate(losses):
-        proposal = confined.ask()
+        proposal = restricted.ask()
         if proposal is None:
             break
         asked.append(proposal)
-        confined.tell(Trial(number, proposal, loss, Status.OK, 1.0))
+        restricted.tell(Trial(number, proposal, loss, Status.OK, 1.0))
     return asked
 
 
 def test_a_confined_strategy_trains_recorded_configurations_once_each(table: Table) -> None:
     pool = Pool(table)
     known = {config_key(config) for config in pool.configs}
-    confined = Confined(load_strategy("random")(TASK.space(), seed=1, horizon=60), pool)  # type: ignore[call-arg]
-    asked = [config_key(proposal.config) for proposal in told(confined, [0.5] * 60)]
+    restricted = TableRestricted(load_strategy("random")(TASK.space(), seed=1, horizon=60), pool)  # type: ignore[call-arg]
+    asked = [config_key(proposal.config) for proposal in on_progress(restricted, [0.5] * 60)]
     assert len(set(asked)) == 60
     assert set(asked) <= known
-    assert all(distance > 0 for distance in confined.distances)
+    assert all(distance > 0 for distance in restricted.distances)
 
 
 def test_it_is_told_the_outcome_of_its_own_proposal(table: Table) -> None:
@@ -120,7 +120,7 @@ def test_it_is_told_the_outcome_of_its_own_proposal(table: Table) -> None:
             heard.append(trial)
 
     inner = Listening()
-    asked = told(Confined(inner, Pool(table)), [0.1, 0.2, 0.3])
+    asked = on_progress(TableRestricted(inner, Pool(table)), [0.1, 0.2, 0.3])
     assert [trial.proposal for trial in heard] == inner.proposed
     assert [trial.loss for trial in heard] == [0.1, 0.2, 0.3]
     assert all(mine != theirs for mine, theirs in zip(asked, inner.proposed, strict=True))
@@ -138,22 +138,22 @@ def test_a_recorded_configuration_stands_for_itself_and_a_resumed_trial_for_its_
 
         def tell(self, trial: Trial) -> None: ...
 
-    confined = Confined(Scripted(), pool)
-    first, longer, other = told(confined, [0.1, 0.1, 0.1])
+    restricted = TableRestricted(Scripted(), pool)
+    first, longer, other = on_progress(restricted, [0.1, 0.1, 0.1])
     assert first.config == longer.config == pool.configs[7]
     assert longer.resume_from == 0
     assert other.config != pool.configs[7]
-    assert confined.distances[:2] == [0.0, 0.0]
+    assert restricted.distances[:2] == [0.0, 0.0]
 
 
 def test_the_pool_runs_dry(table: Table) -> None:
     few = Table(table.header, table.rows[:5])
-    confined = Confined(load_strategy("random")(TASK.space(), seed=1, horizon=9), Pool(few))  # type: ignore[call-arg]
-    assert len(told(confined, [0.5] * 9)) == 5
+    restricted = TableRestricted(load_strategy("random")(TASK.space(), seed=1, horizon=9), Pool(few))  # type: ignore[call-arg]
+    assert len(on_progress(restricted, [0.5] * 9)) == 5
 
 
-def test_a_search_of_the_table_ends_with_a_recorded_training(subject: Subject, table: Table, tmp_path: Path) -> None:
-    found = one(subject, TABLE, tmp_path)
+def test_a_search_of_the_table_ends_with_a_recorded_training(setup: ParitySetup, table: Table, tmp_path: Path) -> None:
+    found = one(setup, TABLE, tmp_path)
     rows = [row for row in table.rows if config_key(row.config) == config_key(found.config)]
     assert found.loss in [TASK.objective.loss(row.at(-1)[0]) for row in rows]
     assert found.seen["score"] == pytest.approx(1 - (found.loss or 0))
@@ -161,9 +161,9 @@ def test_a_search_of_the_table_ends_with_a_recorded_training(subject: Subject, t
     assert found.distance > 0
 
 
-def test_a_live_search_is_the_search_of_what_stands_for_it(subject: Subject, tmp_path: Path) -> None:
+def test_a_live_search_is_the_search_of_what_stands_for_it(setup: ParitySetup, tmp_path: Path) -> None:
     """Random search: its incumbent is the best of what its stream gives on the published surface."""
-    found = one(subject, LIVE, tmp_path)
+    found = one(setup, LIVE, tmp_path)
     evaluator = load_benchmark("c-nmc@published").evaluator()
     losses = [
         TASK.objective.loss(evaluator.evaluate(Proposal(config), FIRST).validation)
@@ -173,15 +173,15 @@ def test_a_live_search_is_the_search_of_what_stands_for_it(subject: Subject, tmp
     assert found.distance == 0
 
 
-def test_pool_and_surrogate_differ_by_the_confinement_alone(subject: Subject, tmp_path: Path) -> None:
-    pool, free = one(subject, POOL, tmp_path), one(subject, SURROGATE, tmp_path)
-    assert config_key(pool.config) in {config_key(config) for config in Pool(check(subject)[0]).configs}
+def test_pool_and_surrogate_differ_by_the_confinement_alone(setup: ParitySetup, tmp_path: Path) -> None:
+    pool, free = one(setup, POOL, tmp_path), one(setup, SURROGATE, tmp_path)
+    assert config_key(pool.config) in {config_key(config) for config in Pool(check(setup)[0]).configs}
     assert free.config != pool.config
     assert free.distance == 0 < pool.distance
 
 
-def test_members_put_together_are_the_surrogate(subject: Subject) -> None:
-    whole = load(Path(subject.surrogate))
+def test_members_put_together_are_the_surrogate(setup: ParitySetup) -> None:
+    whole = load(Path(setup.surrogate))
     config = next(random_stream(TASK.space(), 5))
     alone = [member(whole, k).predict(config, 10).outputs for k in range(whole.members)]
     assert np.allclose(
@@ -190,49 +190,49 @@ def test_members_put_together_are_the_surrogate(subject: Subject) -> None:
     assert np.ptp(alone, axis=0).max() > 1e-4
 
 
-def collected(subject: Subject, folder: Path, sources: tuple[str, ...], seeds: int = 2) -> Searches:
+def collected(setup: ParitySetup, folder: Path, sources: tuple[str, ...], seeds: int = 2) -> Searches:
     """Search in this process; `search` then finds everything there, and starts no other."""
     for source in sources:
         for name in STRATEGIES:
             for seed in range(seeds):
-                searched(subject, Search(source, name, FIRST + seed, RACE), folder)
-    return search(subject, RACE, STRATEGIES, dict.fromkeys(sources, seeds), folder)
+                searched(setup, Search(source, name, FIRST + seed, BUDGET), folder)
+    return search(setup, BUDGET, STRATEGIES, dict.fromkeys(sources, seeds), folder)
 
 
-def test_what_is_there_is_not_run_again(subject: Subject, tmp_path: Path) -> None:
-    first = collected(subject, tmp_path, (TABLE, SURROGATE, f"{MEMBER}1"))
+def test_what_is_there_is_not_run_again(setup: ParitySetup, tmp_path: Path) -> None:
+    first = collected(setup, tmp_path, (TABLE, SURROGATE, f"{MEMBER}1"))
     files = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("seed-*.json")}
     assert len(files) == 12
-    assert search(subject, RACE, STRATEGIES, dict.fromkeys(first.found, 2), tmp_path) == first
+    assert search(setup, BUDGET, STRATEGIES, dict.fromkeys(first.found, 2), tmp_path) == first
     assert {path: path.stat().st_mtime_ns for path in tmp_path.rglob("seed-*.json")} == files
     assert first.losses(TABLE).shape == (2, 2)
 
 
-def test_processes_give_the_same(subject: Subject, tmp_path: Path) -> None:
+def test_processes_give_the_same(setup: ParitySetup, tmp_path: Path) -> None:
     seen: list[tuple[int, int]] = []
-    here = collected(subject, tmp_path / "here", (TABLE,))
-    there = search(subject, RACE, STRATEGIES, {TABLE: 2}, tmp_path / "there", told=lambda *how: seen.append(how))
+    here = collected(setup, tmp_path / "here", (TABLE,))
+    there = search(setup, BUDGET, STRATEGIES, {TABLE: 2}, tmp_path / "there", on_progress=lambda *how: seen.append(how))
     assert there == here
     assert seen == [(k, 4) for k in range(1, 5)]
 
 
-def test_a_folder_of_another_check_is_refused(subject: Subject, table: Table, tmp_path: Path) -> None:
-    collected(subject, tmp_path / "runs", (TABLE,))
+def test_a_folder_of_another_check_is_refused(setup: ParitySetup, table: Table, tmp_path: Path) -> None:
+    collected(setup, tmp_path / "runs", (TABLE,))
     other = replace(table, rows=table.rows[:-1])
     write_table(other, tmp_path / "other.parquet")
     with pytest.raises(BenchmarkError, match="another run: table is"):
-        search(replace(subject, table=str(tmp_path / "other.parquet")), RACE, STRATEGIES, {TABLE: 2}, tmp_path / "runs")
+        search(replace(setup, table=str(tmp_path / "other.parquet")), BUDGET, STRATEGIES, {TABLE: 2}, tmp_path / "runs")
     live = Source("c-nmc@published", {"image_size": 64})
     with pytest.raises(BenchmarkError, match="another run: settings is"):
-        search(replace(subject, live=live), RACE, STRATEGIES, {TABLE: 2}, tmp_path / "runs")
+        search(replace(setup, live=live), BUDGET, STRATEGIES, {TABLE: 2}, tmp_path / "runs")
 
 
-def test_a_damaged_run_is_named(subject: Subject, tmp_path: Path) -> None:
-    collected(subject, tmp_path, (TABLE,))
+def test_a_damaged_run_is_named(setup: ParitySetup, tmp_path: Path) -> None:
+    collected(setup, tmp_path, (TABLE,))
     path = next(tmp_path.rglob("seed-*.json"))
     path.write_text('{"loss": "low"}')
     with pytest.raises(BenchmarkError, match=path.name):
-        search(subject, RACE, STRATEGIES, {TABLE: 2}, tmp_path)
+        search(setup, BUDGET, STRATEGIES, {TABLE: 2}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -246,12 +246,12 @@ def test_a_damaged_run_is_named(subject: Subject, tmp_path: Path) -> None:
     ],
 )
 def test_what_does_not_belong_together_is_refused(
-    subject: Subject, table: Table, tmp_path: Path, change: Callable[[Subject, str], Subject], says: str
+    setup: ParitySetup, table: Table, tmp_path: Path, change: Callable[[ParitySetup, str], ParitySetup], says: str
 ) -> None:
     other = tmp_path / "other.parquet"
     write_table(replace(table, rows=table.rows[:-1]), other)
     with pytest.raises(BenchmarkError, match=says):
-        check(change(subject, str(other)))
+        check(change(setup, str(other)))
 
 
 def test_strategies() -> None:
@@ -267,12 +267,12 @@ def test_strategies() -> None:
 
 
 def test_a_budget_buys_about_25_trials(table: Table) -> None:
-    race = race_of(table, None)
-    assert race.horizon == 25
-    assert race_of(table, 2 * race.gpu_hours).horizon == 50
-    assert race_of(table, None, 6).max_trials == 6
+    budget = search_budget(table, None)
+    assert budget.horizon == 25
+    assert search_budget(table, 2 * budget.gpu_hours).horizon == 50
+    assert search_budget(table, None, 6).max_trials == 6
     with pytest.raises(BenchmarkError, match="positive"):
-        race_of(table, -1.0)
+        search_budget(table, -1.0)
 
 
 def test_what_trains_has_the_fold_that_answers(table: Table) -> None:
@@ -283,8 +283,8 @@ def test_what_trains_has_the_fold_that_answers(table: Table) -> None:
     assert trainer(on(2), "c-nmc@live", {"data": "x"}).settings == {"data": "x", "fold": 2}
 
 
-def test_candidates_are_of_the_first_seeds(subject: Subject, tmp_path: Path) -> None:
-    searches = collected(subject, tmp_path, (SURROGATE,), 3)
+def test_candidates_are_of_the_first_seeds(setup: ParitySetup, tmp_path: Path) -> None:
+    searches = collected(setup, tmp_path, (SURROGATE,), 3)
     chosen = candidates(searches, TASK, 2, 4)
     assert [(one.group, one.strategy, one.seed) for one in chosen[:4]] == [
         (INCUMBENT, name, FIRST + seed) for seed in (0, 1) for name in STRATEGIES
@@ -303,15 +303,15 @@ def test_planted_optimism_is_found(table: Table, tmp_path: Path) -> None:
         }
         return replace(row, **sides)
 
-    subject = kept(Table(table.header, tuple(map(raised, table.rows))), tmp_path)
+    setup = kept(Table(table.header, tuple(map(raised, table.rows))), tmp_path)
     space = islice(random_stream(TASK.space(), 77), 300)
     evaluator = load_benchmark("c-nmc@published").evaluator()
     plain = [c for c in space if evaluator.evaluate(Proposal(c), 1).validation["accuracy"] < 0.93][:16]
     chosen = [Candidate(CONTROL, "", k, config) for k, config in enumerate(plain)]
     for one in chosen:
         for repeat in range(2):
-            trained(subject, (one.config, FIRST_SEED + repeat), tmp_path / "runs")
-    found = calibration(retrained(subject, chosen, 2, tmp_path / "runs")).groups[CONTROL]["validation"]
+            trained(setup, (one.config, FIRST_SEED + repeat), tmp_path / "runs")
+    found = calibration(retrained(setup, chosen, 2, tmp_path / "runs")).groups[CONTROL]["validation"]
     assert found.trainings == 32
     assert found.bias.low is not None
     assert found.bias.high is not None

@@ -22,7 +22,7 @@ from hemobench.benchmarks.storage.results import Results
 from hemobench.benchmarks.storage.run_folder import END, TRIALS, adds_up, encode, find_runs, read_end, read_trials
 from hemobench.benchmarks.storage.trial_tables import chunks, flatten, trials_of
 from hemobench.errors import BenchmarkError
-from hemobench.reports import needs
+from hemobench.reports.comparison.comparison import leaderboard_columns, recommendation_columns
 from hemobench.reports.export.export import stored_to_parquet, tidy
 from hemobench.reports.leaderboard.ranking import leaderboard
 from hemobench.reports.recommendation.recommend import recommend
@@ -139,8 +139,8 @@ def test_conclusions_need_no_other_columns(tree):
     def answer(results):
         return recommend(results, "c-nmc@published", 2.0, load_benchmark("c-nmc@published").reference())
 
-    assert boards(load_results(tree, needs.of_leaderboard)) == boards(load_results(tree))
-    assert answer(load_results(tree, needs.of_recommendation)) == answer(load_results(tree))
+    assert boards(load_results(tree, leaderboard_columns)) == boards(load_results(tree))
+    assert answer(load_results(tree, recommendation_columns)) == answer(load_results(tree))
 
 
 @pytest.mark.parametrize("of", ["folder", "archive"])

@@ -286,7 +286,7 @@ def test_a_full_disk_is_said(tmp_path):
         disk.refusals(tmp_path),
     ):
         disk.append_line(lines, b"a line\n")
-    assert "make room" in said.value.mend
+    assert "make room" in said.value.hint
 
 
 def test_a_folder_that_cannot_be_made_is_said(tmp_path):
@@ -300,7 +300,7 @@ def test_what_the_system_refuses_comes_with_a_mend(tmp_path, number):
     with pytest.raises(BenchmarkError, match=os.strerror(number)) as said, disk.refusals(tmp_path):
         raise OSError(number, os.strerror(number))
     assert said.value.problem.startswith(str(tmp_path))
-    assert "the same command" in said.value.mend
+    assert "the same command" in said.value.hint
 
 
 def test_nothing_not_finite_is_written():

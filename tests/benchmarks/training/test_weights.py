@@ -38,7 +38,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 def test_imagenet_offline_says_what_to_do() -> None:
     with pytest.raises(BenchmarkError, match="cannot be downloaded") as error:
         resolve("imagenet", "efficientnet_b2")
-    assert "none" in error.value.mend
+    assert "none" in error.value.hint
 
 
 @pytest.mark.usefixtures("offline")

@@ -52,7 +52,7 @@ def test_it_prints_rankings_trainings_and_conclusions(done):
         assert said in printed
     for strategy in ("random", "sssr", "manual", "control 0"):
         assert strategy in printed
-    assert "The live race has fewer than 5 seeds" in printed
+    assert "The live comparison has fewer than 5 seeds" in printed
     assert "incumbents, score" not in printed  # it is the validation accuracy
     assert str(done[0]) in printed.replace("\n", "")
 

@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from hemobench.benchmarks.tasks import load_task
 from hemobench.cli import app
-from hemobench.commands.train import configured, parsed
+from hemobench.commands.options import settings_of
+from hemobench.commands.train import configured
 from hemobench.datasets.synthetic import synthesize
 from hemobench.errors import BenchmarkError
 
@@ -110,9 +111,9 @@ def test_validate_on_a_published_benchmark(command, tmp_path):
 
 def test_values_are_read_as_toml_or_text():
     given = ["a=1", "b=1e-3", "c=true", "d=focal", 'e="x=y"', "f = 2"]
-    assert parsed(given) == {"a": 1, "b": 1e-3, "c": True, "d": "focal", "e": "x=y", "f": 2}
+    assert settings_of(given) == {"a": 1, "b": 1e-3, "c": True, "d": "focal", "e": "x=y", "f": 2}
     with pytest.raises(BenchmarkError, match="name=value"):
-        parsed(["novalue"])
+        settings_of(["novalue"])
 
 
 def test_a_configuration_is_the_default_with_changes():

@@ -10,7 +10,8 @@ import pytest
 from scipy import stats
 
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.comparison.anytime import areas, hours_to_random, races, rank_curves, regret_curves, speed_ups
+from hemobench.reports.comparison.anytime import areas, rank_curves, regret_curves, speed_ups
+from hemobench.reports.comparison.comparison import comparisons, hours_to_random
 from hemobench.reports.statistics import ranks
 
 Run = Callable[..., Any]
@@ -20,70 +21,70 @@ Collect = Callable[..., Results]
 def test_races_take_paired_seeds_and_keep_budgets_apart(run: Run, collect: Collect) -> None:
     runs = [run("random", seed, (2, 0.3)) for seed in range(3)] + [run("tpe", seed, (2, 0.2)) for seed in (1, 2, 5)]
     runs += [run("random", 0, (2, 0.3), gpu_hours=20.0), run("tpe", 7, (2, 0.3), gpu_hours=20.0)]
-    (race,) = races(collect(runs), lambda name: None)  # the larger budget has no seed in common
-    assert (race.gpu_hours, race.strategies, race.seeds) == (10.0, ("random", "tpe"), (1, 2))
-    assert race.runs.loc[race.table.ravel(), "seed"].tolist() == [1, 1, 2, 2]
-    assert race.title == "c-nmc@published, 10 GPU-hours"
+    (comparison,) = comparisons(collect(runs), lambda name: None)  # the larger budget has no seed in common
+    assert (comparison.gpu_hours, comparison.strategies, comparison.seeds) == (10.0, ("random", "tpe"), (1, 2))
+    assert comparison.runs.loc[comparison.table.ravel(), "seed"].tolist() == [1, 1, 2, 2]
+    assert comparison.title == "c-nmc@published, 10 GPU-hours"
 
 
 def test_losses_at_given_hours(worked: Results, reference: Any) -> None:
-    (race,) = races(worked, lambda name: reference)
-    losses = race.at([0.5, 2.0, 10.0])
-    place = race.strategies.index
+    (comparison,) = comparisons(worked, lambda name: reference)
+    losses = comparison.at([0.5, 2.0, 10.0])
+    place = comparison.strategies.index
     np.testing.assert_array_equal(losses[0, place("random")], [np.nan, 0.30, 0.20])
     np.testing.assert_array_equal(losses[2, place("tpe")], [np.nan, 0.20, 0.10])
     assert np.isnan(losses[2, place("poor")]).all()  # it raised
-    assert race.untuned == 0.05 + 2.0  # what one trial of a GPU-hour is expected to reach
-    assert race.started([0.5]).max() == race.untuned
-    assert (race.grid[0], race.grid[-1], len(race.grid)) == (1.0, pytest.approx(10.0), 60)
+    assert comparison.untuned == 0.05 + 2.0  # what one trial of a GPU-hour is expected to reach
+    assert comparison.started([0.5]).max() == comparison.untuned
+    assert (comparison.grid[0], comparison.grid[-1], len(comparison.grid)) == (1.0, pytest.approx(10.0), 60)
 
 
 def test_curves_end_where_the_leaderboard_stands(worked: Results, reference: Any) -> None:
-    (race,) = races(worked, lambda name: reference)
-    rank, regret = rank_curves(race), regret_curves(race)
+    (comparison,) = comparisons(worked, lambda name: reference)
+    rank, regret = rank_curves(comparison), regret_curves(comparison)
     np.testing.assert_allclose(rank.value[:, -1], [3.0, 1.5, 1.5])  # poor, random, tpe
     np.testing.assert_allclose(rank.value.sum(axis=0), 6)
     assert (rank.low <= rank.value).all()
     assert (rank.value <= rank.high).all()
-    final = (race.started(10.0)[:, :, 0] - 0.05) / 0.2
+    final = (comparison.started(10.0)[:, :, 0] - 0.05) / 0.2
     np.testing.assert_allclose(regret.value[:, -1], stats.trim_mean(final, 0.25))
     assert (np.diff(regret.value, axis=1) <= 1e-12).all()  # an incumbent never gets worse
     assert (regret.low <= regret.high).all()
 
 
 def test_rank_curves_are_ranks_at_each_hour(worked: Results) -> None:
-    (race,) = races(worked, lambda name: None)
+    (comparison,) = comparisons(worked, lambda name: None)
     for hour in (0, 20, 59):
-        expected = ranks(race.at(race.grid[hour])[:, :, 0]).mean(axis=0)
-        np.testing.assert_allclose(rank_curves(race, draws=10).value[:, hour], expected)
+        expected = ranks(comparison.at(comparison.grid[hour])[:, :, 0]).mean(axis=0)
+        np.testing.assert_allclose(rank_curves(comparison, draws=10).value[:, hour], expected)
 
 
 def test_area_by_hand(run: Run, collect: Collect, reference: Any) -> None:
     """One step at sqrt(10) hours, half way between 1 and 10 on a log scale: regret (1.25 + 0.25) / 2."""
     results = collect([run("tpe", 0, (1.0, 0.30), (10**0.5, 0.10)), run("random", 0, (1.0, 0.05))])
-    (race,) = races(results, lambda name: reference)
-    np.testing.assert_allclose(areas(race), [[0.0, 0.75]])
+    (comparison,) = comparisons(results, lambda name: reference)
+    np.testing.assert_allclose(areas(comparison), [[0.0, 0.75]])
 
 
 def test_area_counts_the_time_before_the_first_result(run: Run, collect: Collect, reference: Any) -> None:
-    (race,) = races(collect([run("tpe", 0, (10**0.5, 0.05))]), lambda name: reference)
+    (comparison,) = comparisons(collect([run("tpe", 0, (10**0.5, 0.05))]), lambda name: reference)
     untuned = 2.0 / 0.2  # (random_expected(one trial) - best) / scale
-    np.testing.assert_allclose(areas(race), [[untuned / 2]])
+    np.testing.assert_allclose(areas(comparison), [[untuned / 2]])
 
 
 def test_without_a_reference_the_area_is_of_the_loss(run: Run, collect: Collect) -> None:
-    (race,) = races(collect([run("tpe", 0, (1.0, 0.3), (5.0, 0.1))]), lambda name: None)
-    (area,) = areas(race)[0]
+    (comparison,) = comparisons(collect([run("tpe", 0, (1.0, 0.3), (5.0, 0.1))]), lambda name: None)
+    (area,) = areas(comparison)[0]
     assert 0.1 < area < 0.3
-    assert race.scale is None
+    assert comparison.scale is None
 
 
 def test_speed_up_by_hand(worked: Results, reference: Any) -> None:
-    (race,) = races(worked, lambda name: reference)
-    hours = dict(zip(race.strategies, hours_to_random(race).T, strict=True))
+    (comparison,) = comparisons(worked, lambda name: reference)
+    hours = dict(zip(comparison.strategies, hours_to_random(comparison).T, strict=True))
     np.testing.assert_array_equal(hours["random"], [6, 8, 3])
     np.testing.assert_array_equal(hours["tpe"], [4, np.nan, 2])
-    found = {row.strategy: row for row in speed_ups(race)}
+    found = {row.strategy: row for row in speed_ups(comparison)}
     assert (found["tpe"].hours, found["tpe"].factor, found["tpe"].reached) == (4.0, 1.5, 2)
     assert (found["random"].factor, found["random"].low, found["random"].high) == (1, 1, 1)
     assert (found["poor"].hours, found["poor"].factor, found["poor"].reached) == (None, 0, 0)
@@ -91,14 +92,14 @@ def test_speed_up_by_hand(worked: Results, reference: Any) -> None:
 
 
 def test_no_random_search_no_speed_up(run: Run, collect: Collect) -> None:
-    (race,) = races(collect([run("tpe", 0, (1, 0.1))]), lambda name: None)
-    assert speed_ups(race) == []
-    (failed,) = races(collect([run("tpe", 0, (1, 0.1)), run("random", 0, (1, "diverged"))]), lambda name: None)
+    (comparison,) = comparisons(collect([run("tpe", 0, (1, 0.1))]), lambda name: None)
+    assert speed_ups(comparison) == []
+    (failed,) = comparisons(collect([run("tpe", 0, (1, 0.1)), run("random", 0, (1, "diverged"))]), lambda name: None)
     assert speed_ups(failed) == []
 
 
 def test_no_trial_at_all(run: Run, collect: Collect) -> None:
-    (race,) = races(collect([run("tpe", 0, status="unfinished"), run("random", 0)]), lambda name: None)
-    assert np.isnan(race.at([1.0])).all()
-    assert np.isfinite(areas(race)).all()
-    np.testing.assert_array_equal(rank_curves(race, draws=10).value, 1.5)
+    (comparison,) = comparisons(collect([run("tpe", 0, status="unfinished"), run("random", 0)]), lambda name: None)
+    assert np.isnan(comparison.at([1.0])).all()
+    assert np.isfinite(areas(comparison)).all()
+    np.testing.assert_array_equal(rank_curves(comparison, draws=10).value, 1.5)

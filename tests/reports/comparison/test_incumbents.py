@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.comparison.anytime import areas, races
+from hemobench.reports.comparison.anytime import areas
+from hemobench.reports.comparison.comparison import comparisons
 from hemobench.reports.comparison.incumbents import (
     final_incumbent,
     hours_to_target,
@@ -139,12 +140,14 @@ def test_a_race_is_its_runs(
 ) -> None:
     """Losses at any hours, in any order; and areas, against a sum over every hour at which any run has a step."""
     results = collect([run("ab"[place % 2], place // 2, *trials) for place, trials in enumerate(lists)])
-    (race,) = races(results, lambda name: None)
-    for place, number in np.ndenumerate(race.table):
-        np.testing.assert_array_equal(race.at(hours)[place], loss_at(results, int(number), hours))
-    cuts = np.unique(np.concatenate([race.grid[[0, -1]], race.steps["hours"].clip(*race.grid[[0, -1]])]))
+    (comparison,) = comparisons(results, lambda name: None)
+    for place, number in np.ndenumerate(comparison.table):
+        np.testing.assert_array_equal(comparison.at(hours)[place], loss_at(results, int(number), hours))
+    cuts = np.unique(
+        np.concatenate([comparison.grid[[0, -1]], comparison.steps["hours"].clip(*comparison.grid[[0, -1]])])
+    )
     widths = np.diff(np.log(cuts))
-    np.testing.assert_allclose(areas(race), race.started(cuts[:-1]) @ widths / widths.sum(), rtol=1e-12)
+    np.testing.assert_allclose(areas(comparison), comparison.started(cuts[:-1]) @ widths / widths.sum(), rtol=1e-12)
 
 
 def test_figures_of_many_seeds_and_trials_stay_small(run: Callable[..., Any], collect: Callable[..., Results]) -> None:
@@ -158,8 +161,8 @@ def test_figures_of_many_seeds_and_trials_stay_small(run: Callable[..., Any], co
         for seed in range(500)
     ]
     results = collect(runs)
-    (race,) = races(results, lambda name: None)
-    final, gap = final_figure(race), gap_figure(race, results)
+    (comparison,) = comparisons(results, lambda name: None)
+    final, gap = final_figure(comparison), gap_figure(comparison, results)
     assert [len(trace["x"]) for trace in final.data] == [MOST_MARKS] * 2
     assert all(len(trace["text"]) == MOST_MARKS for trace in final.data)
     assert all(len(trace["x"]) <= MOST_MARKS for trace in gap.data)
@@ -169,6 +172,6 @@ def test_figures_of_many_seeds_and_trials_stay_small(run: Callable[..., Any], co
             np.quantile(trace["x"], [0, 0.25, 0.5, 0.75, 1]), np.quantile(expected, [0, 0.25, 0.5, 0.75, 1]), atol=0.002
         )
     # no hyperparameters in these results, so all axes but the first and the last are left out
-    lines = parallel_figure(race, results)
+    lines = parallel_figure(comparison, results)
     assert lines is not None
     assert len(lines.data[0]["line"]["color"]) <= MOST_LINES + 10

@@ -14,9 +14,10 @@ import pytest
 from hemobench.benchmarks.storage.results import Results
 from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
-from hemobench.reports.export.export import distributions, latex, tidy, to_csv, to_latex, to_optuna, to_parquet
+from hemobench.reports.export.export import distributions, tidy, to_csv, to_latex, to_optuna, to_parquet
 from hemobench.reports.export.optuna_studies import frozen_trials
 from hemobench.reports.leaderboard.ranking import leaderboard
+from hemobench.reports.text_tables import latex
 from hemobench.strategies.space import random_stream
 
 

@@ -11,8 +11,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # `planted` and `simulated`, for the tests and the gate alike
 
 from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.storage.load import load_results
 from hemobench.benchmarks.suite import Suite, plans
-from hemobench.reports.gate.runs import ArmKey, ArmRuns, GateRun, read_arms
+from hemobench.reports.gate.runs import ArmKey, ArmRuns, GateRun, arms_of
 
 
 def one_arm(regrets, label="tpe", areas=None, asks=None, errors=None, coverage=None):
@@ -39,5 +40,5 @@ def random_search(tmp_path_factory):
     folder = tmp_path_factory.mktemp("pool")
     for plan in plans(suite):
         execute(plan, folder, "pool")
-    (found,) = read_arms(folder)
+    (found,) = arms_of(load_results(folder))
     return np.array([[getattr(run, name) for run in found.runs] for name in ("regret", "area")])

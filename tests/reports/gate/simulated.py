@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from hemobench.reports.gate.baseline import Terms
-from hemobench.reports.gate.boundaries import looks
+from hemobench.reports.gate.boundaries import analyses
 from hemobench.reports.gate.verdict import NOT_WORSE, UNDECIDED, WORSE, decide, levels
 
 PASS, REGRESS, INCONCLUSIVE = 0, 1, 3
@@ -22,7 +22,7 @@ def gates(differences, terms: Terms = Terms()):  # noqa: B008 - frozen
         Exit codes of the arms, `(gates, arms)`, and the seeds that each needed.
     """
     count, arms, measures, seeds = differences.shape
-    at = looks(seeds)
+    at = analyses(seeds)
     levelled = levels(at, terms, arms)
     shown = np.full((count, arms, measures), UNDECIDED)
     verdicts, needed = np.full((count, arms), INCONCLUSIVE), np.full((count, arms), seeds)

@@ -14,12 +14,12 @@ from hemobench.benchmarks.tasks import load_task
 from hemobench.reports.gate.divergence import (
     ANSWER,
     ASK,
-    Parting,
+    Divergence,
     answer_digests,
     ask_digests,
     coverage,
+    divergence,
     first_difference,
-    parting,
     repeats,
 )
 from hemobench.strategies.base import Status
@@ -35,7 +35,7 @@ RUN = [record(0, 0.1), record(1, 0.2), record(2, 0.3)]
 
 
 def parted(now, seed=7):
-    return parting(seed, (ask_digests(RUN), ask_digests(now)), (answer_digests(RUN), answer_digests(now)))
+    return divergence(seed, (ask_digests(RUN), ask_digests(now)), (answer_digests(RUN), answer_digests(now)))
 
 
 def test_equal_runs_have_equal_digests_in_whatever_order_they_finished():
@@ -54,13 +54,13 @@ def test_the_order_of_a_configuration_s_names_does_not_matter():
 @pytest.mark.parametrize(
     ("now", "expected"),
     [
-        ([RUN[0], record(1, 0.2000000000000001), RUN[2]], Parting(7, 1, "ask")),
-        ([RUN[0], replace(RUN[1], epochs=9), RUN[2]], Parting(7, 1, "ask")),
-        ([RUN[0], record(1, 0.2, loss=0.4), record(2, 0.9)], Parting(7, 1, "answer")),
-        ([RUN[0], record(1, 0.2), record(2, 0.3, loss=0.4)], Parting(7, 2, "answer")),
-        (RUN[:2], Parting(7, 2, "end")),
-        ([*RUN, record(3, 0.4)], Parting(7, 3, "end")),
-        ([], Parting(7, 0, "end")),
+        ([RUN[0], record(1, 0.2000000000000001), RUN[2]], Divergence(7, 1, "ask")),
+        ([RUN[0], replace(RUN[1], epochs=9), RUN[2]], Divergence(7, 1, "ask")),
+        ([RUN[0], record(1, 0.2, loss=0.4), record(2, 0.9)], Divergence(7, 1, "answer")),
+        ([RUN[0], record(1, 0.2), record(2, 0.3, loss=0.4)], Divergence(7, 2, "answer")),
+        (RUN[:2], Divergence(7, 2, "end")),
+        ([*RUN, record(3, 0.4)], Divergence(7, 3, "end")),
+        ([], Divergence(7, 0, "end")),
     ],
 )
 def test_where_runs_part_and_by_whose_doing(now, expected):

@@ -6,6 +6,7 @@ import planted
 import pytest
 
 from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.storage.load import load_results
 from hemobench.benchmarks.suite import Arm, Suite, plans
 from hemobench.reports.gate.baseline import Terms, from_results
 from hemobench.reports.gate.run import chosen_arms, gate_now
@@ -30,7 +31,7 @@ def baseline(tmp_path_factory):
     )
     out = tmp_path_factory.mktemp("baseline")
     run_here(out)(plans(suite))
-    return from_results(out, "small", suite, Terms())
+    return from_results(load_results(out), "small", suite, Terms())
 
 
 @pytest.fixture

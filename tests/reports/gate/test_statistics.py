@@ -1,4 +1,4 @@
-"""The test, its interval, its looks: against exact enumeration and against a simulated Brownian motion."""
+"""The test, its interval, its analyses: against exact enumeration and against a simulated Brownian motion."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as some
 from scipy.stats import norm
 
-from hemobench.reports.gate.boundaries import critical_scores, looks
+from hemobench.reports.gate.boundaries import analyses, critical_scores
 from hemobench.reports.gate.signed_rank import lower_bound, pseudo_median, score, standard_error, upper_bound
 
 SIGNS = np.array(list(product([-1.0, 1.0], repeat=12)))
@@ -57,15 +57,15 @@ def test_the_standard_error_is_that_of_the_estimate():
 
 
 def test_looks_halve_down_to_eight():
-    assert looks(120) == (15, 30, 60, 120)
-    assert looks(24) == (12, 24)
-    assert looks(15) == (15,)
-    assert looks(3) == (3,)
+    assert analyses(120) == (15, 30, 60, 120)
+    assert analyses(24) == (12, 24)
+    assert analyses(15) == (15,)
+    assert analyses(3) == (3,)
 
 
 @pytest.mark.parametrize("level", [0.05, 0.025, 0.0125])
 def test_over_all_looks_the_level_is_spent_and_no_more(level):
-    at = looks(120)
+    at = analyses(120)
     steps = np.random.default_rng(1).normal(size=(20_000, 120)).cumsum(axis=1)
     scores = steps[:, np.array(at) - 1] / np.sqrt(at)
     called = (scores >= np.array(critical_scores(level, at))).any(axis=1).mean()

@@ -11,7 +11,7 @@ import pytest
 from ConfigSpace import Categorical, ConfigurationSpace, Float
 
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.comparison.anytime import races
+from hemobench.reports.comparison.comparison import comparisons
 from hemobench.reports.importance.fanova import main_effects
 from hemobench.reports.importance.importance import encoded, importances
 
@@ -75,13 +75,13 @@ def test_importances_of_random_search_only(run: Callable[..., Any], collect: Cal
     trials = results.trials.assign(
         **{"config.learning_rate": rates, "config.dropout_1": generator.uniform(0.1, 0.5, 90)}
     )
-    (race,) = races(results, lambda name: None)
-    found = importances(race, Results(results.runs, trials))
+    (comparison,) = comparisons(results, lambda name: None)
+    found = importances(comparison, Results(results.runs, trials))
     assert [row.name for row in found] == ["learning_rate", "dropout_1"]
     assert found[0].low <= found[0].share <= found[0].high
     assert found[0].share > 0.9
     assert sum(row.share for row in found) == pytest.approx(1)
     few = Results(results.runs, trials.groupby("run").head(3))
-    assert importances(race, few) == []
+    assert importances(comparison, few) == []
     other = Results(results.runs.assign(strategy="tpe"), trials)
-    assert importances(races(other, lambda name: None)[0], other) == []
+    assert importances(comparisons(other, lambda name: None)[0], other) == []

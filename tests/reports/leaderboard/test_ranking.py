@@ -20,8 +20,8 @@ from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
 from hemobench.benchmarks.storage.results import Results
 from hemobench.benchmarks.storage.run_folder import SCHEMA as STORE_SCHEMA
 from hemobench.benchmarks.storage.run_folder import RunFolder
+from hemobench.benchmarks.storage.trial_records import configurations
 from hemobench.errors import BenchmarkError
-from hemobench.reports.comparison.comparison import configurations
 from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, Row, Spread, as_json
 from hemobench.reports.leaderboard.ranking import leaderboard
 from hemobench.strategies.base import Status

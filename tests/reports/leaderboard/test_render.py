@@ -19,7 +19,8 @@ from hemobench.benchmarks.storage.results import Results
 from hemobench.errors import BenchmarkError
 from hemobench.reports.leaderboard.model import Board
 from hemobench.reports.leaderboard.ranking import leaderboard
-from hemobench.reports.leaderboard.render import COLUMNS, plain, render, to_markdown, to_svg
+from hemobench.reports.leaderboard.render import COLUMNS, render, to_markdown, to_svg
+from hemobench.reports.text_tables import plain
 
 HOSTILE = ["[red]x[/red]", "<script>alert(1)</script>", "a|b", ":smile: *x* `y`", "esc\x1b[31m\nline", "[/]", "漢字"]
 

@@ -20,7 +20,7 @@ from hemobench.reports.html.report import plotly_js, write_report
 from hemobench.reports.leaderboard.model import as_json
 from hemobench.reports.leaderboard.ranking import leaderboard
 from hemobench.reports.leaderboard.render import render, to_markdown
-from hemobench.reports.parallel.costs import ParallelCost, contests, parallel_costs
+from hemobench.reports.parallel.costs import ParallelCost, by_table, parallel_costs
 from hemobench.reports.parallel.section import parallel_section
 from hemobench.reports.parallel.text import notes, seen
 from hemobench.strategies import STRATEGIES
@@ -154,7 +154,7 @@ def test_budgets_have_tables_of_their_own(run: Run, collect: Collect) -> None:
     runs = [
         run("random", 0, (1, 0.2), workers=workers, gpu_hours=hours) for workers in (1, 4) for hours in (10.0, 20.0)
     ]
-    found = contests(parallel_costs(collect(runs), lambda name: None))
+    found = by_table(parallel_costs(collect(runs), lambda name: None))
     assert [[cost.gpu_hours for cost in rows] for rows in found] == [[10.0], [20.0]]
 
 

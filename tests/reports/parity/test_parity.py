@@ -11,11 +11,11 @@ from numpy.random import SeedSequence, default_rng
 from scipy.stats import kendalltau
 
 from hemobench.benchmarks.parity.retraining import CONTROL, INCUMBENT, Candidate, Retrained, Training
-from hemobench.benchmarks.parity.searches import Found, Race, Searches
+from hemobench.benchmarks.parity.searches import SearchBudget, Searches, SearchResult
 from hemobench.errors import BenchmarkError
 from hemobench.reports.parity.agreement import agreement, kendall, members, repeatability
 from hemobench.reports.parity.calibration import calibration, unlike
-from hemobench.reports.parity.rankings import Parity, as_data, completed, contest
+from hemobench.reports.parity.rankings import Parity, as_data, compare_sources, completed
 from hemobench.reports.parity.text import in_words
 from hemobench.reports.statistics import Array
 from hemobench.strategies.base import Status
@@ -125,20 +125,22 @@ def test_members_that_are_alike_and_members_that_are_not() -> None:
     assert unlike_ones.seed_deviation == pytest.approx(0.01 * np.sqrt(0.8), rel=0.2)
 
 
-def run(loss: float | None) -> Found:
-    return Found(loss, {}, {}, 10, 1, 0.25, None if loss is not None else "trial 3: ValueError: no")
+def run(loss: float | None) -> SearchResult:
+    return SearchResult(loss, {}, {}, 10, 1, 0.25, None if loss is not None else "trial 3: ValueError: no")
 
 
 def searches(**losses: Array) -> Searches:
-    def rows(values: Array) -> tuple[tuple[Found, ...], ...]:
+    def rows(values: Array) -> tuple[tuple[SearchResult, ...], ...]:
         return tuple(tuple(run(None if np.isnan(v) else float(v)) for v in row) for row in values)
 
-    return Searches(Race(5.0, 25), NAMES, {name.replace("_", "-"): rows(values) for name, values in losses.items()})
+    return Searches(
+        SearchBudget(5.0, 25), NAMES, {name.replace("_", "-"): rows(values) for name, values in losses.items()}
+    )
 
 
-def test_a_contest() -> None:
+def test_sources_are_compared() -> None:
     table = drawn(TRUE, 6, 0.005, 1)
-    found = contest(searches(table=table, surrogate=table + 0.1, member_0=table[:3], member_1=table[:3, ::-1]))
+    found = compare_sources(searches(table=table, surrogate=table + 0.1, member_0=table[:3], member_1=table[:3, ::-1]))
     assert [ranking.source for ranking in found.rankings] == ["table", "surrogate"]
     assert [one.strategy for one in found.rankings[0].standings] == list(NAMES)
     assert found.rankings[0].standings[0].best == pytest.approx(1.0, abs=0.02)
@@ -152,7 +154,7 @@ def test_a_contest() -> None:
 def test_a_run_without_a_result_counts_as_the_worst() -> None:
     table = drawn(TRUE, 6, 0.001, 1)
     table[:, 0] = np.nan
-    last = contest(searches(table=table, pool=table)).rankings[0].standings[-1]
+    last = compare_sources(searches(table=table, pool=table)).rankings[0].standings[-1]
     assert (last.strategy, last.missing) == ("a", 6)
     with pytest.raises(BenchmarkError, match="no search of the source 'table' has a result"):
         completed(np.full((2, 5), np.nan), "table")
@@ -160,7 +162,10 @@ def test_a_run_without_a_result_counts_as_the_worst() -> None:
 
 def test_equal_runs_give_equal_data() -> None:
     table = drawn(TRUE, 4, 0.01, 1)
-    given = [Parity("c-nmc@recorded", 1, "t", "s", {}, contest(searches(table=table, pool=table + 0.01))) for _ in "ab"]
+    given = [
+        Parity("c-nmc@recorded", 1, "t", "s", {}, compare_sources(searches(table=table, pool=table + 0.01)))
+        for _ in "ab"
+    ]
     one, other = (json.dumps(as_data(parity), allow_nan=False) for parity in given)
     assert one == other
     assert json.loads(one)["schema"] == 1
@@ -169,7 +174,7 @@ def test_equal_runs_give_equal_data() -> None:
 
 def test_one_seed_has_no_interval() -> None:
     table = drawn(TRUE, 1, 0.01, 1)
-    found = contest(searches(table=table, pool=table))
+    found = compare_sources(searches(table=table, pool=table))
     assert found.rankings[0].standings[0].loss.low is None
     assert found.agreements[0].tau is not None
     assert found.agreements[0].tau.low is None
@@ -244,7 +249,9 @@ def test_failed_trainings_are_counted_and_enter_no_mean() -> None:
 
 def _with(retraining: object) -> Parity:
     table = drawn(TRUE, 4, 0.01, 1)
-    return Parity("c-nmc@recorded", 1, "t", "s", {}, contest(searches(table=table, pool=table)), None, retraining)  # type: ignore[arg-type]
+    return Parity(
+        "c-nmc@recorded", 1, "t", "s", {}, compare_sources(searches(table=table, pool=table)), None, retraining
+    )  # type: ignore[arg-type]
 
 
 def test_what_differs_from_the_recording_is_said() -> None:

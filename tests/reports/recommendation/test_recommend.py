@@ -15,7 +15,8 @@ from hypothesis.extra.numpy import arrays
 from hemobench.benchmarks.storage.results import Results
 from hemobench.errors import BenchmarkError
 from hemobench.reports.recommendation.recommend import Recommendation, as_json, overtakings, recommend
-from hemobench.reports.recommendation.text import hours_text, in_words
+from hemobench.reports.recommendation.text import in_words
+from hemobench.reports.text_tables import hours_text
 
 Run = Callable[..., Any]
 Collect = Callable[..., Results]

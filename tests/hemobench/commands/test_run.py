@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from hemobench.benchmarks.suite import Suite, plans
-from hemobench.commands.progress import workers_of
+from hemobench.commands.run import workers_of
 
 
 def suite(benchmark: str, workers: int, seeds: int) -> Suite:

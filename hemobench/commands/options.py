@@ -1,0 +1,73 @@
+"""Options that several commands share, and how their texts are read."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from hemobench.errors import BenchmarkError
+
+Data = Annotated[Path, typer.Option(help="Folder of images.")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
+Option = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--option", help="A setting of live training, name=value (image_size=96, split=subject, …); repeatable."
+    ),
+]
+
+
+def listed(text: str) -> list[str]:
+    """The parts of a text with commas between, without blanks and without empty ones."""
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def numbers(text: str) -> tuple[int, ...]:
+    """Whole numbers with commas between; none in an empty text.
+
+    Raises:
+        BenchmarkError: If a part is none.
+    """
+    try:
+        return tuple(int(part) for part in text.split(",")) if text else ()
+    except ValueError:
+        raise BenchmarkError(f"'{text}' is no list of numbers", "as in 0,1,2") from None
+
+
+def counts_of(option: str, text: str, known: Sequence[str]) -> dict[str, int]:
+    """Numbers by label, as in `smac=24,skopt-gp=24`.
+
+    Args:
+        option: Its name, for the message.
+        text: What was given.
+        known: The labels that may be named.
+
+    Raises:
+        BenchmarkError: If a label is not known, or has no positive number.
+    """
+    counts = {}
+    for part in listed(text):
+        label, _, count = part.partition("=")
+        if label not in known or not count.isdigit() or int(count) < 1:
+            raise BenchmarkError(f"{option} {part}", f"give LABEL=SEEDS, with a label of {', '.join(known)}")
+        counts[label] = int(count)
+    return counts
+
+
+def settings_of(pairs: Sequence[str]) -> dict[str, Any]:
+    """`name=value` pairs; values are read as TOML values where they are some, else as text."""
+    import tomllib
+
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals or not name:
+            raise BenchmarkError(f"'{pair}' is not name=value", "as in learning_rate=3e-4")
+        try:
+            settings[name.strip()] = tomllib.loads(f"value = {text.strip()}")["value"]
+        except tomllib.TOMLDecodeError:
+            settings[name.strip()] = text.strip()
+    return settings

@@ -1,0 +1,150 @@
+"""`hemobench run`: a suite, over the processes of this machine or a cluster."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from hemobench.commands.console import console
+from hemobench.commands.options import listed
+from hemobench.commands.results import leaderboard
+from hemobench.errors import BenchmarkError
+
+if TYPE_CHECKING:
+    from hemobench.benchmarks.execution.execute import Done
+    from hemobench.benchmarks.suite import Plan, Suite
+
+
+def run_suite(
+    suite: Annotated[str, typer.Argument(help="A suite's name (`hemobench list suites`) or TOML file.")] = "quick",
+    out: Annotated[Path | None, typer.Option(help="Folder of the results; default: results/SUITE.")] = None,
+    benchmarks: Annotated[str, typer.Option(help="Only these, with commas between.")] = "",
+    strategies: Annotated[str, typer.Option(help="Only these, or others, also package.module:Class.")] = "",
+    seeds: Annotated[int | None, typer.Option(min=1, help="Seeds a strategy.")] = None,
+    gpu_hours: Annotated[float | None, typer.Option(help="Budget of every benchmark.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Trials that may be pending at once.")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder of images, for live benchmarks.")] = None,
+    dask: Annotated[
+        str, typer.Option(metavar="WHERE", help="On a Dask cluster: local, slurm, or a scheduler's address.")
+    ] = "",
+) -> None:
+    """Run a suite and print its leaderboard. Resumes an interrupted run."""
+    from hemobench.benchmarks.suite import load_suite, narrowed
+
+    sys.path.append(os.getcwd())  # for strategies of the user's own, after all that is installed
+    chosen = narrowed(
+        load_suite(suite),
+        benchmarks=listed(benchmarks),
+        strategies=listed(strategies),
+        seeds=seeds,
+        gpu_hours=gpu_hours,
+        workers=workers,
+        data=data,
+    )
+    name = Path(suite).stem
+    folder = out or Path("results") / name
+    try:
+        failures = run_with_progress(chosen, name, folder, jobs, dask)
+    except KeyboardInterrupt:
+        sys.stderr.write("\nhemobench: interrupted; the same command goes on from here\n")
+        raise typer.Exit(130) from None
+    leaderboard(folder)
+    sys.stdout.write(f"\nresults: {folder}   again: hemobench leaderboard {folder}\n")
+    if failures:
+        raise typer.Exit(1)
+
+
+def run_with_progress(suite: Suite, name: str, out: Path, jobs: int | None, dask: str = "") -> int:
+    """Run every plan of a suite over a pool of processes, or over a cluster.
+
+    Args:
+        suite: What to run.
+        name: Its name.
+        out: The results' folder.
+        jobs: Processes, or workers of the cluster to start; `None` for as many as this machine has room for.
+        dask: `local`, `slurm` or a scheduler's address; empty for processes.
+
+    Returns:
+        The number of runs that failed for a reason that is not their strategy's; each has been said.
+    """
+    from hemobench.benchmarks.suite import plans
+    from hemobench.commands.progress import progress, say
+
+    todo, screen = plans(suite), console(stderr=True)
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise BenchmarkError(f"--out {out}: {problem.strerror}", "name a folder that can be written") from None
+    count = workers_of(dask, jobs, todo, suite)
+    best: dict[str, float] = {}
+    failed = 0
+    place = f"Dask ({dask})" if dask else f"{count} processes"
+    screen.print(f"{suite.title or name}: {len(todo)} runs on {place}", markup=False, highlight=False)
+    with progress("runs", len(todo), stays=True) as bar, _over(todo, out, name, count, dask) as ends:
+        for done in ends:
+            failed += done.failure is not None
+            say(done, screen)
+            keep_best(best, done)
+            shown = ", ".join(f"{name.partition('@')[0]} {_score(loss)}" for name, loss in sorted(best.items()))
+            bar.advance(shown)
+    return failed
+
+
+@contextmanager
+def _over(todo: Sequence[Plan], out: Path, name: str, count: int, dask: str) -> Iterator[Iterable[Done]]:
+    """The runs as they end, wherever they run."""
+    if not dask:
+        from hemobench.benchmarks.execution.process_pool import over_processes
+
+        with closing(over_processes(todo, out, name, count)) as ends:
+            yield ends
+        return
+    try:
+        from hemobench.benchmarks.execution.dask_cluster import cluster, over_cluster
+    except ImportError as problem:
+        raise BenchmarkError(f"--dask {dask}: {problem}", "pip install 'hemobench[dask]'") from None
+
+    expected = count if dask in ("local", "slurm") else 0
+    with cluster(dask, count) as client, closing(over_cluster(todo, out, name, client, expected)) as ends:
+        yield ends
+
+
+def workers_of(dask: str, jobs: int | None, todo: Sequence[Plan], suite: Suite) -> int:
+    """How many processes, or workers of a cluster, are of use: a live run keeps as many of a cluster busy as it has."""
+    if not dask:
+        return min(jobs or processes(suite), len(todo))
+    from hemobench.benchmarks.benchmark import load_benchmark
+
+    trials = sum(plan.budget.workers if load_benchmark(plan.key.benchmark).live else 1 for plan in todo)
+    return min(jobs or (processes(suite) if dask == "local" else 1), trials)
+
+
+def processes(suite: Suite) -> int:
+    """One a core; for live benchmarks one a GPU, where there are any, since a shared device has no honest costs."""
+    from hemobench.benchmarks.benchmark import load_benchmark
+
+    if any(load_benchmark(entry.name).live for entry in suite.benchmarks):
+        try:
+            from hemobench.benchmarks.training import devices
+        except ImportError as problem:
+            raise BenchmarkError(f"training needs torch: {problem}", "pip install 'hemobench[train]'") from None
+        return devices.count()
+    return os.cpu_count() or 1
+
+
+def keep_best(best: dict[str, float], done: Done) -> None:
+    """Lower the best loss of the run's benchmark."""
+    if done.best is not None:
+        name = done.plan.key.benchmark
+        best[name] = min(done.best, best.get(name, done.best))
+
+
+def _score(loss: float) -> str:
+    return f"{100 * (1 - loss):.2f} %"
