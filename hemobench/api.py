@@ -169,7 +169,7 @@ def recommend(
     """
     from hemobench.benchmarks.benchmark import load_benchmark
     from hemobench.reports.comparison.comparison import recommendation_columns
-    from hemobench.reports.pairwise import ROPE
+    from hemobench.reports.statistics.pairwise import ROPE
     from hemobench.reports.recommendation.recommend import recommend as answer
 
     reference = load_benchmark(benchmark).reference()

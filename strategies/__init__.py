@@ -24,6 +24,9 @@ class Entry:
         needs: The library without which it cannot be had; empty for our own.
         startup: How it begins before it learns, for the leaderboard.
         pending: What it makes of trials that are still running when it is asked again, for the same.
+        complexity: How much there is to understand, install and get wrong: 0 random search; 1 fixed rules without a
+            model; 2 a density or a distribution that is refitted; 3 a surrogate model. Of strategies that are as good
+            as each other, the one with the lowest is advised; 9 is not known.
     """
 
     path: str
@@ -31,6 +34,7 @@ class Entry:
     needs: str = ""
     startup: str = ""
     pending: str = ""
+    complexity: int = 9
 
 
 STRATEGIES: Mapping[str, Entry] = {
@@ -39,18 +43,21 @@ STRATEGIES: Mapping[str, Entry] = {
         "one-dimensional grids around a default, then the combination of the best values",
         startup="does not learn until the last trial",
         pending="none matters to its grids; the last trial waits for all",
+        complexity=1,
     ),
     "random": Entry(
         "hemobench.strategies.random_search:RandomSearch",
         "uniformly random configurations",
         startup="does not learn",
         pending="none matters: it loses only what the end of the budget cuts",
+        complexity=0,
     ),
     "sssr": Entry(
         "hemobench.strategies.sssr:SSSR",
         "successive search space reduction: rounds of 24, 16 and 8 random trials",
         startup="first round: 24 random trials (scaled down to short horizons)",
         pending="waits for a whole round before it narrows the ranges",
+        complexity=1,
     ),
     "optuna-tpe": Entry(
         "hemobench.strategies.optuna_tpe:OptunaTPE",
@@ -58,6 +65,7 @@ STRATEGIES: Mapping[str, Entry] = {
         needs="optuna",
         startup="10 random trials",
         pending="counted as bad (constant liar)",
+        complexity=2,
     ),
     "hyperopt-tpe": Entry(
         "hemobench.strategies.hyperopt_tpe:HyperoptTPE",
@@ -65,6 +73,7 @@ STRATEGIES: Mapping[str, Entry] = {
         needs="hyperopt",
         startup="20 random trials",
         pending="counted as bad, and towards the start-up",
+        complexity=2,
     ),
     "smac": Entry(
         "hemobench.strategies.smac:SMAC",
@@ -72,6 +81,7 @@ STRATEGIES: Mapping[str, Entry] = {
         needs="smac",
         startup="Sobol design of a quarter of the horizon",
         pending="not in its model; none is proposed twice",
+        complexity=3,
     ),
     "skopt-gp": Entry(
         "hemobench.strategies.skopt_gp:SkoptGP",
@@ -79,6 +89,7 @@ STRATEGIES: Mapping[str, Entry] = {
         needs="skopt",
         startup="10 random trials",
         pending="told to a copy as the best loss seen",
+        complexity=3,
     ),
     "optuna-gp": Entry(
         "hemobench.strategies.optuna_gp:OptunaGP",
@@ -86,6 +97,7 @@ STRATEGIES: Mapping[str, Entry] = {
         needs="torch",
         startup="10 random trials",
         pending="averages over what they may become",
+        complexity=3,
     ),
     "optuna-cmaes": Entry(
         "hemobench.strategies.optuna_cmaes:OptunaCMAES",
@@ -93,18 +105,21 @@ STRATEGIES: Mapping[str, Entry] = {
         needs="cmaes",
         startup="1 random trial",
         pending="further ones come from the same distribution",
+        complexity=2,
     ),
     "asha": Entry(
         "hemobench.strategies.asha:ASHA",
         "asynchronous successive halving of random configurations",
         startup="does not learn; compares from 1 epoch on",
         pending="waits for none; compares those that have finished",
+        complexity=1,
     ),
     "hyperband": Entry(
         "hemobench.strategies.hyperband:Hyperband",
         "brackets of successive halving of random configurations",
         startup="does not learn; compares from 1 epoch on",
         pending="opens the next bracket beside an unfinished one",
+        complexity=1,
     ),
     "bohb": Entry(
         "hemobench.strategies.bohb:BOHB",
@@ -112,6 +127,7 @@ STRATEGIES: Mapping[str, Entry] = {
         needs="optuna",
         startup="random until one rung has 3 results more than there are hyperparameters",
         pending="counted as bad; opens the next bracket beside an unfinished one",
+        complexity=2,
     ),
     "smac-hyperband": Entry(
         "hemobench.strategies.smac_hyperband:SMACHyperband",
@@ -119,6 +135,7 @@ STRATEGIES: Mapping[str, Entry] = {
         needs="smac",
         startup="random design of 10 a hyperparameter, at most a quarter of its trials",
         pending="not in its model; opens the next bracket beside an unfinished one",
+        complexity=3,
     ),
 }
 

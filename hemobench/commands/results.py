@@ -64,17 +64,24 @@ def recommend(
 ) -> None:
     """Answer the question: which strategy, at this budget?"""
     from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.reports.comparison.comparison import recommendation_columns
-    from hemobench.reports.pairwise import ROPE
+    from hemobench.reports.comparison.comparison import leaderboard_columns
     from hemobench.reports.recommendation.recommend import as_json as plain
     from hemobench.reports.recommendation.recommend import recommend as answer_of
     from hemobench.reports.recommendation.text import in_words
+    from hemobench.reports.statistics.pairwise import ROPE
 
     if not 0 < gpu_hours < float("inf"):
         raise BenchmarkError(f"--gpu-hours {gpu_hours}", "give a positive number of GPU-hours")
     reference = load_benchmark(benchmark).reference()
-    found = _loaded(results, recommendation_columns)
-    answer = answer_of(found, benchmark, gpu_hours, reference, workers=workers, rope=ROPE if rope is None else rope)
+    answer = answer_of(
+        _loaded(results, leaderboard_columns),
+        benchmark,
+        gpu_hours,
+        reference,
+        workers=workers,
+        rope=ROPE if rope is None else rope,
+        outside_of=lambda name, configs: load_benchmark(name).outside(configs),
+    )
     if as_json:
         print_json(plain(answer))
     else:

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hemobench.reports.comparison.comparison import RANDOM, Comparison, hours_to_random
-from hemobench.reports.inference import censored_median
-from hemobench.reports.statistics import (
+from hemobench.reports.statistics.bootstrap import (
     Array,
     Estimate,
     bootstrap,
@@ -17,6 +16,7 @@ from hemobench.reports.statistics import (
     interval,
     ranks,
 )
+from hemobench.reports.statistics.hypothesis_tests import censored_median
 
 
 def regret_curves(comparison: Comparison, draws: int = 400, seed: int = 0) -> Estimate:
@@ -39,7 +39,7 @@ def regret_curves(comparison: Comparison, draws: int = 400, seed: int = 0) -> Es
 
 def rank_curves(comparison: Comparison, draws: int = 1000, seed: int = 0) -> Estimate:
     """Mean rank over seeds on the comparison's grid, `(strategies, hours)`; a run without a result comes last."""
-    losses = comparison.at(comparison.grid)
+    losses = comparison.worth(comparison.grid)
     ranked = np.stack([ranks(losses[:, :, hour]) for hour in range(losses.shape[2])], axis=2)
     return Estimate(ranked.mean(axis=0), *interval(bootstrap_means(ranked, draws=draws, seed=seed)))
 
@@ -52,14 +52,14 @@ def areas(comparison: Comparison) -> Array:
     """
     # A run's loss is a step function of log hours: each step holds from its own time until the next one of the run
     # (or the end), and before the first the run counts as untuned. The area is the sum of loss times duration.
-    places, hours, losses = comparison.path
+    places, hours, _, worth = comparison.path
     begin, end = np.log(comparison.grid[[0, -1]])
     since = np.log(hours).clip(begin, end)
     is_last = np.append(np.diff(places) != 0, True)[: len(places)]
     next_since = np.append(since[1:], end)[: len(since)]
     until = np.where(is_last, end, next_since)
     runs = comparison.table.size
-    held = np.bincount(places, losses * (until - since), minlength=runs)
+    held = np.bincount(places, worth * (until - since), minlength=runs)
     first = np.full(runs, end)
     np.minimum.at(first, places, since)
     untuned = comparison.untuned * (first - begin)
@@ -73,13 +73,14 @@ class SpeedUp:
 
     Attributes:
         strategy: Label.
-        hours: Median GPU-hours until as good as random search at the end of the same seed; `None` is longer than
-            the budget.
-        factor: Random search's own median over `hours`; 0 where `hours` is `None`.
+        hours: Median GPU-hours until as good as random search is expected to be at the budget
+            (`Comparison.target`); `None` is longer than the budget.
+        factor: Random search's own median to the same target over `hours`: at least that, where random search's
+            is longer than the budget, which counts then. 0 where `hours` is `None`.
         low: Lower end of its 95 % bootstrap interval over seeds.
         high: Upper end.
         reached: Seeds that got there.
-        seeds: Seeds in which random search has a result.
+        seeds: Paired seeds.
     """
 
     strategy: str
@@ -92,15 +93,17 @@ class SpeedUp:
 
 
 def speed_ups(comparison: Comparison, draws: int = 1000, seed: int = 0) -> list[SpeedUp]:
-    """Speed-up over random search, by strategy; empty without random search."""
+    """Speed-up over random search, by strategy; empty without random search, or where it has no result."""
     hours = hours_to_random(comparison)
-    if not len(hours):
+    if not len(hours) or RANDOM not in comparison.strategies:
+        return []
+    if np.isnan(comparison.final[:, comparison.strategies.index(RANDOM)]).all():
         return []
     own = comparison.strategies.index(RANDOM)
     medians = censored_median(hours)
     samples = bootstrap(hours, censored_median, draws=draws, seed=seed)
-    factors = medians[own] / medians
-    low, high = interval(samples[:, [own]] / samples)
+    factors = np.minimum(medians[own], comparison.gpu_hours) / medians
+    low, high = interval(np.minimum(samples[:, [own]], comparison.gpu_hours) / samples)
     return [
         SpeedUp(
             strategy=name,

@@ -2,10 +2,16 @@
 
 A run that ended in a strategy error, or has no `ok` trial, is a run without a result. It is in every table, with
 NaN for its loss.
+
+One rule orders strategies everywhere: the mean over seeds of what the incumbent is worth. That is its noise-free loss
+where the source knows it, else the loss that the search saw, and then it is said. The search chose the incumbent by
+what it saw, which is therefore too low on average: what it saw less the truth is luck.
 """
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -21,10 +27,12 @@ from hemobench.benchmarks.tasks import load_task
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
 from hemobench.reports.comparison.incumbents import hours_to_targets, incumbents
-from hemobench.reports.statistics import Array
+from hemobench.reports.statistics.bootstrap import Array
+from hemobench.reports.statistics.pairwise import LEAST_SEEDS
 
 RANDOM = "random"
-FEW_SEEDS = 5
+_CPU = re.compile(r"\bCPU\b|\bEPYC\b|\bXeon\b|\bRyzen\b|\bcore\b", re.IGNORECASE)
+FEW_SEEDS = LEAST_SEEDS
 KEY = ["benchmark", "version", "gpu_hours", "workers"]
 """Columns of `Results.runs` in which compared runs are equal."""
 
@@ -66,7 +74,30 @@ class Comparison:
     def title(self) -> str:
         """What is compared, in a few words."""
         workers = "" if self.workers == 1 else f", {self.workers} workers"
-        return f"{self.benchmark}, {self.gpu_hours:g} GPU-hours{workers}"
+        return f"{self.benchmark}, {self.gpu_hours:g} {self.unit}{workers}"
+
+    @cached_property
+    def unit(self) -> str:
+        """Of the budget: `GPU-hours`, or `core-hours (CPU)` where the device that counts is a CPU core."""
+        return hours_unit(self._device)
+
+    @property
+    def _device(self) -> str:
+        """The device whose hours these are: that of the recording, else the task's."""
+        if "header" in self.runs and len(self.runs):
+            source = json.loads(self.runs["header"].iloc[0]).get("source") or {}
+            if source.get("device"):
+                return str(source["device"])
+        return self.task.reference_device
+
+    @property
+    def judged_by(self) -> str:
+        """What is ranked, for a title, as in `noise-free accuracy`."""
+        weights = self.task.objective.weights
+        whole = self.task.headline_label
+        if set(weights) != {self.task.headline}:
+            whole = f"the task's criterion ({criterion_text(weights)})"
+        return f"noise-free {whole}" if self.knows_truth else f"{whole} as seen"
 
     @cached_property
     def table(self) -> Array:
@@ -80,47 +111,86 @@ class Comparison:
         return [int(run) for run in self.table[:, self.strategies.index(strategy)]]
 
     @cached_property
-    def path(self) -> tuple[NDArray[np.int64], Array, Array]:
-        """The steps by run and time: the run's place in `table`, counted along its rows; GPU-hours; loss."""
+    def knows_truth(self) -> bool:
+        """Whether the source knows what every incumbent is worth without noise; then that is what is ranked."""
+        return bool(len(self.steps)) and bool(self.steps["truth"].notna().all())
+
+    @property
+    def ranked(self) -> str:
+        """Column of `steps` that orders strategies: `truth`, or `loss` where that is not known."""
+        return "truth" if self.knows_truth else "loss"
+
+    @cached_property
+    def path(self) -> tuple[NDArray[np.int64], Array, Array, Array]:
+        """The steps by run and time: the run's place in `table`, counted along its rows; GPU-hours; loss; worth."""
         places = pd.Index(self.table.ravel()).get_indexer(pd.Index(self.steps["run"]))
-        hours = self.steps["hours"].to_numpy(dtype=float)
-        losses = self.steps["loss"].to_numpy(dtype=float)
-        return places[places >= 0], hours[places >= 0], losses[places >= 0]
+        known = places >= 0
+        hours, losses, worth = (
+            self.steps[name].to_numpy(dtype=float)[known] for name in ("hours", "loss", self.ranked)
+        )
+        return places[known], hours, losses, worth
 
     def at(self, hours: ArrayLike) -> Array:
-        """Best losses so far: `(seeds, strategies, hours)`; NaN before the first `ok` trial."""
+        """Best losses seen so far: `(seeds, strategies, hours)`; NaN before the first `ok` trial."""
+        return self._held(self.path[2], hours)
+
+    def worth(self, hours: ArrayLike) -> Array:
+        """What the incumbents of these hours are worth, a loss: `(seeds, strategies, hours)`; NaN likewise.
+
+        Where the truth is known it may rise: a trial that looked better need not be.
+        """
+        return self._held(self.path[3], hours)
+
+    def _held(self, values: Array, hours: ArrayLike) -> Array:
+        """The value of each run's last step until these hours."""
         wanted = np.atleast_1d(np.asarray(hours, dtype=float))
         order = np.argsort(wanted, kind="stable")
-        places, when, losses = self.path
+        places, when = self.path[:2]
         first = np.searchsorted(wanted[order], when, side="left")  # the first hour that a step is not too late for
         seen = first < len(wanted)
-        best = np.full((self.table.size, len(wanted)), np.nan)
-        best[places[seen], first[seen]] = losses[seen]  # of several steps the last is kept, which is the lowest
-        best[:, order] = np.fmin.accumulate(best, axis=1)
-        return best.reshape(*self.table.shape, len(wanted))
+        step = np.full((self.table.size, len(wanted)), -1)
+        step[places[seen], first[seen]] = np.flatnonzero(seen)  # of several steps the last is kept
+        last = np.maximum.accumulate(step, axis=1)
+        held = np.full(last.shape, np.nan)
+        held[:, order] = np.where(last >= 0, values[last] if len(values) else np.nan, np.nan)
+        return held.reshape(*self.table.shape, len(wanted))
 
     @cached_property
     def final(self) -> Array:
-        """Losses of the final incumbents: `(seeds, strategies)`; NaN is a run without a result."""
-        places, _, losses = self.path
+        """What the final incumbents are worth, a loss: `(seeds, strategies)`; NaN is a run without a result."""
+        return self._last(self.path[3])
+
+    @cached_property
+    def final_seen(self) -> Array:
+        """The same as the search saw it."""
+        return self._last(self.path[2])
+
+    def _last(self, values: Array) -> Array:
         last = np.full(self.table.size, np.nan)
-        last[places] = losses  # steps fall, and of several the last is kept
+        last[self.path[0]] = values  # of several steps the last is kept
         return last.reshape(self.table.shape)
 
     def started(self, hours: ArrayLike) -> Array:
-        """As `at` without NaN: until its first result a run counts with `untuned`."""
-        losses = self.at(hours)
+        """As `worth` without NaN: until its first result a run counts with `untuned`."""
+        losses = self.worth(hours)
         return np.where(np.isnan(losses), self.untuned, losses)
 
     @cached_property
     def untuned(self) -> float:
-        """The loss that a run without a result counts with.
+        """The loss that a run counts with until its first result: what one random trial is worth.
 
-        With a reference, what one random trial is expected to reach; without, the worst first result of all runs.
+        It is the mean of random search's first results; of all runs' where random search was not run or has none;
+        1 where no run has any.
         """
-        if self.reference is not None:
-            return self.reference.random_expected(self.reference.trial_gpu_hours)
-        return float(self.steps["loss"].max()) if len(self.steps) else 1.0
+        places, _, _, worth = self.path
+        runs, first = np.unique(places, return_index=True)
+        if not len(runs):
+            return 1.0
+        of_random = np.zeros(len(runs), dtype=bool)
+        if RANDOM in self.strategies:
+            of_random = runs % len(self.strategies) == self.strategies.index(RANDOM)
+        chosen = first[of_random] if of_random.any() else first
+        return float(worth[chosen].mean())
 
     @cached_property
     def grid(self) -> Array:
@@ -148,11 +218,29 @@ class Comparison:
         return np.asarray((losses - self.reference.best_loss) / self.scale, dtype=float)
 
     def regret(self, strategy: str) -> float | None:
-        """Mean normalised regret at the end over the runs with a result; `None` if there is no telling."""
+        """Mean normalised regret at the end over the runs with a result; `None` if there is no telling.
+
+        Of a noise-free loss it is never below 0: one below the best known loss is as good as known.
+        """
         losses = self.final[:, self.strategies.index(strategy)]
         if self.scale is None or np.isnan(losses).all():
             return None
-        return float(np.nanmean(self.normalised(losses)))
+        regret = self.normalised(losses)
+        return float(np.nanmean(np.maximum(regret, 0.0) if self.knows_truth else regret))
+
+    @cached_property
+    def target(self) -> float | None:
+        """The loss that "as good as random search" means, the same for every run, random search's included.
+
+        What random search is expected to reach at the budget, by the reference; without one the mean of random
+        search's own final incumbents. `None` where neither is known.
+        """
+        if self.reference is not None:
+            return float(self.reference.random_expected(self.gpu_hours))
+        if RANDOM not in self.strategies:
+            return None
+        own = self.final[:, self.strategies.index(RANDOM)]
+        return None if np.isnan(own).all() else float(np.nanmean(own))
 
 
 def comparisons(
@@ -195,6 +283,20 @@ def _comparison(
     )
 
 
+def hours_unit(device: str) -> str:
+    """What an hour of a device is called: of a CPU it is a core's."""
+    return "core-hours (CPU)" if _CPU.search(device) else "GPU-hours"
+
+
+def criterion_text(weights: Mapping[str, float]) -> str:
+    """An objective in words, as in `micro_f1 - micro_f1_std`."""
+    parts = [
+        f"{'-' if weight < 0 else '+'} {'' if abs(weight) == 1 else f'{abs(weight):g} '}{name}"
+        for name, weight in weights.items()
+    ]
+    return " ".join(parts).removeprefix("+ ")
+
+
 def in_all(collections: Iterable[Iterable[Any]]) -> list[Any]:
     """What is in every collection, sorted."""
     return sorted(set.intersection(*map(set, collections)))
@@ -216,19 +318,19 @@ def _listed(numbers: Sequence[int]) -> str:
 
 
 def hours_to_random(comparison: Comparison) -> Array:
-    """GPU-hours until as good as random search at the end of the same seed; NaN is a miss.
+    """GPU-hours until an incumbent was first worth `Comparison.target`; NaN is a miss.
+
+    One that has it with its first trial has it when that trial ends: sooner cannot be known.
 
     Returns:
-        `(seeds in which random search has a result, strategies)`; no row where random search was not run.
+        `(seeds, strategies)`; no row where there is no target.
     """
     strategies = comparison.strategies
-    if RANDOM not in strategies:
+    if comparison.target is None:
         return np.empty((0, len(strategies)))
-    targets = comparison.final[:, strategies.index(RANDOM)]
-    known = ~np.isnan(targets)
-    runs = pd.Index(comparison.table[known].ravel())
-    wanted = pd.Series(np.repeat(targets[known], len(strategies)), index=runs, dtype=float)
-    hours = hours_to_targets(comparison.steps, wanted).to_numpy()
+    runs = pd.Index(comparison.table.ravel())
+    wanted = pd.Series(comparison.target, index=runs, dtype=float)
+    hours = hours_to_targets(comparison.steps, wanted, comparison.ranked).to_numpy()
     return np.asarray(hours.reshape(-1, len(strategies)), dtype=float)
 
 
@@ -236,7 +338,11 @@ def few_seeds(seeds: int) -> list[str]:
     """What a reader must know of intervals over so few seeds; nothing if they are enough."""
     if seeds == 1:
         return ["One seed: no interval, and no conclusion."]
-    return [f"{seeds} seeds are few: the intervals are too narrow."] if seeds < FEW_SEEDS else []
+    return (
+        [f"{seeds} seeds are few: nothing is called better or equivalent below {FEW_SEEDS}."]
+        if seeds < FEW_SEEDS
+        else []
+    )
 
 
 # Which columns of trials a conclusion rests on (see `storage.results.Parts`): of ten million trials, reading the
@@ -244,8 +350,9 @@ def few_seeds(seeds: int) -> list[str]:
 
 
 def recommendation_columns(runs: pd.DataFrame) -> list[str]:
-    """The headline metrics of what was run."""
-    return [f"{part}.{metric}" for metric in _headlines(runs) for part in ("validation", "test")]
+    """The headline metrics of what was run, as seen and without noise."""
+    parts = ("validation", "test", "truth.validation", "truth.test")
+    return ["truth.loss", *(f"{part}.{metric}" for metric in _headlines(runs) for part in parts)]
 
 
 def leaderboard_columns(runs: pd.DataFrame) -> list[str]:
@@ -258,7 +365,7 @@ def leaderboard_columns(runs: pd.DataFrame) -> list[str]:
 
 def report_columns(runs: pd.DataFrame) -> list[str]:
     """Configurations and all metrics, but not what each trial cost."""
-    return ["config.", "validation.", "test.", "measured.ask_s", "measured.tell_s"]
+    return ["config.", "validation.", "test.", "truth.", "measured.ask_s", "measured.tell_s"]
 
 
 def _headlines(runs: pd.DataFrame) -> set[str]:

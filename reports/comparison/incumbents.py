@@ -12,9 +12,10 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.statistics import Array
+from hemobench.reports.statistics.bootstrap import Array
 
-STEP = ["run", "number", "hours", "loss"]
+STEP = ["run", "number", "hours", "loss", "truth"]
+_KEPT = ("validation.", "test.", "truth.")
 
 
 def incumbents(results: Results) -> pd.DataFrame:
@@ -24,7 +25,8 @@ def incumbents(results: Results) -> pd.DataFrame:
         results: Runs and trials; trials of runs that are not among `results.runs` are left out.
 
     Returns:
-        `run`, `number` (of the trial), `hours` (GPU-hours when it finished), `loss`: strictly falling in a run.
+        `run`, `number` (of the trial), `hours` (GPU-hours when it finished), `loss`, strictly falling in a run, and
+        `truth`, the noise-free loss of the same trial, which need not fall: NaN where the source does not know it.
     """
     return _improving(results)[STEP]
 
@@ -33,11 +35,11 @@ def final_incumbent(results: Results) -> pd.DataFrame:
     """The best trial of each run; of equal losses, the one that finished first.
 
     Returns:
-        One row a run that has an `ok` trial, indexed by `run`: `number`, `hours`, `loss` and all
-        `validation.<metric>` and `test.<metric>` columns of the trials, as fractions.
+        One row a run that has an `ok` trial, indexed by `run`: `number`, `hours`, `loss`, `truth` and all columns of
+        the trials that begin with `validation.`, `test.` or `truth.`, as fractions.
     """
     best = _improving(results).drop_duplicates("run", keep="last").set_index("run")
-    metrics = [name for name in best.columns if str(name).startswith(("validation.", "test."))]
+    metrics = [name for name in best.columns if str(name).startswith(_KEPT)]
     return best[[*STEP[1:], *metrics]]
 
 
@@ -45,7 +47,7 @@ def incumbents_at(results: Results, hours: float) -> pd.DataFrame:
     """The best trial of each run so far at given GPU-hours; columns as of `final_incumbent`."""
     steps = _improving(results)
     best = steps[steps["hours"] <= hours].drop_duplicates("run", keep="last").set_index("run")
-    return best[[name for name in best.columns if name in STEP or str(name).startswith(("validation.", "test."))]]
+    return best[[name for name in best.columns if name in STEP or str(name).startswith(_KEPT)]]
 
 
 def only_incumbents(results: Results) -> Results:
@@ -54,7 +56,7 @@ def only_incumbents(results: Results) -> Results:
     Every function of this module gives the same of these, sooner: a run of a hundred trials has about five.
     """
     steps = _improving(results)
-    return Results(results.runs, steps.drop(columns="hours") if len(results.trials) else results.trials)
+    return Results(results.runs, steps.drop(columns=["hours", "truth"]) if len(results.trials) else results.trials)
 
 
 def with_trials(results: Results) -> Results:
@@ -70,17 +72,18 @@ def hours_to_target(results: Results, run: int, loss: float) -> float:
     return float(hours.iloc[0])
 
 
-def hours_to_targets(steps: pd.DataFrame, targets: pd.Series[float]) -> pd.Series[float]:
+def hours_to_targets(steps: pd.DataFrame, targets: pd.Series[float], column: str = "loss") -> pd.Series[float]:
     """The same for many runs at once.
 
     Args:
         steps: As from `incumbents`.
         targets: The loss to reach, indexed by run; NaN is never reached.
+        column: What is to reach it: `loss`, or `truth`.
 
     Returns:
         GPU-hours, indexed like `targets`; NaN where the target was not reached.
     """
-    reached = steps[steps["loss"].to_numpy() <= targets.reindex(steps["run"]).to_numpy(dtype=float)]
+    reached = steps[steps[column].to_numpy(dtype=float) <= targets.reindex(steps["run"]).to_numpy(dtype=float)]
     return reached.groupby("run")["hours"].min().reindex(targets.index).astype(float)
 
 
@@ -102,7 +105,9 @@ def _improving(results: Results) -> pd.DataFrame:
     trials = results.trials
     if not len(trials):
         names = dict.fromkeys([*trials.columns, *STEP])
-        return trials.reindex(columns=list(names)).astype({"run": int, "number": int, "hours": float, "loss": float})
+        return trials.reindex(columns=list(names)).astype(
+            {"run": int, "number": int, "hours": float, "loss": float, "truth": float}
+        )
     workers = results.runs["workers"].reindex(trials["run"]).to_numpy(dtype=float)
     ok = np.flatnonzero((trials["status"] == "ok").to_numpy() & trials["loss"].notna().to_numpy() & (workers > 0))
     run, number = trials["run"].to_numpy()[ok], trials["number"].to_numpy()[ok]
@@ -114,7 +119,8 @@ def _improving(results: Results) -> pd.DataFrame:
     chosen = ok[order[lower]]
     hours = trials["finished"].to_numpy(dtype=float)[chosen] * workers[chosen] / 3600
     best = trials.iloc[chosen].copy()  # in one piece: of a large table the columns lie apart
-    return best.assign(hours=hours).astype({"loss": float}).reset_index(drop=True)
+    truth = best["truth.loss"].astype(float) if "truth.loss" in best else np.nan
+    return best.assign(hours=hours, truth=truth).astype({"loss": float, "truth": float}).reset_index(drop=True)
 
 
 def _by_clock(run: Array, finished: Array, number: Array) -> NDArray[np.int64]:

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.optimize import brentq
 from scipy.stats import norm
 
-from hemobench.reports.statistics import Array
+from hemobench.reports.statistics.bootstrap import Array
 
 RHO = 1.5
 """Up to a share t of all seeds, the share t ** RHO of the error is spent (Kim and DeMets, 1987).

@@ -14,7 +14,7 @@ from hemobench.benchmarks.storage.trial_records import trial_records
 from hemobench.errors import BenchmarkError
 from hemobench.reports.comparison.comparison import Comparison, comparisons
 from hemobench.reports.gate.divergence import answer_digests, ask_digests, coverage
-from hemobench.reports.statistics import Array
+from hemobench.reports.statistics.bootstrap import Array
 
 DIGITS = 9
 """Decimals to which figures are rounded, so that equal runs have equal ones in whatever order sums were taken."""

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
-from hemobench.reports.statistics import Array
+from hemobench.reports.statistics.bootstrap import Array
 
 
 def score(differences: ArrayLike) -> Array:

@@ -15,7 +15,7 @@ from hemobench.reports.gate.boundaries import critical_scores
 from hemobench.reports.gate.divergence import Divergence
 from hemobench.reports.gate.runs import ArmKey, GateRun
 from hemobench.reports.gate.signed_rank import lower_bound, pseudo_median, score, standard_error, upper_bound
-from hemobench.reports.statistics import Array
+from hemobench.reports.statistics.bootstrap import Array
 
 Verdict = Literal["pass", "regress", "inconclusive"]
 Shown = Literal["not worse", "worse", "undecided"]

@@ -14,7 +14,7 @@ from hemobench.reports.charts import Figure, axis, label, style
 from hemobench.reports.comparison.anytime import rank_curves, regret_curves
 from hemobench.reports.comparison.comparison import Comparison
 from hemobench.reports.comparison.incumbents import final_incumbent
-from hemobench.reports.statistics import Array, Estimate, interquartile_mean
+from hemobench.reports.statistics.bootstrap import Array, Estimate, interquartile_mean
 from hemobench.reports.text_tables import Table, hours_text, number
 
 
@@ -109,7 +109,7 @@ def _over_table(comparison: Comparison, curves: Estimate, what: str, digits: int
 
 def final_figure(comparison: Comparison) -> Figure:
     """The distribution over seeds at the end of the budget."""
-    losses = comparison.at(comparison.gpu_hours)[:, :, 0]
+    losses = comparison.final
     values = comparison.normalised(losses)
     shown = [_spread_out(values[:, place]) for place in range(len(comparison.strategies))]
     what = "Normalised regret" if comparison.scale else "Loss"

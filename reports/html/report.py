@@ -29,23 +29,22 @@ from hemobench.reports.html.trial_figures import (
     parallel_figure,
     startup_trials,
 )
-from hemobench.reports.inference import critical_difference
 from hemobench.reports.leaderboard.model import Board
 from hemobench.reports.leaderboard.ranking import leaderboard
 from hemobench.reports.leaderboard.render import ABSENT, COLUMNS, fitting, title
-from hemobench.reports.pairwise import ROPE, Verdict, against, all_pairs, mirrored, power_note
-from hemobench.reports.pairwise import Comparison as Pairwise
 from hemobench.reports.papers import Measured, claims_of, of_comparisons
 from hemobench.reports.papers.figures import parts
 from hemobench.reports.parallel.section import parallel_section
 from hemobench.reports.recommendation.recommend import Recommendation, recommend
 from hemobench.reports.recommendation.text import in_words
-from hemobench.reports.statistics import ranks
+from hemobench.reports.statistics.bootstrap import ranks
+from hemobench.reports.statistics.hypothesis_tests import critical_difference
+from hemobench.reports.statistics.pairwise import ROPE, Pair, Relation, against, all_pairs, mirrored
 from hemobench.reports.text_tables import Table, hours_text, number, plain
 from hemobench.reports.validation import Validation
 
 TEMPLATES = files("hemobench.reports.html") / "templates"
-_SIGNS: Mapping[Verdict, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?"}
+_SIGNS: Mapping[Relation, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?"}
 
 
 @dataclass(frozen=True)
@@ -62,7 +61,6 @@ class Section:
     histories: list[Figure]
     matrix: list[tuple[str, list[tuple[str, str, str] | None]]]
     control: Table | None
-    power: str
     card: Card | None
     provenance: list[tuple[str, str]]
 
@@ -223,8 +221,8 @@ def _section(
     answer = _answer(comparison, best, rope, seed)
     headers = _headers(comparison)
     begins = {name: count for name, header in headers.items() if (count := startup_trials(header, comparison.task))}
-    losses = comparison.at(comparison.gpu_hours)[:, :, 0]
-    pairs = all_pairs(losses, comparison.strategies, rope, seed)
+    losses = comparison.final
+    pairs = all_pairs(losses, comparison.strategies, rope)
     return Section(
         anchor=anchor,
         comparison=comparison,
@@ -235,8 +233,7 @@ def _section(
         figures=_figures(comparison, best, single),
         histories=history_figures(comparison, single.results, begins) if single else [],
         matrix=_matrix(comparison, pairs, [row.strategy for row in board.rows]),
-        control=_control(comparison, rope, seed),
-        power=power_note(len(comparison.seeds), max(1, len(pairs))),
+        control=_control(comparison, pairs, seed),
         card=_card(comparison),
         provenance=_provenance(headers),
     )
@@ -268,10 +265,7 @@ def _figures(comparison: Comparison, best: Results, single: Measured | None) -> 
         gap_figure(comparison, best),
     ]
     if single:
-        trials = single.results.trials
-        random_runs = comparison.runs.index[comparison.runs["strategy"] == RANDOM]
-        count = int((trials["run"].isin(random_runs) & (trials["status"] == "ok")).sum())
-        found += [parallel_figure(comparison, single.results), importance_figure(comparison, single.shares, count)]
+        found += [parallel_figure(comparison, single.results), importance_figure(single.importances)]
     return [figure for figure in [*found, hours_figure(comparison)] if figure is not None]
 
 
@@ -284,14 +278,14 @@ def _board_table(board: Board) -> Table | None:
 
 
 def _matrix(
-    comparison: Comparison, pairs: list[Pairwise], order: list[str]
+    comparison: Comparison, pairs: list[Pair], order: list[str]
 ) -> list[tuple[str, list[tuple[str, str, str] | None]]]:
     """Rows of cells: verdict, points, and all there is to know; `None` on the diagonal."""
     both = {(c.one, c.other): c for pair in pairs for c in (pair, mirrored(pair))}
     return [(one, [_cell(both[one, other]) if one != other else None for other in order]) for one in order]
 
 
-def _cell(comparison: Pairwise) -> tuple[str, str, str]:
+def _cell(comparison: Pair) -> tuple[str, str, str]:
     points = ABSENT if comparison.difference is None else f"{comparison.difference:+.2f}"
     detail = (
         f"{comparison.verdict}: 95 % interval {number(comparison.low)} to {number(comparison.high)} points, better on "
@@ -300,15 +294,14 @@ def _cell(comparison: Pairwise) -> tuple[str, str, str]:
     return comparison.verdict, points, detail
 
 
-def _control(comparison: Comparison, rope: float, seed: int) -> Table | None:
+def _control(comparison: Comparison, pairs: list[Pair], seed: int) -> Table | None:
     """Every strategy against random search."""
     if RANDOM not in comparison.strategies or len(comparison.strategies) < 2:
         return None
-    losses = comparison.at(comparison.gpu_hours)[:, :, 0]
     speed = {row.strategy: row for row in speed_ups(comparison, seed=seed)}
     area = dict(zip(comparison.strategies, areas(comparison).mean(axis=0), strict=True))
     rows = []
-    for c in against(RANDOM, losses, comparison.strategies, rope, seed):
+    for c in against(RANDOM, pairs):
         s = speed.get(c.one)
         rows.append(
             (
@@ -374,7 +367,7 @@ def _across(found: list[Comparison]) -> str:
         return ""
     table = []
     for comparison in newest.values():
-        mean = ranks(comparison.at(comparison.gpu_hours)[:, :, 0]).mean(axis=0)
+        mean = ranks(comparison.final).mean(axis=0)
         table.append([mean[comparison.strategies.index(name)] for name in names])
     try:
         result = critical_difference(table)

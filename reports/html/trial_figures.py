@@ -14,7 +14,7 @@ from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
 from hemobench.reports.charts import Figure, Style, axis, label, style
 from hemobench.reports.comparison.comparison import RANDOM, Comparison
-from hemobench.reports.importance.importance import Importance
+from hemobench.reports.importance.importance import Importances
 from hemobench.reports.text_tables import Table, number
 from hemobench.strategies import load_strategy
 from hemobench.strategies.space import Hyperparameter, choices, numeric
@@ -150,11 +150,11 @@ def _shown(value: Any) -> str:
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 
 
-def importance_figure(comparison: Comparison, importances: list[Importance], trials: int) -> Figure | None:
-    """Shares of the variance with their uncertainty; `None` if there are none."""
-    if not importances:
+def importance_figure(importances: Importances) -> Figure | None:
+    """Shares of the variance with their uncertainty; `None` if there are none, or they are withheld."""
+    if not importances.shares or importances.explained is None:
         return None
-    shown = importances[::-1]
+    shown = importances.shares[::-1]
     percent = [round(100 * row.share, 2) for row in shown]
     data = [
         {
@@ -172,11 +172,12 @@ def importance_figure(comparison: Comparison, importances: list[Importance], tri
         "yaxis": axis("", type="category"),
     }
     caption = (
-        f"Functional ANOVA of a random forest on random search's {trials} trials: main effects, in percent of their "
-        "sum. Whiskers span 90 % of resampled seeds, each with a forest of its own."
+        f"Functional ANOVA of a random forest on random search's {importances.trials} trials: main effects, in "
+        f"percent of their sum. Of trials that it has not seen, the forest explains {importances.explained:.0%} of "
+        "the variance (R2). Whiskers span 90 % of resampled seeds, each with a forest of its own."
     )
     rows = tuple(
-        (r.name, number(100 * r.share, 1), number(100 * r.low, 1), number(100 * r.high, 1)) for r in importances
+        (r.name, number(100 * r.share, 1), number(100 * r.low, 1), number(100 * r.high, 1)) for r in importances.shares
     )
     table = Table("Importance in percent", ("Hyperparameter", "Share", "Low", "High"), rows)
     return Figure("Which hyperparameters matter", caption, data, layout, table)

@@ -5,13 +5,14 @@ Optuna's own takes seconds a forest; a report wants dozens. Tests hold the two t
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from hemobench.reports.statistics import Array
+from hemobench.reports.statistics.bootstrap import Array
 
 TREES = 32
 
@@ -36,6 +37,32 @@ def main_effects(points: Array, losses: Array, levels: NDArray[np.int64], seed: 
     places = [slice(end - part.shape[1], end) for part, end in zip(parts, ends, strict=True)]
     mean = np.mean([_tree_shares(tree.tree_, places) for tree in forest.estimators_], axis=0)
     return np.asarray(mean / mean.sum() if mean.sum() > 0 else mean)
+
+
+def explained(points: Array, losses: Array, levels: NDArray[np.int64], seed: int = 0) -> float:
+    """What share of the variance a forest explains of trials that it has not seen: R2 out of bag (Breiman, 2001).
+
+    Shares of a forest that explains nothing divide up noise, and look like findings: where this is not above 0,
+    there is nothing to share out. Trials must be different ones, not drawn with replacement.
+
+    Args:
+        points: See `main_effects`.
+        losses: Likewise.
+        levels: Likewise.
+        seed: Of the forest.
+
+    Returns:
+        At most 1; 0 for a forest that predicts the mean, below for a worse one, and 0 if the losses do not vary.
+    """
+    from sklearn.ensemble import RandomForestRegressor
+
+    if np.ptp(losses) == 0:
+        return 0.0
+    parts = [_columns(points[:, d], count) for d, count in enumerate(levels.tolist())]
+    forest = RandomForestRegressor(n_estimators=2 * TREES, random_state=seed, oob_score=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of a trial that every tree saw, which counts as predicted by 0
+        return float(forest.fit(np.hstack(parts), losses - losses.mean()).oob_score_)
 
 
 def _columns(values: Array, levels: int) -> Array:

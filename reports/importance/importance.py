@@ -15,13 +15,14 @@ from numpy.typing import NDArray
 
 from hemobench.benchmarks.storage.results import Results
 from hemobench.reports.comparison.comparison import RANDOM, Comparison
-from hemobench.reports.importance.fanova import main_effects
-from hemobench.reports.statistics import Array, interval
+from hemobench.reports.importance.fanova import explained, main_effects
+from hemobench.reports.statistics.bootstrap import Array, interval
 from hemobench.strategies.space import Numeric, choices, numeric
 
 DRAWS = 12
 MOST_TRIALS = 400
-LEAST_TRIALS = 10
+LEAST_TRIALS = 30
+"""Of fewer, a forest explains pure noise too often."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +42,27 @@ class Importance:
     high: float
 
 
-def importances(comparison: Comparison, results: Results, draws: int = DRAWS, seed: int = 0) -> list[Importance]:
-    """Main-effect importances, the greatest first; empty if random search has fewer than ten `ok` trials.
+@dataclass(frozen=True, slots=True)
+class Importances:
+    """What random search's trials say of the hyperparameters.
+
+    Attributes:
+        trials: That were used.
+        explained: Share of the variance that the forest explains of trials which it has not seen (R2 out of bag);
+            `None` where there are too few trials.
+        shares: The greatest first; withheld, so empty, unless `explained` is above 0.
+    """
+
+    trials: int
+    explained: float | None
+    shares: tuple[Importance, ...]
+
+
+NONE = Importances(0, None, ())
+
+
+def importances(comparison: Comparison, results: Results, draws: int = DRAWS, seed: int = 0) -> Importances:
+    """Main-effect importances; withheld where the forest does not predict trials that it has not seen.
 
     Hyperparameters with conditions are left out, since not every trial has a value.
 
@@ -53,13 +73,17 @@ def importances(comparison: Comparison, results: Results, draws: int = DRAWS, se
         seed: Decides the resamples and the forests.
     """
     if RANDOM not in comparison.strategies:
-        return []
+        return NONE
     runs = comparison.table[:, comparison.strategies.index(RANDOM)]
     trials = results.trials[results.trials["run"].isin(runs) & (results.trials["status"] == "ok")]
     names, points, levels = encoded(trials, comparison.task.space())
     if len(trials) < LEAST_TRIALS or not names:
-        return []
+        return Importances(len(trials), None, ())
     losses, run_of = trials["loss"].to_numpy(dtype=float), trials["run"].to_numpy()
+    some = np.random.default_rng(np.random.SeedSequence(seed)).permutation(len(trials))[:MOST_TRIALS]
+    predicted = explained(points[some], losses[some], levels, seed)
+    if predicted <= 0:
+        return Importances(len(trials), predicted, ())
     rows_of = pd.Series(run_of).groupby(run_of).indices
     none = np.empty(0, dtype=np.int64)
     generator = np.random.default_rng(np.random.SeedSequence(seed))
@@ -68,7 +92,7 @@ def importances(comparison: Comparison, results: Results, draws: int = DRAWS, se
         chosen = np.concatenate([rows_of.get(run, none) for run in generator.choice(runs, len(runs))])
         chosen = generator.permutation(chosen)[:MOST_TRIALS]
         shares.append(main_effects(points[chosen], losses[chosen], levels, seed + draw))
-    return _sorted(names, np.array(shares))
+    return Importances(len(trials), predicted, tuple(_sorted(names, np.array(shares))))
 
 
 def encoded(trials: pd.DataFrame, space: ConfigurationSpace) -> tuple[list[str], Array, NDArray[np.int64]]:

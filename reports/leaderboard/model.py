@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Literal
 
 from hemobench.reports.parallel.costs import ParallelCost
 from hemobench.reports.serialize import rounded
+from hemobench.reports.statistics.verdict import Verdict
 
-SCHEMA = 1
+SCHEMA = 2
 OVERALL = "overall"
 
 
@@ -22,14 +23,25 @@ class Spread:
 
 
 @dataclass(frozen=True, slots=True)
+class Interval:
+    """A mean over seeds with its 95 % interval (Student's t), in points; the ends are `None` with one seed."""
+
+    mean: float
+    low: float | None
+    high: float | None
+
+
+@dataclass(frozen=True, slots=True)
 class HoursToRandom:
-    """GPU-hours until the incumbent was as good as random search's last one of the same seed.
+    """GPU-hours until an incumbent was worth what random search is expected to reach at the budget.
+
+    The target is the same for all runs, random search's included.
 
     Attributes:
         median: Over seeds, a miss being longer than the budget; `None` if it falls among the misses.
         budget: GPU-hours; where `median` is `None` the answer is "more than that".
         reached: Number of seeds that got there.
-        seeds: Number of seeds in which random search has a result.
+        seeds: Paired seeds.
     """
 
     median: float | None
@@ -44,15 +56,22 @@ class Row:
 
     Attributes:
         strategy: Label.
-        rank: Mean rank over seeds, by the final incumbent's loss; 1 is best.
+        points: What the final incumbents are worth, in points of the task's score: the mean over seeds orders the
+            board. Noise-free where the source knows it (`Board.ranked`), over the runs that have a result.
+        rank: Mean rank over seeds of the same; 1 is best. It is shown, and decides nothing.
         rank_low: Lower end of its 95 % paired-bootstrap interval; `None` with one seed.
         rank_high: Upper end.
         seeds: Paired seeds compared, which is the number of runs; overall, the runs of all boards that count.
         results: Of these runs, those with a result.
         failures: Trials that failed, in all seeds; a trial that the budget cut has not failed.
         regret: Mean of `(loss - best) / (random search's expected loss at the budget - best)`.
-        validation: The incumbent's headline metric on validation, by which (or with which) it was selected.
+        validation: The incumbent's headline metric on validation; noise-free where `Board.ranked` is `truth`.
         test: The same on test.
+        seen: The headline metric on validation as the search saw it.
+        luck: Points by which what the search saw of its incumbents lies above what they are worth; `None` where the
+            truth is not known.
+        gain: Points of the score by which it is better than random search, on paired seeds.
+        gain_test: The same in test points of the headline metric.
         hours_to_random: See there.
         gpu_hours_spent: Mean of what was used of the budget, idle workers included.
         trials: Mean number of trials that finished within the budget, failed ones included.
@@ -62,6 +81,7 @@ class Row:
     """
 
     strategy: str
+    points: Interval | None
     rank: float
     rank_low: float | None
     rank_high: float | None
@@ -71,6 +91,10 @@ class Row:
     regret: float | None = None
     validation: Spread | None = None
     test: Spread | None = None
+    seen: Spread | None = None
+    luck: float | None = None
+    gain: Interval | None = None
+    gain_test: Interval | None = None
     hours_to_random: HoursToRandom | None = None
     gpu_hours_spent: float | None = None
     trials: float | None = None
@@ -89,8 +113,12 @@ class Board:
         gpu_hours: Budget.
         workers: Trials at once; overall too, since ranks under different numbers are never averaged.
         headline: Name and label of the metric that is shown, as in `("micro_f1", "micro F1")`.
-        rows: By rank, then name.
+        rows: By `points`, the best first; overall by rank. Those that the verdict leaves out come last.
         notes: What a reader must know to read the board right.
+        verdict: What to use; `None` overall.
+        ranked: `truth`: by noise-free values. `loss`: by what the search saw. Empty overall.
+        judged_by: What is ranked, for people.
+        unit: Of the budget, as in `GPU-hours`.
     """
 
     benchmark: str
@@ -100,6 +128,10 @@ class Board:
     headline: tuple[str, str]
     rows: tuple[Row, ...]
     notes: tuple[str, ...] = ()
+    verdict: Verdict | None = None
+    ranked: Literal["truth", "loss", ""] = ""
+    judged_by: str = ""
+    unit: str = "GPU-hours"
 
 
 def as_json(boards: Sequence[Board], costs: Sequence[ParallelCost] = ()) -> dict[str, Any]:

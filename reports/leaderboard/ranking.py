@@ -1,8 +1,9 @@
 """Who wins under a budget, by how much, and how sure that is: one board a benchmark and budget, and one overall.
 
 Only runs of one benchmark, version, budget and number of workers are compared, on the seeds that every strategy
-has. A run that ended in a strategy error, or has no `ok` trial, is a run without a result: it ranks last in its
-seed, never reaches a target, enters no mean of a metric, and is counted in `Row.status`.
+has. The mean over seeds of what the incumbents are worth decides the order (see `comparison`). A run that ended in
+a strategy error, or has no `ok` trial, is a run without a result: it ranks last in its seed, never reaches a target,
+enters no mean of a metric, and its strategy is not judged.
 """
 
 from __future__ import annotations
@@ -19,13 +20,11 @@ from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.storage.results import Results
 from hemobench.benchmarks.tasks import load_task
 from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons, few_seeds, hours_to_random, in_all
-from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, Row, Spread
+from hemobench.reports.comparison.verdicts import MOST_OUTSIDE, MOST_RUNS_OUTSIDE, judged_seeds, verdict_of
+from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, Interval, Row, Spread
 from hemobench.reports.leaderboard.run_figures import Outside, mean_of, run_figures
-from hemobench.reports.statistics import Array, Estimate, mean_over_groups, mean_ranks, ranks
-
-MOST_OUTSIDE = 0.2
-"""A run of which a larger share of trials lies outside what its benchmark recorded is flagged. Of uniformly random
-trials it is about 0.05, by the definition of the support's limit."""
+from hemobench.reports.statistics.bootstrap import Array, Estimate, mean_over_groups, mean_ranks, ranks
+from hemobench.reports.statistics.student import mean_interval
 
 
 def leaderboard(
@@ -61,14 +60,21 @@ def leaderboard(
 
 def _board(comparison: Comparison, figures: pd.DataFrame, startup: Mapping[str, str], seed: int) -> Board:
     task = load_task(comparison.benchmark.partition("@")[0])
+    runs = figures.loc[comparison.runs.index]
+    stated = verdict_of(comparison, outside=runs["outside"], seed=seed) if comparison.seeds else None
+    rows = _rows(comparison, figures, startup, seed)
     return Board(
         benchmark=comparison.benchmark,
         version=comparison.version,
         gpu_hours=comparison.gpu_hours,
         workers=comparison.workers,
         headline=(task.headline, task.headline_label),
-        rows=_sorted(_rows(comparison, figures, startup, seed)),
-        notes=tuple(_notes(comparison, figures.loc[comparison.runs.index])),
+        rows=_by_points(rows, {name for name, _ in stated.left_out} if stated else set()),
+        notes=tuple(_notes(comparison, runs)),
+        verdict=stated,
+        ranked="truth" if comparison.knows_truth else "loss",
+        judged_by=comparison.judged_by,
+        unit=comparison.unit,
     )
 
 
@@ -76,21 +82,32 @@ def _rows(comparison: Comparison, figures: pd.DataFrame, startup: Mapping[str, s
     if not comparison.seeds:
         return []
     headline = comparison.task.headline
+    validation, test = f"validation.{headline}", f"test.{headline}"
+    if comparison.knows_truth:
+        validation, test = f"truth.{validation}", f"truth.{test}"
     estimate = mean_ranks(comparison.final, seed=seed)
+    judged = judged_seeds(comparison, figures["outside"])[:, None]
+    scores = np.where(judged, 100 * (1 - comparison.final), np.nan)
+    tests = np.where(judged, _of_runs(comparison, figures, test), np.nan)
     hours = hours_to_random(comparison)
     rows = []
     for column, name in enumerate(comparison.strategies):
         runs = figures.loc[comparison.runs_of(name)]
         row = Row(
             strategy=name,
+            points=interval_of(scores[:, column]),
             **_rank(estimate, column, len(comparison.seeds)),
             seeds=len(comparison.seeds),
             results=int(runs["result"].notna().sum()),
             failures=int(runs["failures"].sum()),
             regret=comparison.regret(name),
-            validation=_spread(runs, f"validation.{headline}"),
-            test=_spread(runs, f"test.{headline}"),
-            hours_to_random=_hours_to_random(hours[:, column], comparison.gpu_hours),
+            validation=_spread(runs, validation),
+            test=_spread(runs, test),
+            seen=_spread(runs, f"validation.{headline}"),
+            luck=_luck(comparison, column),
+            gain=_gain(comparison, scores, name),
+            gain_test=_gain(comparison, tests, name),
+            hours_to_random=_hours_to_random(hours[:, column], comparison.gpu_hours) if len(hours) else None,
             gpu_hours_spent=mean_of(runs["gpu_hours_spent"]),
             trials=mean_of(runs["trials"]),
             strategy_seconds=mean_of(runs["strategy_seconds"]),
@@ -108,7 +125,51 @@ def _rank(estimate: Estimate, column: int, seeds: int) -> dict[str, Any]:
     return {"rank": float(estimate.value[column]), **ends}
 
 
-def _sorted(rows: list[Row]) -> tuple[Row, ...]:
+def interval_of(values: Array) -> Interval | None:
+    """The mean of what is known with its interval; `None` if nothing is."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return None
+    estimate = mean_interval(known)
+    if len(known) == 1:
+        return Interval(float(estimate.value), None, None)
+    return Interval(float(estimate.value), float(estimate.low), float(estimate.high))
+
+
+def _of_runs(comparison: Comparison, figures: pd.DataFrame, column: str) -> Array:
+    """A metric of the final incumbents in percent: `(seeds, strategies)`; NaN where it is not known."""
+    if column not in figures:
+        return np.full(comparison.table.shape, np.nan)
+    known = figures[column].astype(float).where(figures["result"].notna())
+    percent = 100 * known.reindex(comparison.table.ravel()).to_numpy()
+    return np.asarray(percent.reshape(comparison.table.shape), dtype=float)
+
+
+def _gain(comparison: Comparison, values: Array, name: str) -> Interval | None:
+    """Points above random search's of the same seed; `None` for random search, and without it."""
+    if RANDOM not in comparison.strategies or name == RANDOM:
+        return None
+    mine, other = (values[:, comparison.strategies.index(label)] for label in (name, RANDOM))
+    return interval_of(mine - other)
+
+
+def _luck(comparison: Comparison, column: int) -> float | None:
+    if not comparison.knows_truth:
+        return None
+    luck = 100 * (comparison.final - comparison.final_seen)[:, column]
+    return float(np.nanmean(luck)) if np.isfinite(luck).any() else None
+
+
+def _by_points(rows: list[Row], not_judged: set[str]) -> tuple[Row, ...]:
+    def order(row: Row) -> tuple[bool, float, str]:
+        # rounded, so that equal means are equal; their order is then the name's, and says nothing
+        mean = -np.inf if row.points is None else round(row.points.mean, 9)
+        return row.strategy in not_judged, -mean, row.strategy
+
+    return tuple(sorted(rows, key=order))
+
+
+def _by_rank(rows: list[Row]) -> tuple[Row, ...]:
     return tuple(sorted(rows, key=lambda row: (row.rank, row.strategy)))
 
 
@@ -121,10 +182,8 @@ def _spread(runs: pd.DataFrame, column: str) -> Spread | None:
     return Spread(float(percent.mean()), float(percent.std(ddof=1)) if len(percent) > 1 else None)
 
 
-def _hours_to_random(hours: Array, budget: float) -> HoursToRandom | None:
-    """The median over seeds, a miss being longer than the budget; `None` where random search has no result."""
-    if not len(hours):
-        return None
+def _hours_to_random(hours: Array, budget: float) -> HoursToRandom:
+    """The median over seeds, a miss being longer than the budget."""
     reached = ~np.isnan(hours)
     median = float(np.median(np.where(reached, hours, np.inf)))
     return HoursToRandom(median if np.isfinite(median) else None, budget, int(reached.sum()), len(hours))
@@ -135,7 +194,7 @@ def _status(runs: pd.DataFrame) -> str:
     parts = [
         _counted(error, "strategy error", "strategy errors"),
         _counted(runs["status"] == "unfinished", "unfinished run", "unfinished runs"),
-        _counted(runs["outside"] > MOST_OUTSIDE, "run that strayed", "runs that strayed"),
+        _counted(runs["outside"] > MOST_OUTSIDE, "run out of support", "runs out of support"),
         _counted(runs["loss"].isna() & ~error, "run without a successful trial", "runs without a successful trial"),
     ]
     return ", ".join(part for part in parts if part)
@@ -150,14 +209,17 @@ def _notes(comparison: Comparison, runs: pd.DataFrame) -> list[str]:
     notes = [comparison.missing] if comparison.missing else []
     if not comparison.seeds:
         return notes
+    if not comparison.knows_truth:
+        notes.append("Ranked by what the search saw, luck included: these results, or their source, know no truth.")
     if runs["result"].isna().any():
-        notes.append("A run without a result ranks last in its seed and enters no mean of a metric or regret.")
+        notes.append("A run without a result ranks last in its seed and enters no mean; its strategy is not judged.")
     if (runs["status"] == "unfinished").any():
         notes.append("Unfinished runs are compared by what they have found so far.")
     if (runs["outside"] > MOST_OUTSIDE).any():
         notes.append(
-            f"A run strayed if more than {MOST_OUTSIDE:.0%} of its trials lie outside what was recorded: there the "
-            "surrogate guesses. See the benchmark's card."
+            f"A run is out of support if more than {MOST_OUTSIDE:.0%} of its trials lie outside what was recorded: "
+            "there the surrogate guesses. Its seed is left out of scores, gains and the verdict, and a strategy of "
+            f"which more than {MOST_RUNS_OUTSIDE:.0%} of runs are out is not judged. See the benchmark's card."
         )
     failed = runs[runs["status"] == "strategy-error"].drop_duplicates("strategy")
     for name, seed, error in zip(failed["strategy"], failed["seed"], failed["error"], strict=True):
@@ -167,7 +229,7 @@ def _notes(comparison: Comparison, runs: pd.DataFrame) -> list[str]:
     elif comparison.scale is None:
         notes.append("Random search is expected to reach the best known loss at this budget: no regret.")
     if RANDOM not in comparison.strategies:
-        notes.append(f"No strategy '{RANDOM}' among the results: no hours to random search.")
+        notes.append(f"No strategy '{RANDOM}' among the results: no gain over it.")
     return notes + few_seeds(len(comparison.seeds))
 
 
@@ -208,7 +270,7 @@ def _overall_of(
         for column, name in enumerate(strategies):
             rows.append(_overall_row(blocks, name, figures, _rank(estimate, column, fewest), startup.get(name)))
     notes = (*_overall_notes(compared, blocks, strategies), *few_seeds(fewest))
-    return Board(OVERALL, None, None, compared[0].workers, ("", ""), _sorted(rows), notes)
+    return Board(OVERALL, None, None, compared[0].workers, ("", ""), _by_rank(rows), notes)
 
 
 def _newest(compared: Sequence[Comparison]) -> dict[str, int]:
@@ -248,6 +310,7 @@ def _overall_row(
     known = all(regret is not None for block in regrets for regret in block)
     return Row(
         strategy=name,
+        points=None,
         **rank,
         seeds=len(runs),
         results=int(runs["result"].notna().sum()),

@@ -14,9 +14,10 @@ from rich.console import Console
 from rich.text import Text
 
 from hemobench.errors import BenchmarkError
-from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, Row, Spread
+from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, Interval, Row, Spread
 from hemobench.reports.parallel import render as parallel_table
 from hemobench.reports.parallel.costs import ParallelCost
+from hemobench.reports.statistics.text import left_out, sentence
 from hemobench.reports.text_tables import (
     ABSENT,
     Column,
@@ -32,7 +33,7 @@ from hemobench.reports.text_tables import (
     terminal_table,
 )
 
-__all__ = ["ABSENT", "COLUMNS", "fitting", "plain", "render", "title", "to_markdown", "to_svg"]
+__all__ = ["ABSENT", "COLUMNS", "answers", "fitting", "plain", "render", "title", "to_markdown", "to_svg"]
 
 
 def render(boards: Sequence[Board], console: Console, costs: Sequence[ParallelCost] = ()) -> None:
@@ -45,6 +46,8 @@ def render(boards: Sequence[Board], console: Console, costs: Sequence[ParallelCo
         columns = fitting(board, console.width)
         shown += [column for column in columns if column not in shown]
         console.print(Text(title(board), style="bold"))
+        for line in answer(board):
+            console.print(Text(line, style="bold"))
         if board.rows:
             console.print(terminal_table(table_of(columns, board.rows, best=_best(board))))
         console.print(pairs([("-", note) for note in _notes(board)]))
@@ -79,6 +82,7 @@ def to_markdown(boards: Sequence[Board], costs: Sequence[ParallelCost] = ()) -> 
         columns = filled(COLUMNS, board.rows)
         shown += [column for column in columns if column not in shown]
         lines += [f"### {escaped(title(board))}", ""]
+        lines += [text for line in answer(board) for text in (f"**{escaped(line)}**", "")]
         if board.rows:
             lines += [*markdown_table(table_of(columns, board.rows, best=_best(board))), ""]
         lines += [f"- {escaped(note)}" for note in _notes(board)] + [""]
@@ -91,9 +95,22 @@ def title(board: Board) -> str:
     workers = counted(board.workers, "worker")
     if board.benchmark == OVERALL:
         return f"Overall · {workers}"
-    parts = [f"{board.benchmark} v{board.version}", f"{board.gpu_hours:g} GPU-hours", workers]
+    parts = [f"{board.benchmark} v{board.version}", f"{board.gpu_hours:g} {board.unit}", workers]
     parts += [counted(board.rows[0].seeds, "seed")] if board.rows else []
-    return plain(" · ".join([*parts, board.headline[1]]))
+    return plain(" · ".join([*parts, board.judged_by]))
+
+
+def answer(board: Board) -> list[str]:
+    """The verdict, and who is not judged, a line each; nothing overall."""
+    if board.verdict is None:
+        return []
+    return [plain(line) for line in (sentence(board.verdict), *left_out(board.verdict))]
+
+
+def answers(boards: Sequence[Board]) -> list[str]:
+    """One line a benchmark and budget: what to use, before any table."""
+    of = [(board, answer(board)) for board in boards if board.verdict is not None]
+    return [f"{board.benchmark}, {board.gpu_hours:g} {board.unit}: {lines[0]}" for board, lines in of]
 
 
 def fitting(board: Board, width: int) -> list[Column[Row]]:
@@ -102,7 +119,10 @@ def fitting(board: Board, width: int) -> list[Column[Row]]:
 
 
 def _best(board: Board) -> Callable[[Row], bool]:
-    return lambda row: row.rank == board.rows[0].rank
+    if board.verdict is None:
+        return lambda row: row.rank == board.rows[0].rank
+    chosen = board.verdict.strategies if board.verdict.kind != "unknown" else ()
+    return lambda row: row.strategy in chosen
 
 
 def _notes(board: Board) -> list[str]:
@@ -164,6 +184,18 @@ def _hours(value: float | None) -> str:
     return f"{value:.2g}" if value is not None and 0 < value < 0.01 else _figure(value)
 
 
+def _points(value: Interval | None, sign: str = "") -> str:
+    if value is None:
+        return ABSENT
+    if value.low is None or value.high is None:
+        return f"{value.mean:{sign}.2f}"
+    return f"{value.mean:{sign}.2f} [{value.low:{sign}.1f}, {value.high:{sign}.1f}]"
+
+
+def _luck(row: Row) -> str:
+    return ABSENT if row.luck is None else f"{row.luck:+.2f}"
+
+
 def _share(row: Row) -> str:
     return f"{row.results}/{row.seeds}" if row.results < row.seeds else ""
 
@@ -174,19 +206,34 @@ def _regret(row: Row) -> str:
 
 COLUMNS: tuple[Column[Row], ...] = (
     Column("Strategy", "! is trouble, told below its table", _strategy, 0),
-    Column("Rank", "mean over seeds, 1 is best, with its 95 % interval; best in bold", _rank, 1),
-    Column("Validation %", "of the best trial, mean ± deviation over seeds", lambda row: _spread(row.validation), 4),
-    Column("Test %", "of the same trial, on images that no strategy sees", lambda row: _spread(row.test), 2),
-    Column("Regret", "0 is the best known loss (less is noise), 1 what random search is expected to reach", _regret, 3),
+    Column(
+        "Score",
+        "mean over seeds of what the best trial is worth, in points, with its 95 % interval; it decides the order, and "
+        "what the verdict names is bold",
+        lambda row: _points(row.points),
+        1,
+    ),
+    Column(
+        "Gain",
+        "points above random search on the same seeds, with its 95 % interval",
+        lambda row: _points(row.gain, "+"),
+        2,
+    ),
+    Column("Test gain", "the same on test images", lambda row: _points(row.gain_test, "+"), 3),
+    Column("Luck", "points that the search saw above what its best trial is worth", _luck, 5),
+    Column("Rank", "mean over seeds, 1 is best, with its 95 % interval; it decides nothing", _rank, 8),
+    Column("Validation %", "of the best trial, mean ± deviation over seeds", lambda row: _spread(row.validation), 6),
+    Column("Test %", "of the same trial, on images that no strategy sees", lambda row: _spread(row.test), 4),
+    Column("Regret", "0 is the best known loss, 1 what random search is expected to reach", _regret, 7),
     Column(
         "To random",
-        "median GPU-hours until as good as random search at the end, and how many seeds got there",
+        "median hours until as good as random search is expected to be at the budget, and how many seeds got there",
         lambda row: _hours_to_random(row.hours_to_random),
-        5,
+        9,
     ),
-    Column("Used h", "GPU-hours used in a run, idle workers included", lambda row: _hours(row.gpu_hours_spent), 9),
-    Column("Trials", "finished in a run, failed ones included", lambda row: _figure(row.trials), 7),
-    Column("Own s", "seconds of a run's own computing", lambda row: _figure(row.strategy_seconds), 8),
-    Column("Failed", "failed trials in all runs", lambda row: str(row.failures or ""), 10),
-    Column("Results", "runs with a result", _share, 6),
+    Column("Used h", "hours used in a run, idle workers included", lambda row: _hours(row.gpu_hours_spent), 13),
+    Column("Trials", "finished in a run, failed ones included", lambda row: _figure(row.trials), 11),
+    Column("Own s", "seconds of a run's own computing", lambda row: _figure(row.strategy_seconds), 12),
+    Column("Failed", "failed trials in all runs", lambda row: str(row.failures or ""), 14),
+    Column("Results", "runs with a result", _share, 10),
 )

@@ -12,7 +12,7 @@ from hemobench.benchmarks.budget import ACCOUNTS
 from hemobench.benchmarks.storage.results import Results
 from hemobench.benchmarks.storage.trial_records import configurations
 from hemobench.reports.comparison.incumbents import final_incumbent
-from hemobench.reports.statistics import Array
+from hemobench.reports.statistics.bootstrap import Array
 
 ASKED_AT_ONCE = 50_000
 
@@ -32,7 +32,7 @@ def run_figures(results: Results, outside_of: Outside | None) -> pd.DataFrame:
         finished, `failures` of them, `strategy_seconds`, `gpu_hours_spent`; and `outside`, the share of the run's
         trials outside what was recorded, NaN where nothing was.
     """
-    return _per_run(results).assign(outside=_outside_shares(results, outside_of))
+    return _per_run(results).assign(outside=outside_shares(results, outside_of))
 
 
 def _per_run(results: Results) -> pd.DataFrame:
@@ -51,7 +51,7 @@ def _per_run(results: Results) -> pd.DataFrame:
     return runs.join(totals).assign(gpu_hours_spent=spent, result=result)
 
 
-def _outside_shares(results: Results, outside_of: Outside | None) -> pd.Series[float]:
+def outside_shares(results: Results, outside_of: Outside | None) -> pd.Series[float]:
     """The share of each run's trials outside what was recorded; NaN where nothing was."""
     shares = pd.Series(np.nan, index=results.runs.index, dtype=float)
     if outside_of is None or not len(results.trials):

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 
 from hemobench.reports.comparison.comparison import RANDOM
-from hemobench.reports.pairwise import against
 from hemobench.reports.papers.claims import C_NMC, Claim, Printed, unprinted
 from hemobench.reports.papers.measured import Measured
 from hemobench.reports.papers.reference_values import (
@@ -20,6 +19,7 @@ from hemobench.reports.papers.reference_values import (
     THREE_RUNS_CV,
     TOP_FIVE,
 )
+from hemobench.reports.statistics.pairwise import against, all_pairs
 
 TASK, TPE = "c-nmc", "optuna-tpe"
 ALTERNATIVES = ("hyperopt-tpe", "smac", "skopt-gp", RANDOM)
@@ -72,10 +72,12 @@ def _history(mine: Measured) -> Iterator[Claim]:
 
 def _shares(mine: Measured) -> Iterator[Claim]:
     """Ours are of random search's trials, theirs of twenty of TPE's."""
-    found = {row.name: row for row in mine.shares}
+    found = {row.name: row for row in mine.importances.shares}
+    explained = mine.importances.explained
+    withheld = "" if explained is None else f"Withheld: the forest predicts no unseen trial (R2 {explained:.2f})."
     for name, theirs in SHARES.items():
         row = found.get(name)
-        note = "" if row is None else f"Ours lies between {100 * row.low:.0f} and {100 * row.high:.0f} % (90 %)."
+        note = withheld if row is None else f"Ours lies between {100 * row.low:.0f} and {100 * row.high:.0f} % (90 %)."
         printed = Printed(C_NMC, "Fig. 2", f"importance of {name}", theirs, 10.0 if theirs > 10 else 5.0, "%")
         yield printed.beside(None if row is None else 100 * row.share, mine.benchmark, note)
 
@@ -110,7 +112,7 @@ def alternatives(mine: Measured, seed: int) -> Iterator[Claim]:
     comparison = mine.comparison
     if comparison.task.name != TASK or not mine.has(TPE):
         return
-    for c in against(TPE, comparison.at(comparison.gpu_hours)[:, :, 0], comparison.strategies, seed=seed):
+    for c in against(TPE, all_pairs(comparison.final, comparison.strategies)):
         if c.one in ALTERNATIVES and c.difference is not None:
             verdict = {"better": "is better", "worse": "is worse"}.get(c.verdict, f"is {c.verdict}")
             said = (

@@ -150,10 +150,10 @@ def shares_figure(found: Sequence[Measured]) -> Figure | None:
     """Importances; `None` where random search has too few trials."""
     series: dict[str, Series] = {"paper": {name: Dot(share) for name, share in SHARES.items()}}
     for mine in found:
-        if mine.shares:
+        if mine.importances.shares:
             series[mine.benchmark] = {
                 row.name: Dot(100 * row.share, 100 * (row.share - row.low), 100 * (row.high - row.share))
-                for row in mine.shares
+                for row in mine.importances.shares
                 if row.name in SHARES
             }
     if len(series) == 1:

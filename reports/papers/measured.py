@@ -14,7 +14,7 @@ from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.storage.results import Results
 from hemobench.reports.comparison.comparison import Comparison, comparisons
 from hemobench.reports.comparison.incumbents import final_incumbent, with_trials
-from hemobench.reports.importance.importance import Importance, importances
+from hemobench.reports.importance.importance import Importances, importances
 from hemobench.reports.papers.claims import by_source
 
 
@@ -43,8 +43,8 @@ class Measured:
         return final_incumbent(self.results)
 
     @cached_property
-    def shares(self) -> list[Importance]:
-        """Importances of hyperparameters, of random search's trials."""
+    def importances(self) -> Importances:
+        """Of hyperparameters, from random search's trials."""
         return importances(self.comparison, self.results, seed=self.seed)
 
     @cached_property

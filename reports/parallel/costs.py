@@ -15,10 +15,10 @@ import pandas as pd
 
 from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons
+from hemobench.reports.comparison.comparison import Comparison, comparisons
 from hemobench.reports.comparison.incumbents import hours_to_targets
-from hemobench.reports.inference import censored_median, paired_differences, signed_rank_test
-from hemobench.reports.statistics import Array, bootstrap, paired_bootstrap
+from hemobench.reports.statistics.bootstrap import Array, bootstrap, paired_bootstrap
+from hemobench.reports.statistics.hypothesis_tests import censored_median, paired_differences, signed_rank_test
 from hemobench.strategies import STRATEGIES
 
 
@@ -119,9 +119,7 @@ def _costs(one: Comparison, many: Comparison, seed: int) -> Iterator[ParallelCos
     for strategy in one.strategies:
         if strategy not in many.strategies or not seeds:
             continue
-        before, after = (
-            _of(comparison.at(comparison.gpu_hours)[:, :, 0], comparison, strategy, seeds) for comparison in (one, many)
-        )
+        before, after = (_of(comparison.final, comparison, strategy, seeds) for comparison in (one, many))
         difference = (after - before)[~np.isnan(after - before)]
         hours = np.stack([_hours(comparison, one, strategy, seeds) for comparison in (one, many)], axis=1)
         medians = censored_median(hours)
@@ -158,13 +156,12 @@ def _change(differences: Array, scale: float, seed: int) -> Change | None:
 
 
 def _hours(comparison: Comparison, one: Comparison, strategy: str, seeds: list[int]) -> Array:
-    """GPU-hours until as good as random search with one worker at the end of the same seed; NaN is a miss."""
-    if RANDOM not in one.strategies:
+    """GPU-hours until worth what random search is expected to reach with one worker; NaN is a miss."""
+    if one.target is None:
         return np.full(len(seeds), np.nan)
-    targets = _of(one.at(one.gpu_hours)[:, :, 0], one, RANDOM, seeds)
     runs = [int(run) for run in _of(comparison.table.astype(float), comparison, strategy, seeds)]
-    wanted = pd.Series(targets, index=pd.Index(runs), dtype=float)
-    return np.asarray(hours_to_targets(comparison.steps, wanted), dtype=float)
+    wanted = pd.Series(one.target, index=pd.Index(runs), dtype=float)
+    return np.asarray(hours_to_targets(comparison.steps, wanted, comparison.ranked), dtype=float)
 
 
 def _factor(hours: Array, seed: int) -> Change:

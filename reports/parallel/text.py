@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from hemobench.reports.comparison.comparison import RANDOM, few_seeds
-from hemobench.reports.inference import holm, seeds_needed
 from hemobench.reports.parallel.costs import Change, ParallelCost
+from hemobench.reports.statistics.hypothesis_tests import holm, seeds_needed
 from hemobench.reports.text_tables import counted, plain
 
 LEVEL = 0.05

@@ -14,7 +14,7 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike
 
-from hemobench.reports.statistics import LEVEL, Array, bootstrap_means, interval
+from hemobench.reports.statistics.bootstrap import LEVEL, Array, bootstrap_means, interval
 
 DRAWS = 4000
 

@@ -14,7 +14,7 @@ import numpy as np
 from hemobench.benchmarks.parity.retraining import CONTROL, INCUMBENT, Retrained
 from hemobench.benchmarks.storage.results import MAY_DIFFER
 from hemobench.benchmarks.tables.schema import config_key
-from hemobench.reports.statistics import Array, bootstrap, interval
+from hemobench.reports.statistics.bootstrap import Array, bootstrap, interval
 
 COVERAGE = 0.9
 NAMES = ("score", "validation", "test")

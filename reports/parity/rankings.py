@@ -25,7 +25,7 @@ from hemobench.reports.parity.agreement import (
 )
 from hemobench.reports.parity.calibration import Retraining
 from hemobench.reports.serialize import rounded
-from hemobench.reports.statistics import Array, bootstrap_means
+from hemobench.reports.statistics.bootstrap import Array, bootstrap_means
 
 SCHEMA = 1
 DIGITS = 6

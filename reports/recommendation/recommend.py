@@ -11,15 +11,20 @@ import pandas as pd
 from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.storage.results import Results
 from hemobench.errors import BenchmarkError
-from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons
+from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons, few_seeds
 from hemobench.reports.comparison.incumbents import hours_to_targets, incumbents_at
-from hemobench.reports.inference import censored_median
-from hemobench.reports.pairwise import ROPE, against, power_note
-from hemobench.reports.pairwise import Comparison as Pairwise
+from hemobench.reports.comparison.verdicts import judged_seeds, verdict_of
+from hemobench.reports.leaderboard.run_figures import Outside, outside_shares
+from hemobench.reports.recommendation.switches import Span, answers_over
 from hemobench.reports.serialize import rounded
-from hemobench.reports.statistics import Array, paired_bootstrap, probability_of_best
+from hemobench.reports.statistics.bootstrap import Array
+from hemobench.reports.statistics.hypothesis_tests import censored_median
+from hemobench.reports.statistics.pairwise import ROPE, Pair, against, all_pairs
+from hemobench.reports.statistics.posterior import posterior
+from hemobench.reports.statistics.student import mean_interval
+from hemobench.reports.statistics.verdict import Verdict
 
-SCHEMA = 1
+SCHEMA = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +33,7 @@ class Expected:
 
     Attributes:
         mean: Over seeds.
-        low: Lower end of the 95 % bootstrap interval of the mean.
+        low: Lower end of the 95 % interval of the mean (Student's t).
         high: Upper end.
         std: What one run may lie off: the sample standard deviation over seeds.
     """
@@ -60,21 +65,6 @@ class RandomNeeds:
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
-    """Budgets over which one strategy is the answer: best, or within the region of equivalence of the best.
-
-    Attributes:
-        start: GPU-hours at which it overtakes the answer before; of the first span, where all runs have begun.
-        end: GPU-hours.
-        strategy: Label.
-    """
-
-    start: float
-    end: float
-    strategy: str
-
-
-@dataclass(frozen=True, slots=True)
 class Recommendation:
     """What to use, and why.
 
@@ -82,46 +72,58 @@ class Recommendation:
         benchmark: As in `c-nmc@published`.
         version: Of the benchmark.
         gpu_hours: B, as asked for.
+        unit: Of B, as in `GPU-hours`.
         workers: Trials at once.
-        use: The strategy with the lowest mean loss at B.
-        probability_best: That its mean loss is the lowest when seeds are drawn anew; `None` with one seed.
+        verdict: What is known at B: the same that the leaderboard states.
+        use: The strategy to use: the best, or the simplest of those that will do; `None` where it is not known.
+        shown: The strategy whose figures follow: `use`, or else the one with the highest mean; `None` if no strategy
+            can be judged.
         basis: `exact`: runs with just this budget. `anytime`: longer runs, looked at when B was spent.
         run_gpu_hours: Budget of these runs.
         seeds: Paired seeds.
         metric: Label of the headline metric.
-        validation: Of the incumbent at B.
+        judged_by: What is compared, for people, as in `noise-free accuracy`.
+        validation: Of the incumbent of `shown` at B, noise-free where the source knows it.
         test: Of the same trial.
-        random_needs: `None` if random search was not run, or never had a result.
+        luck: Points by which what the search saw lies above that; `None` where the truth is not known.
+        gain: Points of the score above random search, on paired seeds.
+        gain_test: The same in test points of the headline metric.
+        random_needs: `None` if random search was not run, or is `shown`, or nothing can be judged.
         rope: Points within which strategies are equivalent.
-        equivalent: As good as `use`, surely.
+        equivalent: As good as `shown`, surely.
         undecided: Not surely worse; more seeds would tell.
-        comparisons: Of `use` with every other strategy.
-        spans: The answer along the GPU-hours of the longest runs, as seen from B: it stays until another strategy
-            is better by more than the region of equivalence.
-        by_budget: The answer of each budget that was run, from its own runs.
-        probabilities: Of being best, by strategy.
+        comparisons: Of every other strategy with `shown`, adjusted for all pairs.
+        spans: The answer along the GPU-hours of the longest runs, whatever B is; see `answers_over`.
+        by_budget: The verdict of each budget that was run, from its own runs.
+        probabilities: Of being best, by strategy that is judged.
         notes: What a reader must know.
     """
 
     benchmark: str
     version: int
     gpu_hours: float
+    unit: str
     workers: int
-    use: str
-    probability_best: float | None
+    verdict: Verdict
+    use: str | None
+    shown: str | None
     basis: Literal["exact", "anytime"]
     run_gpu_hours: float
     seeds: int
     metric: str
+    judged_by: str
     validation: Expected | None
     test: Expected | None
+    luck: float | None
+    gain: Expected | None
+    gain_test: Expected | None
     random_needs: RandomNeeds | None
     rope: float
     equivalent: tuple[str, ...]
     undecided: tuple[str, ...]
-    comparisons: tuple[Pairwise, ...]
+    comparisons: tuple[Pair, ...]
     spans: tuple[Span, ...]
-    by_budget: tuple[tuple[float, str], ...]
+    by_budget: tuple[tuple[float, Verdict], ...]
     probabilities: dict[str, float]
     notes: tuple[str, ...]
 
@@ -134,6 +136,7 @@ def recommend(
     *,
     workers: int | None = None,
     rope: float = ROPE,
+    outside_of: Outside | None = None,
     seed: int = 0,
 ) -> Recommendation:
     """Answer the question.
@@ -145,7 +148,8 @@ def recommend(
         reference: What is known of the benchmark beforehand.
         workers: Trials at once; by default the fewest that were run.
         rope: Points of the task's score within which two strategies are as good as each other.
-        seed: Of the bootstrap.
+        outside_of: Says which configurations lie outside what was recorded; by default nobody is asked.
+        seed: Of the posterior.
 
     Raises:
         BenchmarkError: If nothing in the results can tell, with what would.
@@ -158,11 +162,10 @@ def recommend(
             f"{benchmark}: no runs of {gpu_hours:g} GPU-hours or more; the longest have {longest:g}",
             f"run them first: hemobench run SUITE --benchmarks {benchmark} --gpu-hours {gpu_hours:g}",
         )
-    answer = _recommendation(results, enough[0], candidates[-1], gpu_hours, rope, seed)
-    by_budget = tuple(
-        (comparison.gpu_hours, comparison.strategies[_best(comparison, comparison.gpu_hours)])
-        for comparison in candidates
-    )
+    runs = pd.concat([comparison.runs for comparison in candidates])
+    outside = outside_shares(Results(runs, results.trials), outside_of)
+    answer = _recommendation(results, enough[0], candidates[-1], gpu_hours, rope, outside, seed)
+    by_budget = tuple((c.gpu_hours, verdict_of(c, rope=rope, outside=outside, seed=seed)) for c in candidates)
     return replace(answer, by_budget=by_budget)
 
 
@@ -190,120 +193,116 @@ def _candidates(results: Results, benchmark: str, reference: Reference | None, w
 
 
 def _recommendation(
-    results: Results, comparison: Comparison, longest: Comparison, gpu_hours: float, rope: float, seed: int
+    results: Results,
+    comparison: Comparison,
+    longest: Comparison,
+    gpu_hours: float,
+    rope: float,
+    outside: pd.Series[float],
+    seed: int,
 ) -> Recommendation:
-    losses, observed = comparison.started(gpu_hours)[:, :, 0], comparison.at(gpu_hours)[:, :, 0]
-    chances = probability_of_best(losses, seed=seed)
-    best = _best(comparison, gpu_hours)
-    use = comparison.strategies[best]
-    comparisons = tuple(against(use, observed, comparison.strategies, rope, seed))
-    at = incumbents_at(Results(comparison.runs, results.trials), gpu_hours).reindex(comparison.table[:, best])
+    stated = verdict_of(comparison, gpu_hours, rope=rope, outside=outside, seed=seed)
+    use = stated.strategies[0] if stated.kind != "unknown" else None
+    shown = use or (stated.strategies[0] if stated.strategies else None)
+    judged = judged_seeds(comparison, outside)
+    losses = comparison.worth(gpu_hours)[judged, :, 0]
+    pairs = against(shown, all_pairs(losses, comparison.strategies, rope)) if shown else []
+    incumbents = incumbents_at(Results(comparison.runs, results.trials), gpu_hours)
+    metrics = {part: values[judged] for part, values in _metrics(comparison, incumbents).items()}
     return Recommendation(
         benchmark=comparison.benchmark,
         version=comparison.version,
         gpu_hours=gpu_hours,
+        unit=comparison.unit,
         workers=comparison.workers,
+        verdict=stated,
         use=use,
-        probability_best=float(chances[best]) if len(comparison.seeds) > 1 else None,
+        shown=shown,
         basis="exact" if comparison.gpu_hours == gpu_hours else "anytime",
         run_gpu_hours=comparison.gpu_hours,
-        seeds=len(comparison.seeds),
+        seeds=int(judged.sum()),
         metric=comparison.task.headline_label,
-        validation=_expected(at, f"validation.{comparison.task.headline}", seed),
-        test=_expected(at, f"test.{comparison.task.headline}", seed),
-        random_needs=_random_needs(longest, float(losses[:, best].mean())),
+        judged_by=comparison.judged_by,
+        validation=_of(comparison, metrics["validation"], shown),
+        test=_of(comparison, metrics["test"], shown),
+        luck=_luck(comparison, gpu_hours, shown),
+        gain=_gain(comparison, 100 * (1 - losses), shown),
+        gain_test=_gain(comparison, metrics["test"], shown),
+        random_needs=_random_needs(longest, losses, comparison.strategies, shown),
         rope=rope,
-        equivalent=tuple(c.one for c in comparisons if c.verdict == "equivalent"),
-        undecided=tuple(c.one for c in comparisons if c.verdict == "undecided"),
-        comparisons=comparisons,
-        spans=answers_over(longest, gpu_hours, use, rope),
+        equivalent=tuple(pair.one for pair in pairs if pair.verdict == "equivalent"),
+        undecided=tuple(pair.one for pair in pairs if pair.verdict == "undecided"),
+        comparisons=tuple(pairs),
+        spans=answers_over(longest, outside),
         by_budget=(),
-        probabilities={name: float(chances[place]) for place, name in enumerate(comparison.strategies)},
-        notes=tuple(_notes(comparison, gpu_hours, observed)),
+        probabilities=_probabilities(comparison, losses, stated, seed),
+        notes=tuple(_notes(comparison, gpu_hours, stated)),
     )
 
 
-def answers_over(comparison: Comparison, gpu_hours: float, use: str, rope: float = ROPE) -> tuple[Span, ...]:
-    """The answer at all other GPU-hours of a comparison, as exact as the steps of its runs.
-
-    Args:
-        comparison: The longest runs.
-        gpu_hours: Where to start from.
-        use: The answer there; if it is not within the ROPE of these runs' best, theirs.
-        rope: Points by which another strategy must be better to become the answer.
-
-    Returns:
-        Ascending, without gaps, from where every run that has a result has its first; empty without results.
-    """
-    if comparison.steps.empty:
-        return ()
-    first = float(comparison.steps.groupby("run")["hours"].min().max())
-    hours = np.unique(
-        np.append(comparison.steps["hours"].to_numpy(dtype=float), [first, gpu_hours, comparison.gpu_hours])
-    )
-    hours = hours[(hours >= first) & (hours <= comparison.gpu_hours)]
-    slices = np.array_split(hours, 1 + len(hours) // 1000)  # of many runs, all hours at once would not fit
-    points = 100 * np.concatenate([comparison.started(part).mean(axis=0) for part in slices], axis=1)
-    here = int(np.searchsorted(hours, gpu_hours).clip(0, len(hours) - 1))
-    now = comparison.strategies.index(use) if use in comparison.strategies else int(points[:, here].argmin())
-    if points[now, here] > points[:, here].min() + rope:
-        now = int(points[:, here].argmin())
-    below = [(here - at + 1, name) for at, name in overtakings(points[:, here::-1], now, rope)][::-1]
-    above = [(here + at, name) for at, name in overtakings(points[:, here:], now, rope)]
-    answers = [name for _, name in below] + [now] + [name for _, name in above]
-    places = [0, *(at for at, _ in below), *(at for at, _ in above)]
-    ends = [*(float(hours[place]) for place in places[1:]), comparison.gpu_hours]
-    return tuple(
-        Span(float(hours[place]), end, comparison.strategies[name])
-        for place, end, name in zip(places, ends, answers, strict=True)
-    )
+def _metrics(comparison: Comparison, incumbents: pd.DataFrame) -> dict[str, Array]:
+    """The headline metric in percent, by part: `(seeds, strategies)`; NaN where it is not known."""
+    prefix = "truth." if comparison.knows_truth else ""
+    found = {}
+    for part in ("validation", "test"):
+        column = f"{prefix}{part}.{comparison.task.headline}"
+        if column in incumbents:
+            known = incumbents[column].astype(float).reindex(comparison.table.ravel()).to_numpy()
+        else:
+            known = np.full(comparison.table.size, np.nan)
+        found[part] = np.asarray(100 * known.reshape(comparison.table.shape), dtype=float)
+    return found
 
 
-def overtakings(points: Array, now: int, margin: float) -> list[tuple[int, int]]:
-    """Where the answer changes along an axis: when another has become better by more than a margin.
-
-    Args:
-        points: `(strategies, places)`, lower is better.
-        now: The answer at the first place.
-        margin: Points.
-
-    Returns:
-        Pairs: the place from which on the new answer was better than the old one, and the new answer.
-    """
-    found: list[tuple[int, int]] = []
-    place = 0
-    while True:
-        worse = np.flatnonzero(points[now, place:] > points[:, place:].min(axis=0) + margin)
-        if not len(worse):
-            return found
-        at = place + int(worse[0])
-        new = int(points[:, at].argmin())
-        behind = np.flatnonzero(points[new, place:at] >= points[now, place:at])
-        place = place + int(behind[-1]) + 1 if len(behind) else place
-        found.append((place, new))
-        now, place = new, at
+def _of(comparison: Comparison, values: Array, name: str | None) -> Expected | None:
+    return None if name is None else expected(values[:, comparison.strategies.index(name)])
 
 
-def _best(comparison: Comparison, gpu_hours: float) -> int:
-    """Place of the strategy with the lowest mean loss; of equal ones the first by name."""
-    return int(comparison.started(gpu_hours)[:, :, 0].mean(axis=0).round(12).argmin())
-
-
-def _expected(incumbents: pd.DataFrame, column: str, seed: int) -> Expected | None:
-    values = 100 * incumbents[column].astype(float).dropna().to_numpy() if column in incumbents else np.empty(0)
-    if not len(values):
+def _gain(comparison: Comparison, values: Array, name: str | None) -> Expected | None:
+    """Points above random search's of the same seed; `None` for random search, and without it."""
+    if name is None or name == RANDOM or RANDOM not in comparison.strategies:
         return None
-    estimate = paired_bootstrap(values, seed=seed)
-    if len(values) == 1:
+    mine, other = (values[:, comparison.strategies.index(label)] for label in (name, RANDOM))
+    return expected(mine - other)
+
+
+def _luck(comparison: Comparison, gpu_hours: float, name: str | None) -> float | None:
+    if name is None or not comparison.knows_truth:
+        return None
+    luck = 100 * (comparison.worth(gpu_hours) - comparison.at(gpu_hours))[:, comparison.strategies.index(name), 0]
+    return float(np.nanmean(luck)) if np.isfinite(luck).any() else None
+
+
+def _probabilities(comparison: Comparison, losses: Array, stated: Verdict, seed: int) -> dict[str, float]:
+    """Of being best, by strategy that is judged; empty where nothing can be said."""
+    not_judged = {name for name, _ in stated.left_out}
+    places = [place for place, name in enumerate(comparison.strategies) if name not in not_judged]
+    if stated.reason:
+        return {}
+    chances = posterior(100 * (1 - losses[:, places]), seed=seed).probability_of_best()
+    return {comparison.strategies[place]: float(chance) for place, chance in zip(places, chances, strict=True)}
+
+
+def expected(values: Array) -> Expected | None:
+    """Over seeds, of what is known; `None` if nothing is."""
+    known = values[np.isfinite(values)]
+    if not len(known):
+        return None
+    estimate = mean_interval(known)
+    if len(known) == 1:
         return Expected(float(estimate.value), None, None, None)
-    return Expected(float(estimate.value), float(estimate.low), float(estimate.high), float(values.std(ddof=1)))
+    return Expected(float(estimate.value), float(estimate.low), float(estimate.high), float(known.std(ddof=1)))
 
 
-def _random_needs(longest: Comparison, loss: float) -> RandomNeeds | None:
-    if RANDOM not in longest.strategies:
+def _random_needs(
+    longest: Comparison, losses: Array, strategies: tuple[str, ...], shown: str | None
+) -> RandomNeeds | None:
+    if shown is None or shown == RANDOM or RANDOM not in longest.strategies:
         return None
+    loss = float(losses[:, strategies.index(shown)].mean())
     runs = longest.table[:, longest.strategies.index(RANDOM)]
-    hours = hours_to_targets(longest.steps, pd.Series(loss, index=pd.Index(runs), dtype=float)).to_numpy()
+    wanted = pd.Series(loss, index=pd.Index(runs), dtype=float)
+    hours = hours_to_targets(longest.steps, wanted, longest.ranked).to_numpy()
     median = float(censored_median(hours))
     return RandomNeeds(
         hours=median if np.isfinite(median) else None,
@@ -323,20 +322,16 @@ def _by_reference(reference: Reference | None, loss: float) -> float | None:
     return float(reached[0]) if reached else None
 
 
-def _notes(comparison: Comparison, gpu_hours: float, observed: Array) -> list[str]:
+def _notes(comparison: Comparison, gpu_hours: float, stated: Verdict) -> list[str]:
     notes = []
     if comparison.gpu_hours != gpu_hours:
         notes.append(
-            f"Taken from runs of {comparison.gpu_hours:g} GPU-hours when {gpu_hours:g} were spent: a strategy that "
-            "plans for its budget (manual, sssr, smac) would plan otherwise for the smaller one."
+            f"Taken from runs of {comparison.gpu_hours:g} {comparison.unit} when {gpu_hours:g} were spent: a strategy "
+            "that plans for its budget (manual, sssr, smac) would plan otherwise for the smaller one."
         )
-    missing = int(np.isnan(observed).sum())
-    if missing:
-        notes.append(
-            f"{missing} run{'s' * (missing != 1)} had no result by then, and counted as an untuned one: loss "
-            f"{comparison.untuned:.3f}."
-        )
+    if not comparison.knows_truth:
+        notes.append("Judged by what the search saw, luck included: these results, or their source, know no truth.")
+    notes += [f"{name} is not judged: {reason}." for name, reason in stated.left_out]
     if RANDOM not in comparison.strategies:
         notes.append("Random search was not run: what it would need is not known.")
-    power = power_note(len(comparison.seeds), max(1, len(comparison.strategies) - 1))
-    return [*notes, power] if power else notes
+    return notes + few_seeds(len(comparison.seeds))

@@ -2,28 +2,39 @@
 
 from __future__ import annotations
 
-from hemobench.reports.comparison.comparison import RANDOM
 from hemobench.reports.recommendation.recommend import Expected, RandomNeeds, Recommendation
-from hemobench.reports.text_tables import hours_text
+from hemobench.reports.statistics.text import sentence
+from hemobench.reports.text_tables import counted, hours_text
 
 
 def in_words(answer: Recommendation) -> list[str]:
     """The answer as sentences, the answer first."""
-    lines = [f"With {answer.gpu_hours:g} GPU-hours on {answer.benchmark}, use {answer.use}."]
-    if answer.probability_best is not None:
-        lines.append(
-            f"The probability that it is best is {answer.probability_best:.2f}, over {answer.seeds} paired seeds."
-        )
-    expected = [
-        f"{name} {answer.metric} of {_said(value)}"
-        for name, value in (("validation", answer.validation), ("test", answer.test))
-        if value
-    ]
-    lines += [f"Expect a {' and a '.join(expected)}."] if expected else []
-    lines += [_random_said(answer.random_needs, answer.use)] if answer.random_needs else []
-    lines += [f"As good within {answer.rope:g} points: {', '.join(answer.equivalent)}."] if answer.equivalent else []
-    lines += [f"Not told apart from it yet: {', '.join(answer.undecided)}."] if answer.undecided else []
-    return [*lines, _changes_said(answer), *_budgets_said(answer), *answer.notes]
+    lines = [f"With {answer.gpu_hours:g} {answer.unit} on {answer.benchmark}: {sentence(answer.verdict)}."]
+    lines += [f"That rests on {answer.judged_by}, over {counted(answer.seeds, 'paired seed')}."]
+    lines += _figures(answer)
+    lines += [_random_said(answer.random_needs, answer.unit)] if answer.random_needs else []
+    others = [name for name in answer.equivalent if name not in answer.verdict.strategies]
+    lines += [f"As good within {answer.rope:g} points: {', '.join(others)}."] if others else []
+    return [*lines, *_changes_said(answer), *_budgets_said(answer), *answer.notes]
+
+
+def _figures(answer: Recommendation) -> list[str]:
+    """What to expect of the strategy that is shown, and its gain over random search."""
+    parts = [("validation", answer.validation), ("test", answer.test)]
+    known = [f"{name} {answer.metric} of {_said(value)}" for name, value in parts if value]
+    lines = [f"Expect of {answer.shown} a {' and a '.join(known)}."] if known else []
+    if answer.gain:
+        in_test = f"; in test {_gain_text(answer.gain_test)}" if answer.gain_test else ""
+        lines.append(f"Over random search {answer.shown} gains {_gain_text(answer.gain)}{in_test}.")
+    if answer.luck is not None:
+        lines.append(f"The search itself will see {answer.luck:.2f} points more than that: luck.")
+    return lines
+
+
+def _gain_text(gain: Expected) -> str:
+    if gain.low is None or gain.high is None:
+        return f"{gain.mean:+.2f} points"
+    return f"{gain.mean:+.2f} points (95 % interval {gain.low:+.2f} to {gain.high:+.2f})"
 
 
 def _said(value: Expected) -> str:
@@ -32,34 +43,27 @@ def _said(value: Expected) -> str:
     return f"{value.mean:.2f} % (95 % interval {value.low:.2f} to {value.high:.2f}; one run ± {value.std:.2f})"
 
 
-def _random_said(needs: RandomNeeds, use: str) -> str:
-    if use == RANDOM:
-        return "It is random search itself."
+def _random_said(needs: RandomNeeds, unit: str) -> str:
     beyond = f"; its reference curve gets there at {hours_text(needs.by_reference)}" if needs.by_reference else ""
+    reached = f"{needs.reached} of {needs.runs} runs got there{beyond}"
     if needs.hours is None:
-        return (
-            f"Random search needs more than {needs.watched:g} GPU-hours for the same "
-            f"({needs.reached} of {needs.runs} runs got there{beyond})."
-        )
-    reached = f"{needs.reached} of {needs.runs} runs"
-    return (
-        f"Random search needs {hours_text(needs.hours)} GPU-hours for the same (median; {reached} got there{beyond})."
-    )
+        return f"Random search needs more than {needs.watched:g} {unit} for the same ({reached})."
+    return f"Random search needs {hours_text(needs.hours)} {unit} for the same (median; {reached})."
 
 
-def _changes_said(answer: Recommendation) -> str:
+def _changes_said(answer: Recommendation) -> list[str]:
     if not answer.spans:
-        return "No run has a result, so there is no other budget to tell of."
+        return []
     start, end = answer.spans[0].start, answer.spans[-1].end
-    seen = f"From {hours_text(start)} to {end:g} GPU-hours"
+    seen = f"From {hours_text(start)} to {end:g} {answer.unit}"
     if len(answer.spans) == 1:
-        return f"{seen} no strategy is ever more than {answer.rope:g} points better than {answer.spans[0].strategy}."
-    changes = [f"{later.strategy} from {hours_text(later.start)} GPU-hours on" for later in answer.spans[1:]]
-    return f"{seen} the answer changes: {answer.spans[0].strategy} at first, {', '.join(changes)}."
+        return [f"{seen} no change of who is ahead is more than noise."]
+    changes = [f"{later.strategy} from {hours_text(later.start)} {answer.unit} on" for later in answer.spans[1:]]
+    return [f"{seen} who is ahead changes: {answer.spans[0].strategy} at first, {', '.join(changes)}."]
 
 
 def _budgets_said(answer: Recommendation) -> list[str]:
     if len(answer.by_budget) < 2:
         return []
-    said = "; ".join(f"{hours:g} GPU-hours: {name}" for hours, name in answer.by_budget)
-    return [f"Best in the runs planned for each budget: {said}."]
+    said = "; ".join(f"{hours:g} {answer.unit}: {sentence(stated)}" for hours, stated in answer.by_budget)
+    return [f"In the runs planned for each budget: {said}."]

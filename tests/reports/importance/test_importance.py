@@ -12,8 +12,8 @@ from ConfigSpace import Categorical, ConfigurationSpace, Float
 
 from hemobench.benchmarks.storage.results import Results
 from hemobench.reports.comparison.comparison import comparisons
-from hemobench.reports.importance.fanova import main_effects
-from hemobench.reports.importance.importance import encoded, importances
+from hemobench.reports.importance.fanova import explained, main_effects
+from hemobench.reports.importance.importance import LEAST_TRIALS, Importances, encoded, importances
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
@@ -76,12 +76,58 @@ def test_importances_of_random_search_only(run: Callable[..., Any], collect: Cal
         **{"config.learning_rate": rates, "config.dropout_1": generator.uniform(0.1, 0.5, 90)}
     )
     (comparison,) = comparisons(results, lambda name: None)
-    found = importances(comparison, Results(results.runs, trials))
+    known = importances(comparison, Results(results.runs, trials))
+    found = known.shares
+    assert known.trials == 90
+    assert known.explained is not None
+    assert known.explained > 0.8
     assert [row.name for row in found] == ["learning_rate", "dropout_1"]
     assert found[0].low <= found[0].share <= found[0].high
     assert found[0].share > 0.9
     assert sum(row.share for row in found) == pytest.approx(1)
     few = Results(results.runs, trials.groupby("run").head(3))
-    assert importances(comparison, few) == []
+    assert importances(comparison, few) == Importances(9, None, ())
     other = Results(results.runs.assign(strategy="tpe"), trials)
-    assert importances(comparisons(other, lambda name: None)[0], other) == []
+    assert importances(comparisons(other, lambda name: None)[0], other) == Importances(0, None, ())
+    noise = trials.assign(loss=generator.uniform(size=90))
+    withheld = importances(comparison, Results(results.runs, noise))
+    assert withheld.shares == ()
+    assert withheld.explained is not None
+    assert withheld.explained <= 0
+
+
+def test_of_pure_noise_nothing_is_explained_and_of_a_function_as_much_as_it_has() -> None:
+    continuous = np.zeros(4, dtype=np.int64)
+    noise, signal = [], []
+    for seed in range(8):
+        generator = np.random.default_rng(seed)
+        points = generator.uniform(size=(120, 4))
+        noise.append(explained(points, generator.normal(size=120), continuous, seed))
+        losses = np.sin(3 * points[:, 0]) + 0.1 * generator.normal(size=120)
+        signal.append(explained(points, losses, continuous, seed))
+    assert np.mean([value > 0 for value in noise]) <= 0.1
+    assert min(signal) > 0.6
+    assert explained(points, np.ones(120), continuous) == 0
+
+
+def test_levels_in_no_order_are_seen_as_such() -> None:
+    """Level 1 of three is worse: no line through the levels shows that, a column a level does."""
+    generator = np.random.default_rng(0)
+    level = generator.integers(0, 3, 150)
+    points = np.column_stack([(level + 0.5) / 3, generator.uniform(size=150)])
+    losses = 1.0 * (level == 1) + 0.2 * generator.normal(size=150)
+    assert explained(points, losses, np.array([3, 0])) > 0.7
+    assert main_effects(points, losses, np.array([3, 0]))[0] > 0.9
+    shuffled = generator.permutation(losses)
+    assert explained(points, shuffled, np.array([3, 0])) <= 0
+
+
+def test_what_few_trials_of_noise_explain_is_rare() -> None:
+    generator = np.random.default_rng(9)
+    found = [
+        explained(
+            generator.uniform(size=(LEAST_TRIALS, 5)), generator.normal(size=LEAST_TRIALS), np.zeros(5, dtype=np.int64)
+        )
+        for _ in range(15)
+    ]
+    assert np.mean(np.array(found) > 0) <= 0.2

@@ -42,12 +42,13 @@ def test_a_board_worked_out_by_hand(worked: Results, reference: Any) -> None:
     (board,) = leaderboard(worked, lambda name: reference, startup={"tpe": "10 random trials"})
     assert (board.benchmark, board.version, board.gpu_hours, board.workers) == ("c-nmc@published", 1, 10.0, 1)
     assert board.headline == ("accuracy", "accuracy")
-    assert [row.strategy for row in board.rows] == ["random", "tpe", "poor"]
+    assert [row.strategy for row in board.rows] == ["tpe", "random", "poor"]  # by the mean, and `poor` is not judged
+    assert [row.points and row.points.mean for row in board.rows] == pytest.approx([85, 80, 60])
     assert [row.rank for row in board.rows] == [1.5, 1.5, 3.0]  # seeds: 1.5 1.5 3, 1 2 3, 2 1 3
-    assert [row.regret for row in board.rows] == pytest.approx([0.75, 0.5, 1.75])
+    assert [row.regret for row in board.rows] == pytest.approx([0.5, 0.75, 1.75])
     rows = rows_of(board)
-    assert rows["random"].hours_to_random == HoursToRandom(6.0, 10.0, 3, 3)
-    assert rows["tpe"].hours_to_random == HoursToRandom(4.0, 10.0, 2, 3)
+    assert rows["random"].hours_to_random == HoursToRandom(8.0, 10.0, 2, 3)
+    assert rows["tpe"].hours_to_random == HoursToRandom(2.0, 10.0, 3, 3)
     assert rows["poor"].hours_to_random == HoursToRandom(None, 10.0, 0, 3)
     assert (rows["tpe"].startup, rows["random"].startup) == ("10 random trials", None)
 
@@ -83,11 +84,11 @@ def test_a_median_among_misses_is_more_than_the_budget(run: Run, collect: Collec
     assert rows["tpe"].hours_to_random == HoursToRandom(None, 10.0, 2, 4)
 
 
-def test_random_search_without_a_result_sets_no_target(run: Run, collect: Collect) -> None:
+def test_random_search_with_one_result_sets_the_target_for_all(run: Run, collect: Collect) -> None:
     runs = [run("random", 0, (5, 0.1)), run("random", 1, (5, "diverged"))]
     runs += [run("tpe", seed, (2, 0.1)) for seed in range(2)]
     rows = rows_of(leaderboard(collect(runs), no_reference)[0])
-    assert rows["tpe"].hours_to_random == HoursToRandom(2.0, 10.0, 1, 1)
+    assert rows["tpe"].hours_to_random == HoursToRandom(2.0, 10.0, 2, 2)
 
 
 def test_without_reference_or_random_search(run: Run, collect: Collect) -> None:
@@ -95,6 +96,7 @@ def test_without_reference_or_random_search(run: Run, collect: Collect) -> None:
     assert board.rows[0].regret is None
     assert board.rows[0].hours_to_random is None
     assert [note.partition(":")[0] for note in board.notes] == [
+        "Ranked by what the search saw, luck included",
         "No reference is known for this benchmark",
         "No strategy 'random' among the results",
     ]
@@ -245,7 +247,102 @@ def test_ranks_are_shared_out_and_lie_in_their_intervals(
     strategies = len(board.rows)
     assert sum(row.rank for row in board.rows) == pytest.approx(strategies * (strategies + 1) / 2)
     assert all(row.rank_low <= row.rank <= row.rank_high for row in board.rows)  # type: ignore[operator]
-    assert [row.rank for row in board.rows] == sorted(row.rank for row in board.rows)
+    not_judged = {name for name, _ in board.verdict.left_out} if board.verdict else set()
+    means = [row.points.mean for row in board.rows if row.points and row.strategy not in not_judged]
+    assert means == sorted(means, reverse=True)
+
+
+def test_what_is_ranked_is_the_truth_and_luck_is_shown(run: Run, collect: Collect, reference: Any) -> None:
+    """`lucky` looks better than random search on every seed, and is worse."""
+    generator, runs = np.random.default_rng(0), []
+    for seed in range(12):
+        jitter = float(generator.normal(0, 0.003))
+        runs.append(run("random", seed, (1, 0.20 + jitter), luck=0.0))
+        runs.append(run("lucky", seed, (1, 0.17 + float(generator.normal(0, 0.003))), luck=0.06))
+    (board,) = leaderboard(collect(runs), lambda name: reference)
+    assert [row.strategy for row in board.rows] == ["random", "lucky"]
+    assert (board.ranked, board.judged_by) == ("truth", "noise-free accuracy")
+    assert board.verdict is not None
+    assert (board.verdict.kind, board.verdict.strategies) == ("best", ("random",))
+    lucky = rows_of(board)["lucky"]
+    assert lucky.luck == pytest.approx(6)
+    assert lucky.seen is not None
+    assert lucky.validation is not None
+    assert lucky.seen.mean - lucky.validation.mean == pytest.approx(6)
+    assert lucky.gain is not None
+    assert lucky.gain_test is not None
+    assert (lucky.gain.mean, lucky.gain_test.mean) == pytest.approx((-3, -3), abs=0.3)
+    assert rows_of(board)["random"].gain is None
+    assert not any("luck included" in note for note in board.notes)
+    partly = collect([*runs[1:], run("random", 0, (1, 0.2))])  # one run without the truth: all by what was seen
+    (mixed,) = leaderboard(partly, lambda name: reference)
+    assert (mixed.ranked, mixed.rows[0].strategy) == ("loss", "lucky")
+
+
+def test_regret_of_the_truth_is_never_below_zero(run: Run, collect: Collect, reference: Any) -> None:
+    runs = [run(name, seed, (1, 0.01), luck=0.03) for seed in range(3) for name in ("random", "tpe")]
+    (board,) = leaderboard(collect(runs), lambda name: reference)  # a truth of 0.04, and 0.05 was the best known
+    assert [row.regret for row in board.rows] == [0.0, 0.0]
+
+
+def test_gains_are_paired(run: Run, collect: Collect) -> None:
+    """Seeds differ by far more than strategies do: on the same seed the gain is always about two points."""
+    generator, runs = np.random.default_rng(1), []
+    for seed in range(6):
+        level = float(generator.uniform(0.2, 0.6))
+        runs += [
+            run("random", seed, (1, level)),
+            run("tpe", seed, (1, level - 0.02 + float(generator.normal(0, 1e-3)))),
+        ]
+    (board,) = leaderboard(collect(runs), no_reference)
+    tpe = rows_of(board)["tpe"]
+    assert tpe.gain is not None
+    assert tpe.points is not None
+    assert 1.7 < (tpe.gain.low or 0) < 2 < (tpe.gain.high or 0) < 2.3
+    assert (tpe.points.high or 0) - (tpe.points.low or 0) > 10
+
+
+def test_a_budget_too_small_for_one_trial_is_no_answer(run: Run, collect: Collect) -> None:
+    runs = [run(name, seed, (10, "cut")) for seed in range(5) for name in ("random", "tpe")]
+    (board,) = leaderboard(collect(runs), no_reference)
+    assert board.verdict is not None
+    assert (board.verdict.kind, board.verdict.leader) == ("unknown", None)
+    assert board.verdict.reason == "no strategy has a result on every seed"
+    assert dict(board.verdict.left_out)["tpe"] == "5 of 5 runs have no finished trial"
+
+
+def test_a_strategy_that_raised_is_not_judged_however_good_it_looks(run: Run, collect: Collect) -> None:
+    generator = np.random.default_rng(2)
+    runs = [
+        run(name, seed, (1, loss + float(generator.normal(0, 0.005))))
+        for seed in range(8)
+        for name, loss in (("random", 0.3), ("tpe", 0.2))
+    ]
+    runs += [
+        run("broken", seed, (1, 0.01), status="strategy-error" if seed == 3 else "budget-spent") for seed in range(8)
+    ]
+    (board,) = leaderboard(collect(runs), no_reference)
+    assert board.verdict is not None
+    assert (board.verdict.kind, board.verdict.strategies) == ("best", ("tpe",))
+    assert dict(board.verdict.left_out) == {"broken": "the strategy raised an error in 1 of 8 runs"}
+    assert board.rows[-1].strategy == "broken"
+
+
+def test_runs_out_of_support_take_their_seed_along_and_many_of_them_the_strategy(run: Run, collect: Collect) -> None:
+    generator, runs = np.random.default_rng(3), []
+    for seed in range(20):
+        for name, loss in (("random", 0.3), ("tpe", 0.25), ("wild", 0.2)):
+            runs.append(run(name, seed, (1, loss + float(generator.normal(0, 0.005)))))
+    results = collect(runs)
+    trials = results.trials.assign(**{"config.x": np.arange(len(results.trials), dtype=float)})
+    number = {(row.strategy, row.seed): run for run, row in results.runs.iterrows()}
+    far = {float(number["tpe", 0]), *(float(number["wild", seed]) for seed in range(5))}
+    board = leaderboard(
+        Results(results.runs, trials), no_reference, outside_of=lambda _, configs: [c["x"] in far for c in configs]
+    )[0]
+    assert board.verdict is not None
+    assert (board.verdict.kind, board.verdict.strategies, board.verdict.seeds) == ("best", ("tpe",), 19)
+    assert dict(board.verdict.left_out) == {"wild": "5 of 20 runs went out of support"}
 
 
 def test_identical_strategies_tie(run: Run, collect: Collect) -> None:
@@ -261,11 +358,11 @@ def test_json_survives_a_round_trip_and_holds_no_nan(worked: Results, run: Run, 
     boards = leaderboard(worked, no_reference) + leaderboard(overall_results(run, collect), no_reference)
     data = as_json(boards)
     assert json.loads(json.dumps(data, allow_nan=False)) == data
-    assert data["schema"] == 1
-    row = data["boards"][0]["rows"][1]
+    assert data["schema"] == 2
+    row = data["boards"][0]["rows"][0]
     assert row["strategy"] == "tpe"
     assert row["validation"] == {"mean": 85.0, "std": 5.0}
-    assert row["hours_to_random"] == {"median": 4.0, "budget": 10.0, "reached": 2, "seeds": 3}
+    assert row["hours_to_random"] == {"median": 3.0, "budget": 10.0, "reached": 3, "seeds": 3}
     assert row["measured"] == {"strategy_seconds": 1.5}
     assert "strategy_seconds" not in row
     assert data["boards"][-1]["benchmark"] == OVERALL
@@ -346,8 +443,8 @@ def test_from_run_folders_to_the_board(tmp_path: Path) -> None:
     stored(tmp_path, "tpe", 1, [0.3, 0.2, 0.2, None])
     rows = rows_of(leaderboard(load_results(tmp_path), no_reference)[0])
     assert (rows["tpe"].rank, rows["random"].rank) == (1, 2)
-    assert rows["tpe"].hours_to_random == HoursToRandom(0.5, 2.0, 1, 1)
-    assert rows["random"].hours_to_random == HoursToRandom(1.5, 2.0, 1, 1)
+    assert rows["tpe"].hours_to_random == HoursToRandom(0.5, 2.0, 2, 2)
+    assert rows["random"].hours_to_random == HoursToRandom(None, 2.0, 1, 2)
     assert (rows["random"].failures, rows["tpe"].failures) == (5, 2)
     assert (rows["tpe"].strategy_seconds, rows["tpe"].gpu_hours_spent) == (8.0, 2.0)
 
@@ -364,14 +461,14 @@ def test_runs_that_stray_from_what_was_recorded_are_flagged(worked: Results, ref
 
     results = Results(worked.runs, trials)
     board = leaderboard(results, lambda _: reference, outside_of=outside)[0]
-    assert {row.strategy: "strayed" in row.status for row in board.rows} == {
+    assert {row.strategy: "out of support" in row.status for row in board.rows} == {
         "tpe": True,
         "random": False,
         "poor": False,
     }
     assert any("more than 20 %" in note or "more than 20%" in note for note in board.notes)
     silent = leaderboard(results, lambda _: reference, outside_of=lambda *_: None)[0]
-    assert not any("strayed" in row.status for row in silent.rows)
+    assert not any("out of support" in row.status for row in silent.rows)
 
 
 def test_configurations_hold_active_hyperparameters_only() -> None:

@@ -17,7 +17,7 @@ from hemobench.reports.parity.agreement import agreement, kendall, members, repe
 from hemobench.reports.parity.calibration import calibration, unlike
 from hemobench.reports.parity.rankings import Parity, as_data, compare_sources, completed
 from hemobench.reports.parity.text import in_words
-from hemobench.reports.statistics import Array
+from hemobench.reports.statistics.bootstrap import Array
 from hemobench.strategies.base import Status
 
 NAMES = ("a", "b", "c", "d", "e")

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 from scipy.stats import friedmanchisquare, rankdata, studentized_range, wilcoxon
 
 from hemobench.errors import BenchmarkError
-from hemobench.reports.statistics import Array, ranks, worst_if_missing
+from hemobench.reports.statistics.bootstrap import Array, ranks, worst_if_missing
 
 MINIMUM_TASKS = 10
 EXACT_UP_TO = 200

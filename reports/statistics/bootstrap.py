@@ -165,20 +165,6 @@ def bootstrap_means(values: ArrayLike, *, draws: int = DRAWS, seed: int = 0) -> 
     return np.asarray(np.tensordot(weights, blocks, axes=1), dtype=float)
 
 
-def probability_of_best(losses: ArrayLike, draws: int = DRAWS, seed: int = 0) -> Array:
-    """How often each strategy has the lowest mean loss when seeds are drawn anew; ties share.
-
-    Args:
-        losses: `(seeds, strategies)`, without NaN.
-        draws: Number of samples of seeds.
-        seed: Decides the draws.
-    """
-    means = bootstrap_means(losses, draws=draws, seed=seed)
-    # rounded, since sums of equal losses in another order differ in the last bit
-    lowest = np.isclose(means, means.min(axis=1, keepdims=True), rtol=1e-12, atol=1e-12)
-    return np.asarray((lowest / lowest.sum(axis=1, keepdims=True)).mean(axis=0), dtype=float)
-
-
 def interval(samples: Array, level: float = LEVEL) -> tuple[Array, Array]:
     """Percentile interval of bootstrap samples `(draws, ...)`: its lower and its upper end."""
     if not 0 < level < 1:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 from scipy import stats
 
-from hemobench.reports.statistics import (
+from hemobench.reports.statistics.bootstrap import (
     bootstrap,
     improvements,
     interquartile_mean,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-import scikit_posthocs
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import stats
 
 from hemobench.errors import BenchmarkError
-from hemobench.reports.inference import (
+from hemobench.reports.statistics.bootstrap import bootstrap, bootstrap_means
+from hemobench.reports.statistics.hypothesis_tests import (
     EXACT_UP_TO,
     censored_median,
     critical_difference,
@@ -21,9 +21,7 @@ from hemobench.reports.inference import (
     signed_rank_sum,
     signed_rank_test,
 )
-from hemobench.reports.pairwise import ALPHA, against, all_pairs, mirrored, power_note
-from hemobench.reports.pairwise import Comparison as Pairwise
-from hemobench.reports.statistics import bootstrap, bootstrap_means, probability_of_best
+from hemobench.reports.statistics.pairwise import ALPHA
 
 
 @settings(max_examples=60, deadline=None)
@@ -48,7 +46,7 @@ def test_with_ties_they_are_scipys_permutation_test(values: np.ndarray) -> None:
 def test_many_seeds_go_over_to_the_normal_approximation_smoothly(monkeypatch, shift: float) -> None:
     values = np.round(np.random.default_rng(1).normal(shift, 1, EXACT_UP_TO + 20), 1)  # with ties and zeros
     approximate = signed_rank_test(values)
-    monkeypatch.setattr("hemobench.reports.inference.EXACT_UP_TO", 1000)
+    monkeypatch.setattr("hemobench.reports.statistics.hypothesis_tests.EXACT_UP_TO", 1000)
     assert approximate == pytest.approx(signed_rank_test(values), rel=0.1, abs=1e-5)
     assert approximate != signed_rank_test(values)
 
@@ -74,13 +72,6 @@ def test_holm_is_statsmodels(p: np.ndarray) -> None:
     np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1])
 
 
-def test_all_pairs_agree_with_scikit_posthocs() -> None:
-    losses = np.random.default_rng(2).normal([0.0, 0.3, 1.2, 1.5], 1.0, (18, 4))
-    theirs = scikit_posthocs.posthoc_wilcoxon(list(losses.T), p_adjust="holm", method="exact").to_numpy()
-    mine = [comparison.p_holm for comparison in all_pairs(losses, "abcd")]
-    np.testing.assert_allclose(mine, theirs[np.triu_indices(4, 1)], atol=1e-12)
-
-
 def test_identical_strategies_are_told_apart_at_most_at_the_nominal_rate() -> None:
     generator, called = np.random.default_rng(77), 0
     for _ in range(1000):
@@ -92,54 +83,8 @@ def test_identical_strategies_are_told_apart_at_most_at_the_nominal_rate() -> No
     assert 0 < called <= 1000 * ALPHA
 
 
-def test_a_true_difference_is_called_and_a_small_one_is_equivalent() -> None:
-    generator = np.random.default_rng(4)
-    base = generator.normal(0.1, 0.02, 20)
-    losses = np.stack([base, base - 0.05 + generator.normal(0, 0.01, 20), base + 0.001, base], axis=1)
-    found = {(c.one, c.other): c for c in all_pairs(losses, ["a", "good", "near", "same"])}
-    assert found["a", "good"].verdict == "worse"
-    assert found["good", "near"].verdict == "better"
-    near = found["a", "near"]
-    assert (near.verdict, near.difference) == ("equivalent", pytest.approx(0.1))  # points
-    assert near.p_holm < ALPHA  # a difference, and one that does not matter
-    assert (found["a", "same"].zeros, found["a", "same"].p, found["a", "same"].improvement) == (20, 1.0, 0.5)
-
-
-def test_against_a_control_adjusts_for_fewer_comparisons() -> None:
-    losses = np.random.default_rng(8).normal([0.0, 0.05, 0.1, 0.2], 0.05, (12, 4))
-    mine = against("d", losses, list("abcd"))
-    every = {(c.one, c.other): c for c in all_pairs(losses, list("abcd"))}
-    assert [(c.one, c.other) for c in mine] == [("a", "d"), ("b", "d"), ("c", "d")]
-    for comparison in mine:
-        assert comparison.p == every[comparison.one, "d"].p
-        assert comparison.p_holm <= every[comparison.one, "d"].p_holm
-
-
-def test_missing_results_are_never_equivalent() -> None:
-    losses = np.full((12, 2), 0.1)
-    losses[0, 1] = np.nan
-    (comparison,) = all_pairs(losses, "ab")
-    assert (comparison.verdict, comparison.missing, comparison.difference) == ("undecided", 1, 0.0)
-    (nothing,) = all_pairs(np.array([[0.1, np.nan]] * 12), "ab")
-    assert (nothing.verdict, nothing.difference, nothing.low) == ("better", None, None)
-
-
-def test_mirrored_twice_is_the_same() -> None:
-    losses = np.random.default_rng(3).normal([0.0, 0.5], 0.1, (12, 2))
-    (comparison,) = all_pairs(losses, "ab")
-    turned = mirrored(comparison)
-    assert isinstance(turned, Pairwise)
-    assert (comparison.verdict, turned.verdict) == ("better", "worse")
-    assert turned.low is not None
-    assert turned.low < 0
-    assert mirrored(turned) == comparison
-
-
-def test_five_seeds_cannot_tell_anything_and_it_is_said() -> None:
+def test_so_many_seeds_it_takes() -> None:
     assert seeds_needed(1) == 6  # 2 / 2**5 is above 5 %, 2 / 2**6 is not
-    assert seeds_needed(21) == 10
-    assert "that takes 10 seeds" in power_note(5, 21)
-    assert power_note(10, 21) == ""
     extreme = [signed_rank_test(np.ones(seeds_needed(tests) + k)) * tests for tests in (1, 21) for k in (-1, 0)]
     assert [p <= ALPHA for p in extreme] == [False, True, False, True]
 
@@ -150,14 +95,6 @@ def test_bootstrap_means_are_the_bootstrap_of_means(values: np.ndarray) -> None:
     np.testing.assert_allclose(
         bootstrap_means(values, draws=50, seed=3), bootstrap(values, draws=50, seed=3), atol=1e-9
     )
-
-
-def test_probability_of_best() -> None:
-    losses = np.array([[0.1, 0.2, 0.1], [0.1, 0.3, 0.1]])
-    np.testing.assert_allclose(probability_of_best(losses), [0.5, 0.0, 0.5])
-    mixed = probability_of_best([[0.0, 1.0], [1.0, 0.0]], draws=4000)
-    assert mixed == pytest.approx([0.5, 0.5], abs=0.05)
-    assert probability_of_best(np.random.default_rng(0).normal(size=(9, 6))).sum() == pytest.approx(1)
 
 
 @given(
