@@ -1,4 +1,4 @@
-"""What an image and a split are: the readers of the two tasks' image sets, by name.
+"""What an image and a split are: the readers of the tasks' image sets, by name.
 
 A data set is added with one file and one line of `READERS`.
 """
@@ -6,18 +6,21 @@ A data set is added with one file and one line of `READERS`.
 from __future__ import annotations
 
 import difflib
+import inspect
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 from hemobench.datasets.images import ImageSet
+from hemobench.datasets.scan import Scan, image_set
 from hemobench.errors import BenchmarkError
 
 READERS = {
     "c-nmc": "hemobench.datasets.c_nmc",
     "bone-marrow": "hemobench.datasets.bone_marrow",
+    "cells": "hemobench.datasets.cells",
 }
-"""Name -> module with `scan(root, **options)` and `read(root, **options)`."""
+"""Name -> module with `scan(root, **options)`."""
 
 
 def reader(name: str) -> Any:
@@ -33,20 +36,36 @@ def reader(name: str) -> Any:
     return import_module(READERS[name])
 
 
-def open_images(name: str, root: Path, **options: Any) -> ImageSet:
+def scanned(name: str, root: Path, **options: Any) -> Scan:
+    """What a reader finds in a folder before any image is opened; for `open_images` and for `verify`.
+
+    Raises:
+        BenchmarkError: As `open_images`, but for faults that are listed in the scan.
+    """
+    module = reader(name)
+    known = list(inspect.signature(module.scan).parameters)[1:]
+    unknown = sorted(options.keys() - known)
+    if unknown:
+        raise BenchmarkError(f"the data set {name} has no option '{unknown[0]}'", f"choose from: {', '.join(known)}")
+    scan: Scan = module.scan(Path(root), **options)
+    return scan
+
+
+def open_images(name: str, root: Path, *, jobs: int | None = None, **options: Any) -> ImageSet:
     """Read a folder of labelled cell images.
 
     Every image is decoded once, to find broken files and equal pixels; what is found is kept in the cache folder
     (`$HEMOBENCH_CACHE`) until a file changes.
 
     Args:
-        name: `c-nmc` or `bone-marrow`.
+        name: `c-nmc`, `bone-marrow` or `cells`.
         root: The folder; see the reader's module for the layouts it knows.
-        **options: The reader's own (`jobs` for both, `prelim` for `c-nmc`, `mapping` for `bone-marrow`).
+        jobs: Threads that decode; all cores by default.
+        **options: The reader's own (`prelim` for `c-nmc`, `mapping` and `table` for `bone-marrow`, `table` for
+            `cells`).
 
     Raises:
-        BenchmarkError: On an unknown name, a missing or empty folder, an unknown layout, an unknown or missing
-            class, a label that the file's name contradicts, or a broken image.
+        BenchmarkError: On an unknown name or option, a missing or empty folder, an unknown layout, an unknown or
+            missing class, a label that the file's name or a table contradicts, or a broken image.
     """
-    images: ImageSet = reader(name).read(Path(root), **options)
-    return images
+    return image_set(scanned(name, root, **options), jobs)

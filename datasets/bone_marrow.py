@@ -1,26 +1,30 @@
-"""Ten classes of bone-marrow cells: a folder of class folders, or one of two public sets mapped to ten classes.
+"""Ten classes of bone-marrow cells: class folders, or a public set mapped to ten classes.
 
 The set of the bone-marrow paper is not public. Read instead are:
 
-- `folders`: any folder of class folders; the classes are their names, sorted.
-- `mll`: the Munich set (TCIA, 10.7937/TCIA.AXH3-T579), `BM_cytomorphology_data/<CODE>/[0001-1000/]<CODE>_00001.jpg`.
+- `folders`: any folder of class folders, as `cells` reads it; the classes are their names, sorted.
+- `mll`: the Munich set (TCIA, 10.7937/TCIA.AXH3-T579),
+    `BM_cytomorphology_data/<CODE>/[0001-1000/]<CODE>_00001.jpg`.
 - `barcelona`: the peripheral-blood set (Mendeley, 10.17632/snkd93bnjr.1),
   `PBC_dataset_normal_DIB/<folder>/<PREFIX>_<id>.jpg`.
 
-The two mappings are ours, not the paper's. The sets are never mixed: the camera gives the class away.
-None has patient ids, so groups join equal pixels only.
+The two mappings are ours, not the paper's. The sets are never mixed: the camera gives the class
+away. Neither has patient ids, so groups join equal pixels only; a subject table joins subjects.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from hemobench.datasets.files import existing_folder, folders, is_image, walk
-from hemobench.datasets.images import ImageSet
-from hemobench.datasets.scan import Entry, Finding, Scan, image_set
+from hemobench.datasets import cells
+from hemobench.datasets.class_folders import ClassFolder, entries, layout, unwrapped
+from hemobench.datasets.files import existing_folder, folders, images_below
+from hemobench.datasets.names import normal, text
+from hemobench.datasets.scan import Entry, Finding, Scan
 from hemobench.errors import BenchmarkError
 
 Mapping = Literal["folders", "mll", "barcelona"]
@@ -56,109 +60,162 @@ BARCELONA = {
 }
 BARCELONA_DROPPED = frozenset({"IG", "NEUTROPHIL", "PLATELET"})
 BARCELONA_FOLDERS = frozenset(
-    {"basophil", "eosinophil", "erythroblast", "ig", "lymphocyte", "monocyte", "neutrophil", "platelet"}
+    {
+        "basophil",
+        "eosinophil",
+        "erythroblast",
+        "ig",
+        "lymphocyte",
+        "monocyte",
+        "neutrophil",
+        "platelet",
+    }
 )
+PUBLIC_SETS = {"mll": "MLL", "barcelona": "Barcelona"}
+AS_THEY_ARE = "mapping=folders, or the data set cells, reads every folder as a class"
 WRAPPERS = ("BM_cytomorphology_data", "PBC_dataset_normal_DIB")
 
 
-def read(root: Path, *, mapping: Mapping | None = None, jobs: int | None = None) -> ImageSet:
-    """The labelled images of a folder; see `hemobench.datasets.open_images`.
+def scan(root: Path, *, mapping: Mapping | None = None, table: Path | None = None) -> Scan:
+    """Find the labelled images, and what is wrong or left out.
 
     Args:
         root: The folder, or one that holds it alone.
-        mapping: How files become classes; by default told from the folders' names.
-        jobs: Threads that decode; all cores by default.
-    """
-    return image_set(scan(root, mapping=mapping), jobs)
-
-
-def scan(root: Path, *, mapping: Mapping | None = None) -> Scan:
-    """Find the labelled images, and what is wrong or left out.
+        mapping: How files become classes; by default told from the names of folders and files.
+        table: A subject table, which only `folders` can have; see `cells.scan`.
 
     Raises:
-        BenchmarkError: If the folder is missing, empty, or holds no class folders.
+        BenchmarkError: If the folder is missing, empty, holds no class folders, is laid out like
+            C-NMC, or is split in advance: the six folds are dealt here.
     """
-    base = _locate(existing_folder(root))
-    parts = folders(base)
-    if not any(is_image(p) for part in parts for p in walk(part)):
-        raise BenchmarkError(f"{base} is not a folder of class folders with images", "lay images out as <class>/<file>")
-    match mapping or recognise(base):
-        case "mll":
-            found, classes = list(_mll(root, parts)), sorted(set(MLL.values()))
-        case "barcelona":
-            found, classes = list(_barcelona(root, parts)), sorted(set(BARCELONA.values()))
+    base = _base(existing_folder(root))
+    known = mapping or recognise(base)
+    match known:
         case "folders":
-            found, classes = list(_folders(root, parts)), [part.name for part in parts]
-        case unknown:
-            raise BenchmarkError(f"there is no mapping '{unknown}'", "choose one of: folders, mll, barcelona")
-    entries = tuple(e for e in found if isinstance(e, Entry))
-    findings = tuple(f for f in found if isinstance(f, Finding))
-    return Scan("bone-marrow", mapping or recognise(base), root, tuple(classes), entries, findings)
+            return _as_they_are(root, base, table)
+        case "mll" | "barcelona" if table is not None:
+            raise BenchmarkError(f"the mapping '{known}' takes no subject table", AS_THEY_ARE)
+        case "mll" | "barcelona":
+            return _mapped(root, base, known)
+    raise BenchmarkError(f"there is no mapping '{known}'", "choose one of: folders, mll, barcelona")
 
 
 def recognise(base: Path) -> Mapping:
-    """The layout, told from the names of the class folders; `folders` where they are neither public set's."""
-    names = {p.name for p in folders(base)}
-    if names <= set(MLL) | MLL_DROPPED:
+    """The layout: a public set's where most class folders have its names, `folders` else.
+
+    The Barcelona set's names are everybody's, so that its files' prefixes must be there, too.
+    """
+    tops = folders(base)
+    codes = [top for top in tops if _code(top) in MLL.keys() | MLL_DROPPED]
+    if 2 * len(codes) > len(tops):
         return "mll"
-    if names <= BARCELONA_FOLDERS and names & {"ig", "neutrophil"}:
+    named = [top for top in tops if normal(top.name) in BARCELONA_FOLDERS]
+    prefixed = [top for top in named if _has_prefix(top)]
+    telling = {"ig", "neutrophil", "platelet"} & {normal(top.name) for top in named}
+    if telling and 2 * len(named) > len(tops) and 2 * len(prefixed) > len(named):
         return "barcelona"
     return "folders"
 
 
-def _locate(root: Path) -> Path:
-    """The folder of class folders: the root, or what lies in it alone, or under a public set's name."""
-    base = root
-    for _ in range(3):
-        named = [base / name for name in WRAPPERS if (base / name).is_dir()]
-        parts = folders(base)
-        if named:
-            base = named[0]
-        elif len(parts) == 1 and folders(parts[0]) and not any(is_image(p) for p in parts[0].iterdir()):
-            base = parts[0]
-    return base
+def _code(folder: Path) -> str:
+    return text(folder.name).upper()
 
 
-def _folders(root: Path, parts: list[Path]) -> Iterator[Entry | Finding]:
-    for part in parts:
-        for file in filter(is_image, walk(part)):
-            yield Entry(file.relative_to(root), part.name)
+def _prefix(file: Path) -> str:
+    return file.stem.partition("_")[0].upper()
 
 
-def _mll(root: Path, parts: list[Path]) -> Iterator[Entry | Finding]:
-    dropped: Counter[str] = Counter()
-    for part in parts:
-        if part.name not in MLL and part.name not in MLL_DROPPED:
-            yield Finding("unknown", part.relative_to(root), "not a class code of the MLL set", "error")
-            continue
-        for file in filter(is_image, walk(part)):
-            code = file.stem.partition("_")[0]
-            if part.name in MLL_DROPPED:
-                dropped[part.name] += 1
-            elif code in MLL and code != part.name:
-                detail = f"lies in the class folder '{part.name}' and is named '{code}'"
-                yield Finding("mislabelled", file.relative_to(root), detail, "error")
-            else:
-                yield Entry(file.relative_to(root), MLL[part.name])
-    yield from _dropped(dropped)
+def _has_prefix(folder: Path) -> bool:
+    first = next(images_below(folder), None)
+    return first is not None and _prefix(first) in BARCELONA.keys() | BARCELONA_DROPPED
 
 
-def _barcelona(root: Path, parts: list[Path]) -> Iterator[Entry | Finding]:
-    dropped: Counter[str] = Counter()
-    for part in parts:
-        if part.name not in BARCELONA_FOLDERS:
-            yield Finding("unknown", part.relative_to(root), "not a folder of the Barcelona set", "error")
-            continue
-        for file in filter(is_image, walk(part)):
-            prefix = file.stem.partition("_")[0].upper()
-            if prefix in BARCELONA_DROPPED:
-                dropped[prefix] += 1
-            elif prefix in BARCELONA:
-                yield Entry(file.relative_to(root), BARCELONA[prefix])
-            else:
-                detail = f"the prefix '{prefix}' is not one of the Barcelona set"
-                yield Finding("mislabelled", file.relative_to(root), detail, "error")
-    yield from _dropped(dropped)
+def _base(root: Path) -> Path:
+    """The folder of class folders: under a public set's name, or what lies in the root alone."""
+    named = [root / name for name in WRAPPERS if (root / name).is_dir()]
+    return unwrapped(named[0] if named else root)
+
+
+def _as_they_are(root: Path, base: Path, table: Path | None) -> Scan:
+    """Every folder a class, as any cells are read."""
+    scanned = replace(cells.scan_below(root, base, table), name="bone-marrow")
+    _refuse_split(root, scanned.entries)
+    return scanned
+
+
+def _mapped(root: Path, base: Path, known: Mapping) -> Scan:
+    """A public set, mapped to ten classes."""
+    found = layout(root, base)
+    images = list(entries(found))
+    _refuse_split(root, images)
+    name = PUBLIC_SETS[known]
+    label, classes = (_mll, MLL.values()) if known == "mll" else (_barcelona, BARCELONA.values())
+    strangers = [folder for folder in found.class_folders if not _belongs(folder.path, known)]
+    foreign = {folder.label for folder in strangers}
+    items = [label(image) for image in images if image.label not in foreign]
+    findings = [
+        *found.findings,
+        *(_foreign(root, folder, name) for folder in strangers),
+        *(item for item in items if isinstance(item, Finding)),
+        *_dropped(Counter(item for item in items if isinstance(item, str))),
+    ]
+    kept = tuple(item for item in items if isinstance(item, Entry))
+    return Scan(
+        "bone-marrow",
+        known,
+        root,
+        tuple(sorted(set(classes))),
+        kept,
+        tuple(findings),
+        advice=AS_THEY_ARE,
+    )
+
+
+def _refuse_split(root: Path, images: Iterable[Entry]) -> None:
+    parts = sorted({image.part for image in images if image.part})
+    if parts:
+        raise BenchmarkError(
+            f"{root} is split in advance ({', '.join(parts)}), and bone-marrow deals six folds of its own",
+            "read it as cells, which keeps the split, or name the folder of one part alone",
+        )
+
+
+def _belongs(folder: Path, known: Mapping) -> bool:
+    if known == "mll":
+        return _code(folder) in MLL.keys() | MLL_DROPPED
+    return normal(folder.name) in BARCELONA_FOLDERS
+
+
+def _foreign(root: Path, folder: ClassFolder, name: str) -> Finding:
+    """Of a folder that a public set does not have; a hindrance if it holds images."""
+    path = folder.path.relative_to(root)
+    if next(images_below(folder.path), None) is None:
+        return Finding("unknown", path, "holds no image; not read", "note")
+    detail = f"not a class folder of the {name} set, which the others are of"
+    return Finding("unknown", path, detail, "error", f"rename it or move it away; {AS_THEY_ARE}")
+
+
+def _mll(image: Entry) -> Entry | Finding | str:
+    """The image with its class, what is wrong with it, or the code of a class that is dropped."""
+    folder = text(image.label).upper()
+    code = _prefix(image.path)
+    if folder in MLL_DROPPED:
+        return folder
+    if code in MLL and code != folder:
+        detail = f"lies in the class folder '{folder}' and is named '{code}'"
+        return Finding("mislabelled", image.path, detail, "error", AS_THEY_ARE)
+    return replace(image, label=MLL[folder])
+
+
+def _barcelona(image: Entry) -> Entry | Finding | str:
+    """Likewise; the file's prefix tells more than the folder."""
+    prefix = _prefix(image.path)
+    if prefix in BARCELONA_DROPPED:
+        return prefix
+    if prefix not in BARCELONA:
+        detail = f"the prefix '{prefix}' is not one of the Barcelona set"
+        return Finding("mislabelled", image.path, detail, "error", AS_THEY_ARE)
+    return replace(image, label=BARCELONA[prefix])
 
 
 def _dropped(counts: Counter[str]) -> Iterator[Finding]:

@@ -8,8 +8,9 @@ Layout of the public download (TCIA, 10.7937/tcia.2019.dc64i46r, and its copy on
         validation_data/C-NMC_test_prelim_phase_data_labels.csv         Patient_ID,new_names,labels
         testing_data/C-NMC_test_final_phase_data/<n>.bmp                unlabelled, not read
 
-The root may be `C-NMC_Leukemia`, a folder that holds it (once or twice nested), or `training_data` itself; any of the
-folds may be absent, and images may have been converted to PNG or JPEG.
+The root may be `C-NMC_Leukemia`, a folder that holds it (once or twice nested) or nothing but it,
+or `training_data` itself; any of the folds may be absent, and images may have been converted to PNG
+or JPEG. Case and spaces at the ends of folders' names do not count.
 """
 
 from __future__ import annotations
@@ -19,13 +20,22 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from hemobench.datasets.files import existing_folder, folders, hidden, is_image, walk
-from hemobench.datasets.images import ImageSet
-from hemobench.datasets.scan import Entry, Finding, Scan, image_set
+from hemobench.datasets.class_folders import unwrapped
+from hemobench.datasets.files import (
+    existing_folder,
+    folders,
+    hidden,
+    images_below,
+    loose_images,
+    walk,
+)
+from hemobench.datasets.names import normal
+from hemobench.datasets.scan import Entry, Finding, Scan
 from hemobench.errors import BenchmarkError
 
 CLASSES = ("hem", "all")
 FOLDS = (0, 1, 2)
+FOLD_NAMES = {f"fold_{number}": number for number in FOLDS}
 MERGED = ({"20", "21"}, {"51", "75", "78"}, {"H10", "H3"}, {"H2", "H4", "H5", "H6"})
 """Subject ids whose cells are the same or near-identical across official folds: to be kept on one side."""
 PRELIM = "C-NMC_test_prelim_phase_data"
@@ -35,27 +45,27 @@ NAME = re.compile(r"UID_(?P<subject>H?\d+)_\d+_\d+_(?P<label>all|hem)", re.IGNOR
 NAMES_LOOK_LIKE = "names look like UID_11_10_1_all.bmp or UID_H3_4_1_hem.bmp"
 
 
-def read(root: Path, *, prelim: bool = True, jobs: int | None = None) -> ImageSet:
-    """The labelled images of a download; see `hemobench.datasets.open_images`.
+def scan(root: Path, *, prelim: bool = True) -> Scan:
+    """Find the labelled images, and what is wrong or left out.
 
-    Label 1 is ALL, 0 is hem. Groups join the images of one subject, of the subjects in `MERGED`, and those with
-    equal pixels.
+    Label 1 is ALL, 0 is hem. Groups join the images of one subject, of the subjects in `MERGED`,
+    and those with equal pixels.
 
     Args:
         root: The folder.
         prelim: Read the preliminary test set too, where it is there with its labels.
-        jobs: Threads that decode; all cores by default.
-    """
-    return image_set(scan(root, prelim=prelim), jobs)
-
-
-def scan(root: Path, *, prelim: bool = True) -> Scan:
-    """Find the labelled images, and what is wrong or left out.
 
     Raises:
         BenchmarkError: If the folder is missing, empty, or not laid out like the download.
     """
-    base, training = _locate(existing_folder(root))
+    located = _located(existing_folder(root))
+    if located is None:
+        held = ", ".join(sorted(p.name for p in root.iterdir())[:5])
+        raise BenchmarkError(
+            f"{root} is not laid out like C-NMC (it holds {held})",
+            "name the folder that holds training_data/fold_0/all, or a parent named as in C-NMC_Leukemia",
+        )
+    base, training = located
     found = list(_training(root, training))
     if prelim:
         found += _prelim(root, base)
@@ -67,32 +77,73 @@ def scan(root: Path, *, prelim: bool = True) -> Scan:
     return Scan("c-nmc", "C-NMC 2019", root, CLASSES, entries, findings)
 
 
-def _locate(root: Path) -> tuple[Path, Path]:
-    """The folder that holds the parts of the download, and the one that holds its folds."""
+def refuse_as_other(root: Path) -> None:
+    """Refuse to read C-NMC as anything else: its folds would be classes, or its subjects unknown.
+
+    Raises:
+        BenchmarkError: If its folds hold the classes all and hem, or the first image is named as in
+        C-NMC.
+    """
+    first = next(images_below(root), None)
+    located = _located(root)
+    folds = folders(located[1]) if located else []
+    in_folds = {normal(part.name) for fold in folds for part in folders(fold)}
+    if in_folds & set(CLASSES) or (first is not None and NAME.fullmatch(first.stem)):
+        raise BenchmarkError(
+            f"{root} holds images of C-NMC",
+            "read it as c-nmc, which keeps subjects apart; name the folder that holds training_data",
+        )
+
+
+def _located(root: Path) -> tuple[Path, Path] | None:
+    """The folder that holds the download's parts, and the one that holds its folds, if any."""
     inner = "C-NMC_Leukemia"
-    for base in (root, root / inner, root / inner / inner):
+    outer = [root, root / inner, root / inner / inner]
+    inside = unwrapped(root)
+    nested = [] if inside == root else [inside, inside.parent]
+    for base in (*outer, *nested):
         for training in (base / "training_data", base / "training_data" / "training_data", base):
-            if any((training / f"fold_{k}").is_dir() for k in FOLDS):
+            if any(_fold_number(folder) is not None for folder in folders(training)):
                 return base, training
-    held = ", ".join(sorted(p.name for p in root.iterdir())[:5])
-    raise BenchmarkError(
-        f"{root} is not laid out like C-NMC (it holds {held})",
-        "name the folder that holds training_data/fold_0/all, or a parent named as in C-NMC_Leukemia",
-    )
+    return None
+
+
+def _fold_number(folder: Path) -> int | None:
+    """0, 1 or 2 for `fold_0`, `fold_1`, `Fold 2`; none for any other folder."""
+    return FOLD_NAMES.get(normal(folder.name))
 
 
 def _training(root: Path, training: Path) -> Iterator[Entry | Finding]:
+    yield from _beside(root, training)
     for folder in folders(training):
-        if folder.name not in {f"fold_{k}" for k in FOLDS}:
-            if training.name == "training_data":
-                yield _unknown(root, folder, "not one of the folders fold_0, fold_1, fold_2")
+        fold = _fold_number(folder)
+        if fold is not None:
+            yield from _fold(root, folder, fold)
+        elif training.name == "training_data":
+            yield _unknown(root, folder, "not one of the folders fold_0, fold_1, fold_2")
+
+
+def _fold(root: Path, folder: Path, fold: int) -> Iterator[Entry | Finding]:
+    yield from _beside(root, folder)
+    for part in folders(folder):
+        label = normal(part.name)
+        if label not in CLASSES:
+            yield _unknown(root, part, "not one of the class folders all, hem")
             continue
-        for part in folders(folder):
-            if part.name not in CLASSES:
-                yield _unknown(root, part, "not one of the class folders all, hem")
-                continue
-            for file in filter(is_image, walk(part)):
-                yield _training_image(root, file, part.name, int(folder.name[-1]))
+        for file in images_below(part):
+            yield _training_image(root, file, label, fold)
+
+
+def _beside(root: Path, folder: Path) -> Iterator[Finding]:
+    """Images that lie where only folders should."""
+    for file in loose_images(folder):
+        yield Finding(
+            "unlabelled",
+            file.relative_to(root),
+            "lies beside the class folders",
+            "error",
+            "move it away",
+        )
 
 
 def _unknown(root: Path, folder: Path, detail: str) -> Finding:
@@ -106,7 +157,12 @@ def _training_image(root: Path, file: Path, label: str, fold: int) -> Entry | Fi
     except ValueError as error:
         return Finding("mislabelled", path, str(error), "error")
     if named != label:
-        return Finding("mislabelled", path, f"lies in the class folder '{label}' and is named '{named}'", "error")
+        return Finding(
+            "mislabelled",
+            path,
+            f"lies in the class folder '{label}' and is named '{named}'",
+            "error",
+        )
     return Entry(path, label, subject, fold, person=person(subject))
 
 
@@ -132,10 +188,10 @@ def person(subject: str) -> str:
 
 def _prelim(root: Path, base: Path) -> Iterator[Entry | Finding]:
     folder = base / "validation_data"
-    images = [p for p in walk(folder) if is_image(p)]
+    images = list(images_below(folder))
     if not images:
         return
-    table = next((p for p in walk(folder) if p.suffix.lower() == ".csv" and not hidden(p)), None)
+    table = _labels_table(folder)
     if table is None:
         detail = f"{len(images)} preliminary test images without {PRELIM}_labels.csv are not read"
         yield Finding("unlabelled", folder.relative_to(root), detail, "note")
@@ -153,11 +209,37 @@ def _prelim(root: Path, base: Path) -> Iterator[Entry | Finding]:
         yield Finding("missing", table.relative_to(root), detail, "warning")
 
 
+def _labels_table(folder: Path) -> Path | None:
+    """The preliminary test set's table, by its name, or else its header; others may lie beside it.
+
+    Raises:
+        BenchmarkError: If there are several that differ.
+    """
+    files = [file for file in walk(folder, with_hidden=False) if not hidden(file)]
+    tables = [file for file in files if file.suffix.lower() == ".csv"]
+    named = [file for file in tables if normal(file.stem) == normal(f"{PRELIM}_labels")]
+    chosen = named or [file for file in tables if _has_header(file)]
+    if len({file.read_bytes() for file in chosen}) > 1:
+        names = ", ".join(map(str, chosen))
+        problem = f"several tables give labels, and they differ: {names}"
+        raise BenchmarkError(problem, "keep the one of the download")
+    return chosen[0] if chosen else None
+
+
+def _has_header(table: Path) -> bool:
+    try:
+        with table.open(encoding="utf-8-sig", newline="") as file:
+            first = file.readline(1000)
+    except (OSError, UnicodeDecodeError):
+        return False
+    return [cell.strip() for cell in first.split(",")] == HEADER
+
+
 def prelim_labels(table: Path) -> dict[str, tuple[str, str]]:
     """File stem -> (subject, class), from the preliminary test set's CSV.
 
     Raises:
-        BenchmarkError: If a line is not as expected, naming it.
+        BenchmarkError: If a line is not as expected or contradicts another, naming it.
     """
     try:
         rows = list(csv.reader(table.read_text(encoding="utf-8-sig").splitlines()))
@@ -165,14 +247,15 @@ def prelim_labels(table: Path) -> dict[str, tuple[str, str]]:
         raise BenchmarkError(f"{table} cannot be read: {error}", "restore it from the download") from error
     if not rows or [cell.strip() for cell in rows[0]] != HEADER:
         raise BenchmarkError(f"{table}, line 1: the header is not {','.join(HEADER)}", "restore it from the download")
-    labels = {}
+    labels: dict[str, tuple[str, str]] = {}
     for number, row in enumerate(rows[1:], start=2):
         if row:
             try:
                 name, entry = _prelim_row(row)
+                if labels.setdefault(name, entry) != entry:
+                    raise ValueError(f"contradicts an earlier line on '{name}'")
             except ValueError as error:
                 raise BenchmarkError(f"{table}, line {number}: {error}", "restore it from the download") from error
-            labels[name] = entry
     return labels
 
 
@@ -188,7 +271,7 @@ def _prelim_row(row: list[str]) -> tuple[str, tuple[str, str]]:
 
 def _final(root: Path, base: Path) -> Iterator[Finding]:
     folder = base / "testing_data"
-    count = sum(map(is_image, walk(folder)))
+    count = sum(1 for _ in images_below(folder))
     if count:
         detail = f"{count} unlabelled images of the final test set are not read"
         yield Finding("unlabelled", folder.relative_to(root), detail, "note")

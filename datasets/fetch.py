@@ -18,6 +18,7 @@ BY_HAND = {
     f"'{HANDLE}'), unpack it, and run `hemobench data verify c-nmc DIR`",
     "bone-marrow": "download the MLL set (TCIA, doi 10.7937/TCIA.AXH3-T579) or the Barcelona set (Mendeley, doi "
     "10.17632/snkd93bnjr.1) in a browser, unpack it, and run `hemobench data verify bone-marrow DIR`",
+    "cells": "lay out your own images as <class>/<file>, and run `hemobench data verify cells DIR`",
 }
 
 
@@ -25,7 +26,7 @@ def fetch(name: str, out: Path) -> Path:
     """Download a data set into a folder.
 
     Args:
-        name: `c-nmc`; the ten-class sets can only be had by hand.
+        name: `c-nmc`; the others can only be had by hand.
         out: A folder that is empty or not there yet.
 
     Returns:

@@ -95,8 +95,8 @@ def _key(root: Path, path: Path) -> str:
 def _load(cache: Path) -> dict[str, Fingerprint]:
     """The cache; empty where there is none, and without the lines that are damaged."""
     try:
-        lines = cache.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError):
+        lines = cache.read_text(encoding="utf-8", errors="surrogateescape").splitlines()
+    except OSError:
         return {}
     known = {}
     for line in lines:
@@ -112,4 +112,5 @@ def _store(cache: Path, known: dict[str, Fingerprint]) -> None:
     with written_whole(cache) as out:
         for key, f in known.items():
             if not f.error:
-                out.write(f"{key}\t{f.sha256}\t{f.pixels}\t{f.width}\t{f.height}\n".encode())
+                line = f"{key}\t{f.sha256}\t{f.pixels}\t{f.width}\t{f.height}\n"
+                out.write(line.encode("utf-8", "surrogateescape"))

@@ -21,7 +21,7 @@ class ImageSet:
     """A folder of labelled single-cell images, read but not decoded.
 
     Attributes:
-        name: `c-nmc` or `bone-marrow`.
+        name: `c-nmc`, `bone-marrow` or `cells`.
         root: The folder.
         classes: Class names; a label is a position in it.
         paths: One file an image, relative to `root`, in sorted order.
@@ -31,8 +31,10 @@ class ImageSet:
             images with equal pixels, share a number.
         folds: Official fold of each image, shape (n,), int64; -1 where there is none.
         test: True for the images of an official held-out test set, shape (n,), bool.
-        checksum: SHA-256 over the sorted relative paths, sizes and contents.
+        checksum: SHA-256 over the sorted relative paths, sizes and contents, and over what a subject table says.
         contents: Hash of the decoded pixels of each image, shape (n,), str; empty where not computed.
+        parts: Part of the split that the folder or its table gives (`train`, `validation`, `test`), shape (n,), str;
+            all empty where none is given. See `splits.given_split`.
         notes: What the reader left out or assumed, for people.
     """
 
@@ -47,6 +49,7 @@ class ImageSet:
     test: NDArray[np.bool_]
     checksum: str
     contents: NDArray[np.str_] = field(default_factory=_none)
+    parts: NDArray[np.str_] = field(default_factory=_none)
     notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
@@ -84,6 +87,7 @@ def take(images: ImageSet, positions: NDArray[np.int64]) -> ImageSet:
         folds=images.folds[kept],
         test=images.test[kept],
         contents=images.contents[kept] if len(images.contents) else images.contents,
+        parts=images.parts[kept] if len(images.parts) else images.parts,
         checksum=digest,
     )
 
@@ -91,7 +95,7 @@ def take(images: ImageSet, positions: NDArray[np.int64]) -> ImageSet:
 def subset(images: ImageSet, n: int, seed: int) -> ImageSet:
     """A part of `n` images with the classes, folds and subjects in their proportions.
 
-    Every class keeps at least one image. Within a class the images are ordered by test set, fold and subject,
+    Every class keeps at least one image. Within a class the images are ordered by test set, part, fold and subject,
     in random order below that, and taken at equal steps from a random start.
 
     Args:
@@ -108,13 +112,14 @@ def subset(images: ImageSet, n: int, seed: int) -> ImageSet:
     if n < len(classes):
         raise BenchmarkError(f"{n} images cannot show {len(classes)} classes", f"ask for at least {len(classes)}")
     rng = np.random.default_rng(np.random.SeedSequence(seed))
-    parts = []
+    chosen = []
     for label, share in zip(classes, _shares(counts, n), strict=True):
         members = rng.permutation(np.flatnonzero(images.labels == label))
-        order = np.lexsort((images.subjects[members], images.folds[members], images.test[members]))
+        parts_of = images.parts[members] if len(images.parts) else np.zeros(len(members))
+        order = np.lexsort((images.subjects[members], images.folds[members], parts_of, images.test[members]))
         steps = np.floor((np.arange(share) + rng.random()) * len(members) / share).astype(np.int64)
-        parts.append(members[order][steps])
-    return take(images, np.concatenate(parts))
+        chosen.append(members[order][steps])
+    return take(images, np.concatenate(chosen))
 
 
 def _shares(counts: NDArray[np.int64], n: int) -> NDArray[np.int64]:

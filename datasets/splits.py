@@ -73,6 +73,72 @@ def _by_fold(folds: NDArray[np.int64], validation: int, test: int) -> Split:
     return Split(np.flatnonzero(rest), np.flatnonzero(folds == validation), np.flatnonzero(folds == test))
 
 
+def cells_splits(images: ImageSet, folds: int = 6, extended: bool = False, seed: int = 0) -> list[Split]:
+    """What any cells are trained with: the split that the folder or its table gives, or else cross-validation.
+
+    Args:
+        images: As from `open_images("cells", ...)`.
+        folds: Number of folds, where no split is given.
+        extended: As for `cross_validation`.
+        seed: Which partition, of what is drawn.
+
+    Raises:
+        BenchmarkError: If there are fewer groups of images than folds.
+    """
+    if has_given_split(images):
+        return [given_split(images, seed)]
+    return cross_validation(stratified_folds(images.labels, images.groups, folds, seed), extended)
+
+
+def has_given_split(images: ImageSet) -> bool:
+    """Whether the folder or its table says what is trained on."""
+    return bool((images.parts != "").any())
+
+
+def given_split(images: ImageSet, seed: int = 0) -> Split:
+    """The split that the folder or its table gives.
+
+    Where it has no validation part, a fifth of the training part becomes one, subjects whole and classes in
+    proportion. The test part may be empty. Exact duplicates of validation and test images are dropped from training,
+    and those of test images from validation.
+
+    Args:
+        images: As from `open_images("cells", ...)`.
+        seed: Which fifth.
+
+    Raises:
+        BenchmarkError: If nothing is left to train on or to select on.
+    """
+    in_test = images.parts == "test"
+    in_validation = images.parts == "validation"
+    in_train = (images.parts == "train") & ~_also_in(images, in_test | in_validation)
+    if not in_validation.any():
+        candidates = np.flatnonzero(in_train)
+        in_validation[candidates[_a_fifth(images.labels[candidates], images.groups[candidates], seed)]] = True
+        in_train &= ~in_validation
+    in_validation &= ~_also_in(images, in_test)
+    if not in_train.any() or not in_validation.any():
+        raise BenchmarkError(
+            f"in the split of {images.root}, every image for training or validation is a duplicate of one held out",
+            "give other images, or no split",
+        )
+    return Split(np.flatnonzero(in_train), np.flatnonzero(in_validation), np.flatnonzero(in_test))
+
+
+def _a_fifth(labels: NDArray[np.int64], groups: NDArray[np.int64], seed: int) -> NDArray[np.bool_]:
+    """Every image's being in the first of five folds that leaves images of every class to the other four."""
+    folds = stratified_folds(labels, groups, SUBJECT_FOLDS, seed)
+    classes = len(np.unique(labels))
+    for fold in range(SUBJECT_FOLDS):
+        if len(np.unique(labels[folds != fold])) == classes:
+            chosen: NDArray[np.bool_] = folds == fold
+            return chosen
+    raise BenchmarkError(
+        "no fifth of the training part can be set apart that leaves images of every class: some have one subject",
+        "give a validation part, or more subjects",
+    )
+
+
 def c_nmc_split(
     images: ImageSet, kind: Literal["official", "subject", "random"], fold: int = 0, seed: int = 0
 ) -> Split:

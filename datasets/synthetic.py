@@ -17,7 +17,7 @@ from PIL import Image, PngImagePlugin
 from hemobench.datasets import reader
 from hemobench.datasets.bone_marrow import BARCELONA
 from hemobench.datasets.c_nmc import FOLDS, HEADER, PRELIM
-from hemobench.datasets.cells import BACKGROUND, Look, Nucleus, draw_cell, draw_red_cells, finished
+from hemobench.datasets.drawing import BACKGROUND, Look, Nucleus, draw_cell, draw_red_cells, finished
 from hemobench.datasets.files import written_whole
 from hemobench.errors import BenchmarkError
 
@@ -75,6 +75,9 @@ TEN = {
 }
 """Class -> (weight, look). The weights are the image counts of the ten-class Barcelona selection."""
 
+TEN_CLASSES = ("bone-marrow", "cells")
+"""The data sets that are drawn as ten class folders."""
+
 TWO = {
     "hem": Look(0.53, Nucleus(0.91), (96, 58, 112), (82, 44, 97), texture=0.55, grain=10.5, ragged=0.025),
     "all": Look(0.59, Nucleus(0.93), (98, 60, 114), (86, 47, 99), texture=0.5, grain=8, ragged=0.04, nucleoli=0.7),
@@ -105,7 +108,7 @@ def synthesize(name: str, out: Path, images: int, seed: int, size: int = 144) ->
 
     Args:
         name: `c-nmc` (three folds and a preliminary test set, subjects that differ in stain) or `bone-marrow`
-            (ten class folders).
+            or `cells` (ten class folders).
         out: A folder that is empty or not there yet.
         images: Number of images in all.
         seed: Which ones.
@@ -115,14 +118,14 @@ def synthesize(name: str, out: Path, images: int, seed: int, size: int = 144) ->
         BenchmarkError: On an unknown name, a folder that is not empty, or too few images or pixels.
     """
     reader(name)  # refuses an unknown name
-    least = len(TEN) if name == "bone-marrow" else 4 * len(PARTS)
+    least = len(TEN) if name in TEN_CLASSES else 4 * len(PARTS)
     if images < least or size < 16:
         raise BenchmarkError(f"{images} images of {size} pixels are too few", f"give at least {least}, of 16 pixels")
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BenchmarkError(f"{out} is not an empty folder", "name a new one; nothing is overwritten")
     plan_seed, *seeds = np.random.SeedSequence(seed).spawn(images + 1)
     rng = np.random.default_rng(plan_seed)
-    plan = list(_plan_ten(images, rng) if name == "bone-marrow" else _plan_two(images, rng))
+    plan = list(_plan_ten(images, rng) if name in TEN_CLASSES else _plan_two(images, rng))
     _write(out / "SYNTHETIC.txt", NOTICE.format(name=name, images=images, seed=seed, size=size).encode())
     if lines := [drawing.line for drawing in plan if drawing.line]:
         table = out / "validation_data" / f"{PRELIM}_labels.csv"
@@ -174,7 +177,7 @@ def _of_subject(
 
 
 def _draw(name: str, drawing: Drawing, size: int, rng: np.random.Generator) -> bytes:
-    if name == "bone-marrow":
+    if name in TEN_CLASSES:
         image = np.full((size, size, 3), BACKGROUND, dtype=np.float32)
         draw_red_cells(image, rng)
         draw_cell(image, TEN[drawing.label][1], rng)

@@ -1,21 +1,26 @@
-"""Hold a folder of images against what is known of the public data set, and name every fault."""
+"""Hold a folder of images against what is known of the public data set, and name every fault.
+
+Whether a reader takes the folder is decided in `scan`, by what the reader itself asks (`faults_of_names`, `broken`).
+What is found here beside that are warnings and notes.
+"""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 
-from hemobench.datasets import reader
+from hemobench.datasets import scanned
 from hemobench.datasets.contact_sheet import contact_sheet
 from hemobench.datasets.facts import IMAGE_SIZES, expected_counts, load_manifest
-from hemobench.datasets.files import is_image, walk
+from hemobench.datasets.files import hidden, images_below, is_image, walk
 from hemobench.datasets.fingerprints import Fingerprint, Progress, fingerprints
-from hemobench.datasets.scan import Entry, Finding, Scan, broken
+from hemobench.datasets.names import PARTS, printable
+from hemobench.datasets.scan import Entry, Finding, Scan, broken, faults_of_names
 
 __all__ = ["Finding", "Report", "contact_sheet", "verify"]
 
@@ -31,11 +36,11 @@ class Report:
     """What was found in a folder.
 
     Attributes:
-        name: `c-nmc` or `bone-marrow`.
+        name: `c-nmc`, `bone-marrow` or `cells`.
         layout: Which public layout it was read as.
         root: The folder.
         images: Labelled images.
-        counts: Part (`fold_0`, `prelim`; empty where there are none) -> class -> images.
+        counts: Part (`fold_0`, `prelim`, `train`; empty where there are none) -> class -> images.
         sizes: (width, height) -> images that decode.
         checked: Files whose checksum was compared with the manifest.
         findings: All that there is to say, errors first.
@@ -72,7 +77,7 @@ def verify(
     missing classes and folds, counts and image sizes other than the public set's.
 
     Args:
-        name: `c-nmc` or `bone-marrow`.
+        name: `c-nmc`, `bone-marrow` or `cells`.
         root: The folder.
         manifest: Checksums of the originals (path, SHA-256, bytes); by default the packaged ones of C-NMC, which
             BMP files are compared with.
@@ -85,7 +90,7 @@ def verify(
         BenchmarkError: If the folder is missing, empty, or of an unknown layout.
     """
     root = Path(root)
-    scan: Scan = reader(name).scan(root, **options)
+    scan = scanned(name, root, **options)
     known = load_manifest(manifest) if manifest else load_manifest() if name == "c-nmc" else {}
     entries = _drawn(scan.entries, sample, seed)
     paths = [e.path for e in entries] + _drawn(_unread(scan, known), sample, seed)
@@ -94,18 +99,19 @@ def verify(
     counts, sizes = _counts(scan.entries), Counter((f.width, f.height) for _, f in labelled if not f.error)
     synthetic = (root / SYNTHETIC).exists()
     findings = [
-        *scan.findings,
+        *faults_of_names(scan),
         *broken(paths, list(prints.values())),
+        *(finding for finding in scan.findings if finding.severity != "error"),
         *_duplicates(labelled),
-        *_missing_classes(scan),
         *([] if synthetic else _missing_files(scan, known)),
         *([] if synthetic else _count_findings(scan.layout, counts)),
         *([] if synthetic else _size_findings(scan.layout, sizes)),
         *_altered(prints, known),
-        *_stray(root),
+        *_stray(scan),
     ]
     if synthetic:
         findings.append(Finding("synthetic", Path(SYNTHETIC), "these are drawn, not photographed", "note"))
+    findings = [replace(f, path=Path(printable(f.path)), detail=printable(f.detail)) for f in findings]
     order = ("error", "warning", "note")
     findings.sort(key=lambda f: (order.index(f.severity), f.kind, f.path.as_posix()))
     checked = sum(_in_manifest(path, known) is not None for path in paths)
@@ -122,20 +128,21 @@ def _drawn(items: Sequence[T], sample: int | None, seed: int) -> list[T]:
 def _unread(scan: Scan, manifest: Manifest) -> list[Path]:
     """Unlabelled images of the public download: no reader takes them, but they can be held against the manifest."""
     read = {e.path for e in scan.entries}
-    files = (file.relative_to(scan.root) for file in walk(scan.root) if is_image(file))
+    files = (file.relative_to(scan.root) for file in images_below(scan.root))
     return [path for path in files if path not in read and _in_manifest(path, manifest)]
 
 
 def part_of(entry: Entry) -> str:
-    """As in `fold_0` or `prelim`; empty where the set has no parts."""
-    return "prelim" if entry.test else f"fold_{entry.fold}" if entry.fold >= 0 else ""
+    """As in `fold_0`, `prelim` or `train`; empty where the set has no parts."""
+    return "prelim" if entry.test else f"fold_{entry.fold}" if entry.fold >= 0 else entry.part
 
 
 def _counts(entries: Sequence[Entry]) -> dict[str, dict[str, int]]:
     counts: dict[str, Counter[str]] = defaultdict(Counter)
     for entry in entries:
         counts[part_of(entry)][entry.label] += 1
-    return {part: dict(sorted(counts[part].items())) for part in sorted(counts)}
+    in_order = sorted(counts, key=lambda part: (PARTS.index(part) if part in PARTS else 0, part))
+    return {part: dict(sorted(counts[part].items())) for part in in_order}
 
 
 def _duplicates(labelled: Sequence[tuple[Entry, Fingerprint]]) -> Iterator[Finding]:
@@ -150,15 +157,9 @@ def _duplicates(labelled: Sequence[tuple[Entry, Fingerprint]]) -> Iterator[Findi
                 yield Finding("two labels", other.path, detail, "warning")
             else:
                 across = part_of(other) != part_of(first)
-                detail = f"same pixels as {first.path.as_posix()}" + (", in another fold" if across else "")
+                where = ", in another part" if other.part else ", in another fold"
+                detail = f"same pixels as {first.path.as_posix()}" + (where if across else "")
                 yield Finding("duplicate", other.path, detail, "warning" if across else "note")
-
-
-def _missing_classes(scan: Scan) -> Iterator[Finding]:
-    present = {e.label for e in scan.entries}
-    for label in scan.classes:
-        if label not in present:
-            yield Finding("missing", Path(), f"no image of class {label}", "error")
 
 
 def _count_findings(layout: str, counts: Mapping[str, Mapping[str, int]]) -> Iterator[Finding]:
@@ -214,7 +215,22 @@ def _altered(prints: Mapping[Path, Fingerprint], manifest: Manifest) -> Iterator
             yield Finding("altered", path, "differs from the public download (SHA-256)", "warning")
 
 
-def _stray(root: Path) -> Iterator[Finding]:
-    for file in walk(root):
-        if not is_image(file) and file.name not in EXPECTED:
-            yield Finding("stray", file.relative_to(root), "no image of the data set; ignored", "note")
+def _stray(scan: Scan) -> Iterator[Finding]:
+    """Files that are not read: each by its name, but those in a hidden folder by their number."""
+    below_hidden: Counter[Path] = Counter()
+    expected = {scan.table.resolve()} if scan.table else set()
+    for file in walk(scan.root):
+        path = file.relative_to(scan.root)
+        folder = _hidden_folder(path)
+        if folder is not None:
+            below_hidden[folder] += 1
+        elif not is_image(file) and file.name not in EXPECTED and file.resolve() not in expected:
+            yield Finding("stray", path, "no image of the data set; ignored", "note")
+    for folder, count in below_hidden.items():
+        yield Finding("stray", folder, f"{count} files in a hidden folder; ignored", "note")
+
+
+def _hidden_folder(path: Path) -> Path | None:
+    """The outermost hidden folder that a file lies in."""
+    outward = list(path.parents)[-2::-1]
+    return next((folder for folder in outward if hidden(folder)), None)

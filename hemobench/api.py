@@ -169,8 +169,8 @@ def recommend(
     """
     from hemobench.benchmarks.benchmark import load_benchmark
     from hemobench.reports.comparison.comparison import recommendation_columns
-    from hemobench.reports.statistics.pairwise import ROPE
     from hemobench.reports.recommendation.recommend import recommend as answer
+    from hemobench.reports.statistics.pairwise import ROPE
 
     reference = load_benchmark(benchmark).reference()
     found = loaded(results, recommendation_columns)

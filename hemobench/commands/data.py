@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from hemobench.datasets.verify import Report
 
 app = typer.Typer(name="data", help="Check, draw or download folders of cell images.", no_args_is_help=True)
-Name = Annotated[str, typer.Argument(metavar="TASK", help="c-nmc or bone-marrow.")]
+Name = Annotated[str, typer.Argument(metavar="TASK", help="c-nmc, bone-marrow or cells.")]
 SHOWN = 40
 
 
@@ -26,6 +26,8 @@ def verify(
     manifest: Annotated[Path | None, typer.Option(help="Checksums to hold it against; C-NMC's come along.")] = None,
     sample: Annotated[int | None, typer.Option(min=1, help="Decode only so many images, drawn at random.")] = None,
     sheet: Annotated[Path | None, typer.Option(help="Also draw a contact sheet, a PNG.")] = None,
+    mapping: Annotated[str | None, typer.Option(help="bone-marrow: folders, mll or barcelona.")] = None,
+    table: Annotated[Path | None, typer.Option(help="Subject table; subjects.csv in DIR by default.")] = None,
     as_json: Json = False,
 ) -> None:
     """Hold a folder against what is known of the public data set; exit code 1 if a reader would refuse it."""
@@ -33,8 +35,10 @@ def verify(
     from hemobench.datasets.contact_sheet import contact_sheet
     from hemobench.datasets.verify import verify as check
 
+    given = {"mapping": mapping, "table": table}
+    options: dict[str, Any] = {option: value for option, value in given.items() if value is not None}
     with progress("images") as bar:
-        report = check(name, folder, manifest, sample=sample, progress=bar.update)
+        report = check(name, folder, manifest, sample=sample, progress=bar.update, **options)
     if as_json:
         print_json(report_as_json(report))
     else:
@@ -42,7 +46,7 @@ def verify(
     if not report.ok:
         raise typer.Exit(1)
     if sheet is not None:
-        contact_sheet(open_images(name, folder), sheet)
+        contact_sheet(open_images(name, folder, **options), sheet)
         sys.stderr.write(f"contact sheet: {sheet}\n")
 
 
@@ -82,7 +86,7 @@ def report_as_json(report: Report) -> dict[str, Any]:
         "sizes": {f"{width}x{height}": count for (width, height), count in report.sizes.items()},
         "checked": report.checked,
         "findings": [
-            {"severity": f.severity, "kind": f.kind, "path": f.path.as_posix(), "detail": f.detail}
+            {"severity": f.severity, "kind": f.kind, "path": f.path.as_posix(), "detail": f.detail, "hint": f.hint}
             for f in report.findings
         ],
     }
@@ -104,7 +108,17 @@ def render_report(report: Report) -> None:
     screen.print(Text(f"sizes: {sizes}; checksums compared: {report.checked}"))
     for finding in report.findings[:SHOWN]:
         where = f" {finding.path.as_posix()}" if finding.path.as_posix() != "." else ""
-        screen.print(Text(f"{finding.severity}: {finding.kind}:{where}: {finding.detail}"), soft_wrap=True)
+        hint = f" -> {finding.hint}" if finding.hint else ""
+        screen.print(Text(f"{finding.severity}: {finding.kind}:{where}: {finding.detail}{hint}"), soft_wrap=True)
     if len(report.findings) > SHOWN:
         screen.print(Text(f"… and {len(report.findings) - SHOWN} more findings; --json has all"))
-    screen.print(Text("a reader takes this folder" if report.ok else "a reader would refuse this folder"))
+    screen.print(Text(verdict(report)))
+
+
+def verdict(report: Report) -> str:
+    """What a reader will do with the folder, which is all that is promised; only the images seen can be known."""
+    seen = sum(report.sizes.values())
+    if not report.ok:
+        return f"{report.name} refuses this folder, for the errors above"
+    unseen = "" if seen == report.images else f", as far as the {seen} images that were decoded tell"
+    return f"{report.name} reads this folder{unseen}"

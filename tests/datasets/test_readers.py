@@ -119,6 +119,32 @@ def test_training_data_itself_and_any_subset_of_folds(c_nmc: Path) -> None:
     assert not images.test.any()
 
 
+def test_no_csv_is_the_labels_table_for_being_the_first(c_nmc: Path) -> None:
+    folder = c_nmc / "validation_data"
+    (folder / "A_submission.csv").write_text("name,score\n1.bmp,0.5\n")
+    assert open_images("c-nmc", c_nmc).test.any()
+    (folder / "C-NMC_test_prelim_phase_data_labels.csv").rename(folder / "labels_of_mine.csv")
+    assert open_images("c-nmc", c_nmc).test.any()  # known by its header
+    (folder / "labels_of_mine.csv").unlink()
+    images = open_images("c-nmc", c_nmc)
+    assert not images.test.any()
+    assert any("are not read" in note for note in images.notes)
+
+
+def test_folders_of_c_nmc_as_people_have_them(c_nmc: Path, tmp_path: Path) -> None:
+    training = c_nmc / "training_data"
+    hem = training / "fold_0" / "hem"
+    shutil.copytree(hem, hem / ".ipynb_checkpoints")
+    hem.rename(hem.parent / "HEM ")
+    (training / "fold_1").rename(training / "Fold 1")
+    (tmp_path / "download" / "archive").mkdir(parents=True)
+    shutil.move(c_nmc, tmp_path / "download" / "archive" / "leukemia")
+    images = open_images("c-nmc", tmp_path / "download")
+    sound(images)
+    assert len(images) == 120
+    assert set(images.folds) == {-1, 0, 1, 2}
+
+
 def test_final_test_set_is_counted_and_not_read(c_nmc: Path) -> None:
     picture(c_nmc / "testing_data" / "C-NMC_test_final_phase_data" / "1.bmp", 1)
     images = open_images("c-nmc", c_nmc)
@@ -185,6 +211,15 @@ def spoil(root: Path, how: str) -> None:
             table.write_text(table.read_text().replace("_all.bmp,1.bmp,1", "_all.bmp,1.bmp,0"))
         case "unlisted":
             picture(root / "validation_data" / "C-NMC_test_prelim_phase_data" / "9999.png", 4)
+        case "contradiction":
+            line = table.read_text().splitlines()[1]
+            table.write_text(f"{table.read_text()}UID_7777_1_1_all.bmp,{line.split(',')[1]},1\n")
+        case "second table":
+            (table.parent / "old").mkdir()
+            lines = table.read_text().splitlines()
+            (table.parent / "old" / table.name).write_text("\n".join(lines[:-1]))
+        case "beside":
+            picture(hem.parent / "overview.png", 5)
         case "no class":
             for part in (root / "training_data").glob("fold_*/hem"):
                 shutil.rmtree(part)
@@ -203,6 +238,9 @@ def spoil(root: Path, how: str) -> None:
         ("bad header", r"labels.csv, line 1"),
         ("bad line", r"labels.csv, line 2: label '0' does not go with"),
         ("unlisted", r"9999.png: not listed"),
+        ("contradiction", r"labels.csv, line \d+: contradicts an earlier line on '1'"),
+        ("second table", r"several tables give labels, and they differ"),
+        ("beside", r"fold_0/overview.png: lies beside the class folders"),
         ("no class", r"no image of class hem"),
     ],
 )

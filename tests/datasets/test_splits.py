@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hemobench.datasets import open_images
 from hemobench.datasets.images import ImageSet, Split
 from hemobench.datasets.scan import connected
-from hemobench.datasets.splits import c_nmc_split, cross_validation, leak, stratified_folds
+from hemobench.datasets.splits import c_nmc_split, cross_validation, given_split, leak, stratified_folds
 from hemobench.errors import BenchmarkError
 
 Get = Callable[[str], Path]
@@ -193,3 +193,30 @@ def test_two_folds_leave_the_test_set_empty(c_nmc: Path) -> None:
         c_nmc_split(images, "subject", 5)
     with pytest.raises(BenchmarkError, match="no split 'holdout'"):
         c_nmc_split(images, "holdout")  # type: ignore[arg-type]
+
+
+@settings(max_examples=60, deadline=None)
+@given(labelled_groups(), st.sets(st.sampled_from(["validation", "test"])), st.integers(0, 3))
+def test_a_given_split_is_disjoint_and_shares_no_pixels(
+    data: tuple[list[int], list[int]], held_out: set[str], seed: int
+) -> None:
+    labels, subjects = data
+    names = ["train", *sorted(held_out)]
+    parts = [names[subject % len(names)] for subject in subjects]
+    contents = [i if i % 7 else 0 for i in range(len(labels))]
+    base = image_set(labels, subjects, contents, [-1] * len(labels))
+    groups = connected(base.subjects.tolist(), base.contents.tolist())
+    images = replace(base, groups=groups, parts=np.array(parts))
+    try:
+        split = given_split(images, seed)
+    except BenchmarkError:
+        return
+    disjoint(split)
+    assert len(split.train)
+    assert len(split.validation)
+    assert leak(images, split).duplicates == 0
+    assert set(split.test.tolist()) == set(np.flatnonzero(images.parts == "test").tolist())
+    if "validation" not in held_out:
+        kept = np.concatenate([split.train, split.validation])
+        assert set(images.labels[split.train].tolist()) == set(images.labels[kept].tolist())
+        assert not set(images.groups[split.train].tolist()) & set(images.groups[split.validation].tolist())
