@@ -1,5 +1,6 @@
-"""What other installed packages add: entry points of the groups `hemobench.tasks`, `.benchmarks`, `.datasets`
-and `.strategies`. A name of ours stays ours.
+"""What other installed packages add, by entry points. A name of ours stays ours.
+
+The groups are `hemobench.strategies`, `hemobench.datasets`, `hemobench.tasks` and `hemobench.benchmarks`.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def declared(group: str, ours: Collection[str]) -> Mapping[str, Extension]:
 @lru_cache(maxsize=16)
 def _declared(group: str, _path: tuple[str, ...]) -> Mapping[str, Extension]:
     """Looked up once for a search path: it reads a file of every installed package."""
-    found = {}
+    found: dict[str, Extension] = {}
     for point in entry_points(group=group):
         package = f"{point.dist.name} {point.dist.version}" if point.dist is not None else "of no name"
         path = re.sub(r"\s*\[.*\]$", "", point.value).strip()
