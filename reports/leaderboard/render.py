@@ -42,6 +42,9 @@ def render(boards: Sequence[Board], console: Console, costs: Sequence[ParallelCo
     What parallelism costs comes last, if there is anything to tell.
     """
     shown: list[Column[Row]] = []
+    if len(boards) > 1:
+        console.print(pairs([("-", line) for line in answers(boards)]))
+        console.print()
     for board in boards:
         columns = fitting(board, console.width)
         shown += [column for column in columns if column not in shown]

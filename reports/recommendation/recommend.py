@@ -21,6 +21,7 @@ from hemobench.reports.statistics.hypothesis_tests import censored_median
 from hemobench.reports.statistics.pairwise import ROPE, Pair, against, all_pairs
 from hemobench.reports.statistics.posterior import posterior
 from hemobench.reports.statistics.student import mean_interval
+from hemobench.reports.statistics.text import sentence
 from hemobench.reports.statistics.verdict import Verdict
 
 SCHEMA = 2
@@ -168,8 +169,11 @@ def recommend(
 
 
 def as_json(answer: Recommendation) -> dict[str, Any]:
-    """The fields of `Recommendation` for programs: numbers rounded to 4 decimals, `null` for `None`."""
-    return {"schema": SCHEMA, **rounded(asdict(answer))}
+    """For programs: the fields of `Recommendation`, and the verdict's sentence as `answer`.
+
+    Numbers are rounded to 4 decimals, and `None` is `null`.
+    """
+    return {"schema": SCHEMA, "answer": sentence(answer.verdict), **rounded(asdict(answer))}
 
 
 def _candidates(results: Results, benchmark: str, reference: Reference | None, workers: int | None) -> list[Comparison]:
