@@ -207,6 +207,13 @@ def _counted(which: pd.Series[bool], one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}" if count else ""
 
 
+def _starts_at_default(comparison: Comparison) -> bool:
+    """Whether every run begins with the task's default, by the suite's setting."""
+    if "header" not in comparison.runs:
+        return False
+    return all(json.loads(header).get("default_first", False) for header in comparison.runs["header"])
+
+
 def _what_would_tell(comparison: Comparison, stated: Verdict | None) -> list[str]:
     """The command that runs the seeds which a verdict lacks."""
     if stated is None or stated.more_seeds is None or "header" not in comparison.runs:
@@ -221,6 +228,9 @@ def _notes(comparison: Comparison, runs: pd.DataFrame) -> list[str]:
     notes = [comparison.missing] if comparison.missing else []
     if not comparison.seeds:
         return notes
+    if _starts_at_default(comparison):
+        worth = 100 * (1 - runs["first"])
+        notes.append(f"Every run tries the task's default first: that alone is worth {worth.mean():.2f} points.")
     if not comparison.knows_truth:
         notes.append("Ranked by what the search saw, luck included: these results, or their source, know no truth.")
     if runs["result"].isna().any():
