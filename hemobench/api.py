@@ -180,5 +180,5 @@ def recommend(
         reference,
         workers=workers,
         rope=ROPE if rope is None else rope,
-        outside_of=lambda name, configs: load_benchmark(name).outside(configs),
+        outside=lambda name, configs: load_benchmark(name).outside(configs),
     )
