@@ -166,7 +166,7 @@ def test_recommend_report_and_export(published, command, tmp_path):
     said = command("recommend", folder, *asked)
     assert said.stdout.startswith("With 4 GPU-hours on c-nmc@published")
     plain = json.loads(command("recommend", folder, *asked, "--json").stdout)
-    assert plain["verdict"]["kind"] in ("best", "any", "not known")
+    assert plain["verdict"]["kind"] in ("best", "any", "unknown")
     assert plain["use"] is None or plain["use"] in said.stdout
     claims = command("papers", folder)
     assert claims.returncode == 0, claims.stderr
