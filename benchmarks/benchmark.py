@@ -111,9 +111,9 @@ def _load(path: str) -> Any:
     return getattr(import_module(module), attribute)
 
 
-def _row(task: str, source: str, about: str, **more: Any) -> Benchmark:
+def _row(task: str, source: str, about: str, version: int = 1, **more: Any) -> Benchmark:
     """The task's row of a source: version 1, until something about it changes."""
-    return Benchmark(name=f"{task}@{source}", version=1, about=about, **more)
+    return Benchmark(name=f"{task}@{source}", version=version, about=about, **more)
 
 
 def _published(task: str, about: str) -> Benchmark:
@@ -136,18 +136,18 @@ def _from_surrogate(task: str) -> Benchmark:
     return _row(task, "surrogate", about, make="hemobench.benchmarks.evaluators.surrogate:fitted")
 
 
-def _recorded(task: str, about: str, **defaults: Any) -> Benchmark:
+def _recorded(task: str, about: str, version: int, **defaults: Any) -> Benchmark:
     module = "hemobench.benchmarks.recorded"
     parts = {"make": "evaluator", "refer": "reference", "card_of": "card", "support_of": "outside"}
     paths = {part: f"{module}:{name}" for part, name in parts.items()}
-    return _row(task, "recorded", about, defaults=defaults, **paths)
+    return _row(task, "recorded", about, version, defaults=defaults, **paths)
 
 
 BENCHMARKS: Mapping[str, Benchmark] = {
     row.name: row
     for row in (
-        _recorded("c-nmc", "a surrogate of real trainings on C-NMC cells; see its card", folds=(1,)),
-        _recorded("bone-marrow-micro", "a surrogate of real, small trainings on ten cell classes; see its card"),
+        _recorded("c-nmc", "a surrogate of real trainings on C-NMC cells; see its card", 2, folds=(1,)),
+        _recorded("bone-marrow-micro", "a surrogate of real, small trainings on ten cell classes; see its card", 2),
         _published("c-nmc", "response surface calibrated to the C-NMC paper"),
         _published("bone-marrow", "response surface calibrated to the bone-marrow paper, automated space"),
         _published("bone-marrow-full", "the same, over the full space of the manual analysis"),
