@@ -46,7 +46,11 @@ def hemobench(python):
     return lambda *arguments: python("-m", "hemobench", *arguments)
 
 
-LISTED = "import json; from hemobench.commands.list import LISTINGS; print(json.dumps({k: f() for k, f in LISTINGS.items()}))"
+LISTED = """
+import json
+from hemobench.commands.list import LISTINGS
+print(json.dumps({what: rows() for what, rows in LISTINGS.items()}))
+"""
 
 
 def test_it_is_listed(python):
