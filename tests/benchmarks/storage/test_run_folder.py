@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from hemobench.benchmarks.evaluator import Cost
+from hemobench.benchmarks.evaluator import Cost, Truth
 from hemobench.benchmarks.storage import files
 from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
 from hemobench.benchmarks.storage.run_folder import (
@@ -38,6 +38,7 @@ from hemobench.strategies.base import Status
 HEADER = {"schema": 1, "benchmark": "c-nmc@published", "seed": 3, "environment": {"python": "3.11"}}
 names = st.text(st.characters(codec="utf-8", exclude_categories=["Cs"]), min_size=1, max_size=12)
 numbers = st.floats(allow_nan=False, allow_infinity=False)
+metrics = st.dictionaries(names, numbers, max_size=3)
 records = st.builds(
     TrialRecord,
     number=st.integers(0, 10**6),
@@ -54,6 +55,7 @@ records = st.builds(
     finished=st.floats(0, 1e9),
     error=st.none() | st.text(max_size=30),
     measured=st.dictionaries(names, numbers, max_size=2),
+    truth=st.none() | st.builds(Truth, numbers, metrics, metrics),
 )
 
 

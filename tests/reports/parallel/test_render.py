@@ -118,7 +118,7 @@ def test_markdown_latex_and_json_hold_it_too(results: Results, costs: list[Paral
     markdown, latex = to_markdown(boards, costs), to_latex(boards, costs)
     assert r"| optuna-tpe | 16 | +6.00 \[+6.00, +6.00\] | 0.031 | 20.0 | 1.50 \[1.50, ∞\] |" in markdown
     assert "- **Pending**: what strategies make of trials still running." in markdown
-    assert r"optuna-tpe & 16 & +6.00 [+6.00, +6.00] & 0.031 & 20.0 & $\infty$ [$\infty$, $\infty$] \\" in latex
+    assert r"optuna-tpe & 16 & +6.00 [+6.00, +6.00] & 0.031 & 20.0 & 1.50 [1.50, $\infty$] \\" in latex
     found = json.loads(json.dumps(as_json(boards, costs), allow_nan=False))["parallel"]
     assert [(row["strategy"], row["workers"]) for row in found] == [(cost.strategy, cost.workers) for cost in costs]
     assert found[1]["loss"] == {"mean": 0.06, "low": 0.06, "high": 0.06}
