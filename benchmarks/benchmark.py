@@ -11,10 +11,11 @@ from importlib import import_module
 from typing import Any, Protocol
 
 from hemobench.benchmarks.evaluator import Evaluator
-from hemobench.benchmarks.tasks import load_task
+from hemobench.benchmarks.tasks import TASKS, load_task, task_names
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.benchmarks.tasks.bone_marrow import LITE_SETTINGS, MICRO_SETTINGS
 from hemobench.errors import BenchmarkError
+from hemobench.extensions import Extension, declared
 from hemobench.strategies.base import Config
 
 
@@ -167,18 +168,57 @@ BENCHMARKS: Mapping[str, Benchmark] = {
 }
 
 
+GROUP = "hemobench.benchmarks"
+"""Entry points of other packages: a name, `task@source`, and where its `Benchmark` is."""
+
+
+def known_benchmarks() -> dict[str, Benchmark]:
+    """Ours; those that other installed packages declare; and tables and surrogates of their tasks, as of ours.
+
+    Raises:
+        BenchmarkError: If what another package declares cannot be loaded.
+    """
+    found = dict(BENCHMARKS)
+    for name, theirs in declared(GROUP, BENCHMARKS).items():
+        found[name] = _theirs(theirs)
+    for task in task_names():
+        for row in _of_any_task(task) if task not in TASKS else ():
+            found.setdefault(row.name, row)
+    return found
+
+
+def _theirs(extension: Extension) -> Benchmark:
+    row = extension.load()
+    if not isinstance(row, Benchmark) or row.name != extension.name:
+        raise extension.wrong(f"not a Benchmark named '{extension.name}'")
+    return row
+
+
+def _of_any_task(task: str) -> list[Benchmark]:
+    """The sources that any task has."""
+    rows = [_from_table(task), _from_surrogate(task)]
+    if load_task(task).training:
+        rows.append(_live(task, "training on a folder of images (--data)"))
+    return rows
+
+
 def load_benchmark(name: str) -> Benchmark:
-    """The benchmark of that name.
+    """The benchmark of that name, ours or another package's.
 
     Raises:
         BenchmarkError: If there is none, with what was perhaps meant.
     """
     if name in BENCHMARKS:
         return BENCHMARKS[name]
-    close = difflib.get_close_matches(name, BENCHMARKS, n=1)
+    if (theirs := declared(GROUP, BENCHMARKS).get(name)) is not None:
+        return _theirs(theirs)
+    known = known_benchmarks()
+    if name in known:
+        return known[name]
+    close = difflib.get_close_matches(name, known, n=1)
     raise BenchmarkError(
         f"there is no benchmark '{name}'" + (f"; did you mean '{close[0]}'?" if close else ""),
-        f"choose one of: {', '.join(BENCHMARKS)}",
+        f"choose one of: {', '.join(known)}",
     )
 
 

@@ -19,7 +19,7 @@ from hemobench.benchmarks.budget import Budget
 from hemobench.benchmarks.storage.run_folder import RunKey
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
-from hemobench.strategies import load_strategy
+from hemobench.strategies import load_strategy, row_of
 from hemobench.strategies.base import Strategy, UnsupportedTask
 
 SUITES = files("hemobench.benchmarks") / "suites"
@@ -183,21 +183,9 @@ def _horizon(entry: Entry, gpu_hours: float) -> int:
     return min(expected, entry.max_trials or expected)
 
 
-SLOWNESS = {
-    "skopt-gp": 30.0,
-    "optuna-gp": 10.0,
-    "smac": 8.0,
-    "smac-hyperband": 8.0,
-    "bohb": 2.0,
-    "hyperopt-tpe": 1.5,
-    "optuna-tpe": 1.0,
-    "optuna-cmaes": 0.5,
-}
-
-
 def _slowness(plan: Plan) -> float:
     """A guess at a run's own computing, to start the slow ones first."""
-    return SLOWNESS.get(plan.strategy, 0.1) * plan.horizon * math.sqrt(plan.horizon)
+    return row_of(plan.strategy).slowness * plan.horizon * math.sqrt(plan.horizon)
 
 
 def require_support(strategy: type[Strategy], name: str, task: Task, workers: int) -> None:

@@ -14,6 +14,7 @@ from typing import Any
 from hemobench.datasets.images import ImageSet
 from hemobench.datasets.scan import Scan, image_set
 from hemobench.errors import BenchmarkError
+from hemobench.extensions import declared
 
 READERS = {
     "c-nmc": "hemobench.datasets.c_nmc",
@@ -23,17 +24,33 @@ READERS = {
 """Name -> module with `scan(root, **options)`."""
 
 
+GROUP = "hemobench.datasets"
+"""Entry points of other packages: a name, and such a module."""
+
+
+def dataset_names() -> list[str]:
+    """Ours, then those of other installed packages."""
+    return [*READERS, *declared(GROUP, READERS)]
+
+
 def reader(name: str) -> Any:
-    """The module that reads the data set of that name.
+    """The module that reads the data set of that name, ours or another package's.
 
     Raises:
-        BenchmarkError: If there is none.
+        BenchmarkError: If there is none, or the other package's reads nothing.
     """
-    if name not in READERS:
-        close = difflib.get_close_matches(name, READERS, n=1, cutoff=0.4)
-        hint = f"did you mean '{close[0]}'?" if close else f"choose one of: {', '.join(READERS)}"
+    if name in READERS:
+        return import_module(READERS[name])
+    theirs = declared(GROUP, READERS).get(name)
+    if theirs is None:
+        known = dataset_names()
+        close = difflib.get_close_matches(name, known, n=1, cutoff=0.4)
+        hint = f"did you mean '{close[0]}'?" if close else f"choose one of: {', '.join(known)}"
         raise BenchmarkError(f"there is no data set '{name}'", hint)
-    return import_module(READERS[name])
+    module = theirs.load()
+    if not callable(getattr(module, "scan", None)):
+        raise theirs.wrong("it has no function scan(root, **options)")
+    return module
 
 
 def scanned(name: str, root: Path, **options: Any) -> Scan:

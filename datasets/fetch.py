@@ -38,7 +38,7 @@ def fetch(name: str, out: Path) -> Path:
     """
     reader(name)  # refuses an unknown name
     if name != "c-nmc":
-        raise BenchmarkError(f"'{name}' has no download for programs", BY_HAND[name])
+        raise BenchmarkError(f"'{name}' has no download for programs", BY_HAND.get(name, "get it by hand"))
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BenchmarkError(f"{out} is not an empty folder", "name a new one; nothing is overwritten")
     kagglehub = _kagglehub()

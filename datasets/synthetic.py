@@ -6,7 +6,7 @@ Every folder holds a SYNTHETIC.txt, and every image says so in its metadata.
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,9 +75,6 @@ TEN = {
 }
 """Class -> (weight, look). The weights are the image counts of the ten-class Barcelona selection."""
 
-TEN_CLASSES = ("bone-marrow", "cells")
-"""The data sets that are drawn as ten class folders."""
-
 TWO = {
     "hem": Look(0.53, Nucleus(0.91), (96, 58, 112), (82, 44, 97), texture=0.55, grain=10.5, ragged=0.025),
     "all": Look(0.59, Nucleus(0.93), (98, 60, 114), (86, 47, 99), texture=0.5, grain=8, ragged=0.04, nucleoli=0.7),
@@ -103,6 +100,37 @@ class Drawing:
     line: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class StandIn:
+    """How a data set's stand-in is drawn.
+
+    Attributes:
+        least: Images that it has at least.
+        plan: What to draw, of the number of images and a generator.
+        draw: An image's bytes, of the drawing, the side in pixels and a generator.
+    """
+
+    least: int
+    plan: Callable[[int, np.random.Generator], Iterable[Drawing]]
+    draw: Callable[[Drawing, int, np.random.Generator], bytes]
+
+
+def stand_in_of(name: str) -> StandIn:
+    """How the stand-in of a data set is drawn: ours, or what its reader's module calls `STAND_IN`.
+
+    Raises:
+        BenchmarkError: If there is no such data set, or it has none.
+    """
+    module = reader(name)
+    ten = StandIn(len(TEN), _plan_ten, _draw_ten)
+    two = StandIn(4 * len(PARTS), _plan_two, _draw_two)
+    ours = {"c-nmc": two, "bone-marrow": ten, "cells": ten}
+    found = ours.get(name) or getattr(module, "STAND_IN", None)
+    if not isinstance(found, StandIn):
+        raise BenchmarkError(f"nothing is known to draw for the data set '{name}'", "bring images of your own")
+    return found
+
+
 def synthesize(name: str, out: Path, images: int, seed: int, size: int = 144) -> None:
     """Draw a stand-in data set; the same arguments give the same bytes.
 
@@ -117,21 +145,21 @@ def synthesize(name: str, out: Path, images: int, seed: int, size: int = 144) ->
     Raises:
         BenchmarkError: On an unknown name, a folder that is not empty, or too few images or pixels.
     """
-    reader(name)  # refuses an unknown name
-    least = len(TEN) if name in TEN_CLASSES else 4 * len(PARTS)
-    if images < least or size < 16:
-        raise BenchmarkError(f"{images} images of {size} pixels are too few", f"give at least {least}, of 16 pixels")
+    stand_in = stand_in_of(name)
+    if images < stand_in.least or size < 16:
+        hint = f"give at least {stand_in.least}, of 16 pixels"
+        raise BenchmarkError(f"{images} images of {size} pixels are too few", hint)
     if out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise BenchmarkError(f"{out} is not an empty folder", "name a new one; nothing is overwritten")
     plan_seed, *seeds = np.random.SeedSequence(seed).spawn(images + 1)
     rng = np.random.default_rng(plan_seed)
-    plan = list(_plan_ten(images, rng) if name in TEN_CLASSES else _plan_two(images, rng))
+    plan = list(stand_in.plan(images, rng))
     _write(out / "SYNTHETIC.txt", NOTICE.format(name=name, images=images, seed=seed, size=size).encode())
     if lines := [drawing.line for drawing in plan if drawing.line]:
         table = out / "validation_data" / f"{PRELIM}_labels.csv"
         _write(table, "\n".join([",".join(HEADER), *lines, ""]).encode())
     for drawing, image_seed in zip(plan, seeds, strict=True):
-        _write(out / drawing.path, _draw(name, drawing, size, np.random.default_rng(image_seed)))
+        _write(out / drawing.path, stand_in.draw(drawing, size, np.random.default_rng(image_seed)))
 
 
 def shares(weights: list[float], n: int) -> list[int]:
@@ -176,15 +204,17 @@ def _of_subject(
     return Drawing(Path("training_data", part, label, f"{uid}.png"), label, stain)
 
 
-def _draw(name: str, drawing: Drawing, size: int, rng: np.random.Generator) -> bytes:
-    if name in TEN_CLASSES:
-        image = np.full((size, size, 3), BACKGROUND, dtype=np.float32)
-        draw_red_cells(image, rng)
-        draw_cell(image, TEN[drawing.label][1], rng)
-    else:
-        image = np.zeros((size, size, 3), dtype=np.float32)
-        body = draw_cell(image, TWO[drawing.label], rng)
-        image *= (body > 0.5)[..., None]  # the real set's cells are cut out, too
+def _draw_ten(drawing: Drawing, size: int, rng: np.random.Generator) -> bytes:
+    image = np.full((size, size, 3), BACKGROUND, dtype=np.float32)
+    draw_red_cells(image, rng)
+    draw_cell(image, TEN[drawing.label][1], rng)
+    return _encoded(Image.fromarray(finished(image, drawing.stain, rng)), drawing.path.suffix)
+
+
+def _draw_two(drawing: Drawing, size: int, rng: np.random.Generator) -> bytes:
+    image = np.zeros((size, size, 3), dtype=np.float32)
+    body = draw_cell(image, TWO[drawing.label], rng)
+    image *= (body > 0.5)[..., None]  # the real set's cells are cut out, too
     return _encoded(Image.fromarray(finished(image, drawing.stain, rng)), drawing.path.suffix)
 
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from hemobench.api import load_results as load_results
     from hemobench.api import recommend as recommend
     from hemobench.api import run_suite as run_suite
+    from hemobench.optuna_problem import OptunaProblem as OptunaProblem
     from hemobench.problem import load_benchmark as load_benchmark
     from hemobench.testing import assert_not_worse as assert_not_worse
 
@@ -21,6 +22,7 @@ except PackageNotFoundError:  # a bare checkout
     __version__ = "0.0.0"
 
 _LAZY = {
+    "OptunaProblem": "hemobench.optuna_problem",
     "assert_not_worse": "hemobench.testing",
     "leaderboard": "hemobench.api",
     "load_benchmark": "hemobench.problem",
@@ -29,6 +31,7 @@ _LAZY = {
     "run_suite": "hemobench.api",
 }
 __all__ = [
+    "OptunaProblem",
     "__version__",
     "assert_not_worse",
     "leaderboard",

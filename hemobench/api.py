@@ -77,7 +77,7 @@ def run_suite(
                 on_run(done)
             if done.failure:
                 place = folder / done.plan.key.folder
-                raise BenchmarkError(f"{place}: the run failed\n{done.failure}", "mend that; call again to resume")
+                raise BenchmarkError(f"{place}: the run failed\n{done.failure}", "correct that; call again to resume")
     return load_results(folder)
 
 

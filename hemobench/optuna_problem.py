@@ -17,7 +17,7 @@ from hemobench.strategies.space import active
 
 
 class OptunaProblem:
-    """An objective to minimise: `study.optimize(problem, n_trials=50)`.
+    """An objective to minimise: `study.optimize(OptunaProblem(load_benchmark(…)), n_trials=50)`.
 
     It has all that OptunaHub's `BaseProblem` asks for, and needs no OptunaHub: `search_space`,
     `directions`, `evaluate` and the call with a trial. The call suggests the active

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ConfigSpace import ConfigurationSpace
 from ConfigSpace.hyperparameters import UniformFloatHyperparameter
@@ -16,9 +16,6 @@ from hemobench.benchmarks.evaluator import Cost, Evaluator, Truth
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Proposal, Status
 from hemobench.strategies.space import builtin, legality
-
-if TYPE_CHECKING:
-    from hemobench.optuna_problem import OptunaProblem
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +127,6 @@ class Problem:
             BenchmarkError: If the configuration is not one of this benchmark.
         """
         return self._evaluator.truth(self._checked(config))
-
-    def for_optuna(self, epochs: int | None = None, seed: int = 0) -> OptunaProblem:
-        """The same as an objective of Optuna, and as a problem of OptunaHub.
-
-        Args:
-            epochs: Length of every trial; by default the full one.
-            seed: Decides, with the configuration, all noise.
-        """
-        from hemobench.optuna_problem import OptunaProblem
-
-        return OptunaProblem(self, epochs=epochs, seed=seed)
 
     @cached_property
     def _evaluator(self) -> Evaluator:

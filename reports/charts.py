@@ -12,6 +12,7 @@ from html import escape
 from typing import Any
 
 from hemobench.reports.text_tables import Table, plain
+from hemobench.strategies import STRATEGIES
 
 
 @dataclass(frozen=True)
@@ -46,15 +47,16 @@ class Style:
     symbol: str
 
 
-_KNOWN = {
-    "random": Style("#3f9b2f", "dot", "circle"),  # the bone-marrow paper's colours: green, blue, red
-    "sssr": Style("#2f7de1", "dash", "square"),
-    "manual": Style("#d9363e", "solid", "x"),
-    "optuna-tpe": Style("#9a5fd6", "solid", "diamond"),
-    "hyperopt-tpe": Style("#d9730d", "dashdot", "triangle-up"),
-    "smac": Style("#0e9aa7", "longdash", "star"),
-    "skopt-gp": Style("#c94f9b", "longdashdot", "cross"),
-}
+_OURS = (  # in the order of the table of strategies; the first three have the bone-marrow paper's colours
+    Style("#d9363e", "solid", "x"),
+    Style("#3f9b2f", "dot", "circle"),
+    Style("#2f7de1", "dash", "square"),
+    Style("#9a5fd6", "solid", "diamond"),
+    Style("#d9730d", "dashdot", "triangle-up"),
+    Style("#0e9aa7", "longdash", "star"),
+    Style("#c94f9b", "longdashdot", "cross"),
+)
+_LOOKS = dict(zip(STRATEGIES, _OURS, strict=False))
 _OTHERS = [
     Style(colour, dash, symbol)
     for colour, dash, symbol in zip(
@@ -67,10 +69,10 @@ _OTHERS = [
 
 
 def style(strategy: str, strategies: Sequence[str]) -> Style:
-    """A strategy's looks: always the same for ours, in order of their names for others."""
-    if strategy in _KNOWN:
-        return _KNOWN[strategy]
-    others = [name for name in strategies if name not in _KNOWN]
+    """A strategy's looks: always the same for the first of the table, in order of their names for others."""
+    if strategy in _LOOKS:
+        return _LOOKS[strategy]
+    others = [name for name in strategies if name not in _LOOKS]
     return _OTHERS[others.index(strategy) % len(_OTHERS)]
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
-from importlib.metadata import entry_points
 from importlib.util import find_spec
+from typing import Any
 
 from hemobench.errors import BenchmarkError
+from hemobench.extensions import declared
 from hemobench.strategies.base import Strategy
 
 
@@ -27,6 +28,11 @@ class Entry:
         complexity: How much there is to understand, install and get wrong: 0 random search; 1 fixed rules without a
             model; 2 a density or a distribution that is refitted; 3 a surrogate model. Of strategies that are as good
             as each other, the one with the lowest is advised; 9 is not known.
+        slowness: About how its own computing compares with Optuna's TPE; slow runs are started first.
+        classic: Whether it is one of those that the papers compared, or that stand for their methods today: what
+            parity checks where nobody says which.
+        learns_from: `module:function` that says, of its settings, the horizon and the number of hyperparameters, how
+            many trials end before it learns; empty where it never does, or nobody knows.
     """
 
     path: str
@@ -35,6 +41,9 @@ class Entry:
     startup: str = ""
     pending: str = ""
     complexity: int = 9
+    slowness: float = 0.1
+    classic: bool = False
+    learns_from: str = ""
 
 
 STRATEGIES: Mapping[str, Entry] = {
@@ -44,6 +53,7 @@ STRATEGIES: Mapping[str, Entry] = {
         startup="does not learn until the last trial",
         pending="none matters to its grids; the last trial waits for all",
         complexity=1,
+        classic=True,
     ),
     "random": Entry(
         "hemobench.strategies.random_search:RandomSearch",
@@ -51,6 +61,7 @@ STRATEGIES: Mapping[str, Entry] = {
         startup="does not learn",
         pending="none matters: it loses only what the end of the budget cuts",
         complexity=0,
+        classic=True,
     ),
     "sssr": Entry(
         "hemobench.strategies.sssr:SSSR",
@@ -58,6 +69,8 @@ STRATEGIES: Mapping[str, Entry] = {
         startup="first round: 24 random trials (scaled down to short horizons)",
         pending="waits for a whole round before it narrows the ranges",
         complexity=1,
+        classic=True,
+        learns_from="hemobench.strategies.startup:first_round",
     ),
     "optuna-tpe": Entry(
         "hemobench.strategies.optuna_tpe:OptunaTPE",
@@ -66,6 +79,9 @@ STRATEGIES: Mapping[str, Entry] = {
         startup="10 random trials",
         pending="counted as bad (constant liar)",
         complexity=2,
+        slowness=1.0,
+        classic=True,
+        learns_from="hemobench.strategies.startup:as_set",
     ),
     "hyperopt-tpe": Entry(
         "hemobench.strategies.hyperopt_tpe:HyperoptTPE",
@@ -74,6 +90,9 @@ STRATEGIES: Mapping[str, Entry] = {
         startup="20 random trials",
         pending="counted as bad, and towards the start-up",
         complexity=2,
+        slowness=1.5,
+        classic=True,
+        learns_from="hemobench.strategies.startup:as_set",
     ),
     "smac": Entry(
         "hemobench.strategies.smac:SMAC",
@@ -82,6 +101,9 @@ STRATEGIES: Mapping[str, Entry] = {
         startup="Sobol design of a quarter of the horizon",
         pending="not in its model; none is proposed twice",
         complexity=3,
+        slowness=8.0,
+        classic=True,
+        learns_from="hemobench.strategies.startup:share_of_the_horizon",
     ),
     "skopt-gp": Entry(
         "hemobench.strategies.skopt_gp:SkoptGP",
@@ -90,6 +112,9 @@ STRATEGIES: Mapping[str, Entry] = {
         startup="10 random trials",
         pending="told to a copy as the best loss seen",
         complexity=3,
+        slowness=30.0,
+        classic=True,
+        learns_from="hemobench.strategies.startup:as_set",
     ),
     "optuna-gp": Entry(
         "hemobench.strategies.optuna_gp:OptunaGP",
@@ -98,6 +123,8 @@ STRATEGIES: Mapping[str, Entry] = {
         startup="10 random trials",
         pending="averages over what they may become",
         complexity=3,
+        slowness=10.0,
+        learns_from="hemobench.strategies.startup:as_set",
     ),
     "optuna-cmaes": Entry(
         "hemobench.strategies.optuna_cmaes:OptunaCMAES",
@@ -106,6 +133,8 @@ STRATEGIES: Mapping[str, Entry] = {
         startup="1 random trial",
         pending="further ones come from the same distribution",
         complexity=2,
+        slowness=0.5,
+        learns_from="hemobench.strategies.startup:as_set",
     ),
     "asha": Entry(
         "hemobench.strategies.asha:ASHA",
@@ -128,6 +157,8 @@ STRATEGIES: Mapping[str, Entry] = {
         startup="random until one rung has 3 results more than there are hyperparameters",
         pending="counted as bad; opens the next bracket beside an unfinished one",
         complexity=2,
+        slowness=2.0,
+        learns_from="hemobench.strategies.startup:as_set",
     ),
     "smac-hyperband": Entry(
         "hemobench.strategies.smac_hyperband:SMACHyperband",
@@ -136,6 +167,8 @@ STRATEGIES: Mapping[str, Entry] = {
         startup="random design of 10 a hyperparameter, at most a quarter of its trials",
         pending="not in its model; opens the next bracket beside an unfinished one",
         complexity=3,
+        slowness=8.0,
+        learns_from="hemobench.strategies.startup:share_of_the_horizon",
     ),
 }
 
@@ -143,16 +176,36 @@ STRATEGIES: Mapping[str, Entry] = {
 GROUP = "hemobench.strategies"
 
 
+def row_of(name: str) -> Entry:
+    """The row of a strategy; what is known of none of ours, where it is another package's or a class."""
+    return STRATEGIES.get(name) or installed().get(name) or Entry(name, "")
+
+
+def startup_trials(name: str, settings: Mapping[str, Any], horizon: int, hyperparameters: int) -> int | None:
+    """Trials that end before a strategy learns; `None` if it never does, or nobody knows.
+
+    Args:
+        name: The strategy's.
+        settings: As given; those that are not have the strategy's own defaults.
+        horizon: Expected number of trials.
+        hyperparameters: Of the search space.
+    """
+    path = row_of(name).learns_from
+    if not path:
+        return None
+    module, _, attribute = path.partition(":")
+    rule: Callable[[Mapping[str, Any], int, int], int | None] = getattr(import_module(module), attribute)
+    defaults = getattr(load_strategy(name).__init__, "__kwdefaults__", None) or {}
+    return rule({**defaults, **settings}, horizon, hyperparameters)
+
+
 def installed() -> dict[str, Entry]:
     """Strategies that other installed packages declare as entry points of the group `hemobench.strategies`.
 
     A name of our own table stays ours.
     """
-    found = {}
-    for point in entry_points(group=GROUP):
-        if point.name not in STRATEGIES and point.dist is not None:
-            found[point.name] = Entry(point.value, f"from the package {point.dist.name} {point.dist.version}")
-    return found
+    found = declared(GROUP, STRATEGIES)
+    return {name: Entry(each.path, f"from the package {each.package}") for name, each in found.items()}
 
 
 def unavailable(name: str) -> str | None:

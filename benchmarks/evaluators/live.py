@@ -5,9 +5,10 @@ from __future__ import annotations
 import gc
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -39,6 +40,31 @@ from hemobench.strategies.base import Config, Proposal, Status
 _options = TypeAdapter(Options)
 OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 SUBSET_SEED = 0
+
+
+Make = Callable[[Task, ImageSet, Any, Options, torch.device, Path], Workbench]
+"""What makes a task's protocol of training, of task, images, pixels, options, device and cache folder."""
+
+
+def c_nmc(task: Task, images: ImageSet, pixels: Any, options: Options, device: torch.device, cache: Path) -> Workbench:
+    """The C-NMC paper's protocol."""
+    return CNmcWorkbench(images, pixels, options, device, cache / "features")
+
+
+def bone_marrow(
+    task: Task, images: ImageSet, pixels: Any, options: Options, device: torch.device, cache: Path
+) -> Workbench:
+    """The bone-marrow paper's protocol, for any classes."""
+    first = architecture(dict(task.space().get_default_configuration()))
+    return BoneMarrowWorkbench(images, pixels, options, device, first)
+
+
+def _maker(task: Task) -> Make:
+    if not task.training:
+        raise BenchmarkError(f"the task {task.name} does not say how it is trained", "use another source of answers")
+    module, _, attribute = task.training.partition(":")
+    make: Make = getattr(import_module(module), attribute)
+    return make
 
 
 class Live:
@@ -79,11 +105,8 @@ class Live:
         with devices.settings(options.threads, options.deterministic):
             pixels = load_pixels(self._images, options.image_size, self._cache, options.threads)
             loaded = perf_counter()
-            if self._task.dataset == "c-nmc":
-                bench: Workbench = CNmcWorkbench(self._images, pixels, options, self._device, self._cache / "features")
-            else:
-                first = architecture(dict(self._task.space().get_default_configuration()))
-                bench = BoneMarrowWorkbench(self._images, pixels, options, self._device, first)
+            make = _maker(self._task)
+            bench = make(self._task, self._images, pixels, options, self._device, self._cache)
         self._setup_s = {"loading_s": loaded - started, "preparation_s": perf_counter() - loaded}
         return bench
 

@@ -50,7 +50,7 @@ from hemobench.benchmarks.suite import Plan, require_support
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
-from hemobench.strategies import load_strategy
+from hemobench.strategies import STRATEGIES, load_strategy, row_of
 from hemobench.strategies.base import Status, Strategy, UnsupportedTask
 
 Asked = TypeVar("Asked")
@@ -66,8 +66,6 @@ BOUGHT = 25
 """What the default budget buys, about."""
 UNLIMITED = 1e6
 """GPU-hours of runs that their number of trials ends: seconds of different devices do not compare."""
-SEVEN = ("manual", "random", "sssr", "optuna-tpe", "hyperopt-tpe", "smac", "skopt-gp")
-SLOW = ("skopt-gp", "smac", "hyperopt-tpe")
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,13 +152,13 @@ def label(strategy: str) -> str:
 
 
 def able(task: Task, asked: Sequence[str] = ()) -> tuple[str, ...]:
-    """The strategies asked for, by default those of the seven that take the task's space.
+    """The strategies asked for, by default the classic ones that take the task's space.
 
     Raises:
         BenchmarkError: If one that was asked for is unknown or does not take it.
     """
     found = []
-    for name in asked or SEVEN:
+    for name in asked or [name for name, row in STRATEGIES.items() if row.classic]:
         try:
             require_support(load_strategy(name), name, task, 1)
             found.append(name)
@@ -212,7 +210,7 @@ def search(
         BenchmarkError: If the folder is of another check, or a source cannot answer.
     """
     begin(folder, setup)
-    slow_first = sorted(strategies, key=lambda name: SLOW.index(name) if name in SLOW else len(SLOW))
+    slow_first = sorted(strategies, key=lambda name: -row_of(name).slowness)
     asked = [
         Search(source, name, FIRST + seed, budget)
         for name in slow_first

@@ -40,7 +40,9 @@ class Task:
         headline_label: For people, as in "micro F1".
         epochs: Full training length.
         reference_device: The device whose GPU-hours the budget is counted in, when costs are not measured.
-        dataset: `c-nmc` or `bone-marrow`: which reader of `datasets/` understands its images.
+        dataset: Name of the data set whose reader understands its images.
+        training: `module:function` that makes what trains it live, of the task, images, pixels, options, device
+            and cache folder (see `evaluators.live.Make`); empty where it cannot be trained here.
     """
 
     name: str
@@ -52,3 +54,4 @@ class Task:
     epochs: int
     reference_device: str
     dataset: str
+    training: str = ""

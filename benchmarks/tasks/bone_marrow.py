@@ -101,6 +101,7 @@ TASK = Task(
     epochs=100,  # the paper gives no number; this is the length that a trial's fidelity is counted in
     reference_device="NVIDIA GTX 1080 Ti / RTX 2080 Ti",
     dataset="bone-marrow",
+    training="hemobench.benchmarks.evaluators.live:bone_marrow",
 )
 
 FULL_TASK = replace(

@@ -36,4 +36,5 @@ TASK = Task(
     epochs=10,
     reference_device="NVIDIA RTX 3060",
     dataset="c-nmc",
+    training="hemobench.benchmarks.evaluators.live:c_nmc",
 )

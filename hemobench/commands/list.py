@@ -12,7 +12,7 @@ from hemobench.errors import BenchmarkError
 
 
 def list_known(
-    what: Annotated[str, typer.Argument(help="strategies, benchmarks or suites.")] = "strategies",
+    what: Annotated[str, typer.Argument(help="strategies, benchmarks, suites, tasks or datasets.")] = "strategies",
     as_json: Json = False,
 ) -> None:
     """List what there is to run."""
@@ -53,14 +53,29 @@ def strategy_rows() -> list[dict[str, Any]]:
 
 def benchmark_rows() -> list[dict[str, Any]]:
     """The benchmarks, with what a random trial costs."""
-    from hemobench.benchmarks.benchmark import BENCHMARKS
+    from hemobench.benchmarks.benchmark import known_benchmarks
 
     rows = []
-    for name, benchmark in BENCHMARKS.items():
+    for name, benchmark in known_benchmarks().items():
         reference = benchmark.reference()
         cost = round(reference.trial_gpu_hours, 3) if reference else None
         rows.append({"name": name, "version": benchmark.version, "about": benchmark.about, "GPU-hours a trial": cost})
     return rows
+
+
+def task_rows() -> list[dict[str, Any]]:
+    """The tasks, ours and other packages'."""
+    from hemobench.benchmarks.tasks import load_task, task_names
+
+    tasks = [load_task(name) for name in task_names()]
+    return [{"name": task.name, "about": task.title, "data set": task.dataset, "epochs": task.epochs} for task in tasks]
+
+
+def dataset_rows() -> list[dict[str, Any]]:
+    """The data sets that can be read, ours and other packages'."""
+    from hemobench.datasets import dataset_names, reader
+
+    return [{"name": name, "about": (reader(name).__doc__ or "").strip().split("\n")[0]} for name in dataset_names()]
 
 
 def suite_rows() -> list[dict[str, Any]]:
@@ -79,6 +94,8 @@ LISTINGS: Mapping[str, Callable[[], list[dict[str, Any]]]] = {
     "strategies": strategy_rows,
     "benchmarks": benchmark_rows,
     "suites": suite_rows,
+    "tasks": task_rows,
+    "datasets": dataset_rows,
 }
 
 

@@ -21,7 +21,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from hemobench.benchmarks.benchmark import BENCHMARKS, Reference
+from hemobench.benchmarks.benchmark import Reference, load_benchmark
 from hemobench.benchmarks.storage.results import Results
 from hemobench.benchmarks.tasks import load_task
 from hemobench.benchmarks.tasks.base import Task
@@ -357,8 +357,7 @@ def recommendation_columns(runs: pd.DataFrame) -> list[str]:
 
 def leaderboard_columns(runs: pd.DataFrame) -> list[str]:
     """Headline metrics, the strategies' own seconds, and configurations where a benchmark has limits of support."""
-    known = (BENCHMARKS.get(str(name)) for name in runs["benchmark"].unique())
-    limited = any(benchmark.support_of for benchmark in known if benchmark is not None)
+    limited = any(_has_support(str(name)) for name in runs["benchmark"].unique())
     configurations = ["config."] if limited else []
     return [*recommendation_columns(runs), "measured.ask_s", "measured.tell_s", *configurations]
 
@@ -366,6 +365,14 @@ def leaderboard_columns(runs: pd.DataFrame) -> list[str]:
 def report_columns(runs: pd.DataFrame) -> list[str]:
     """Configurations and all metrics, but not what each trial cost."""
     return ["config.", "validation.", "test.", "truth.", "measured.ask_s", "measured.tell_s"]
+
+
+def _has_support(benchmark: str) -> bool:
+    """Whether it says which configurations lie outside what was recorded; one that is not known here does not."""
+    try:
+        return bool(load_benchmark(benchmark).support_of)
+    except BenchmarkError:
+        return False
 
 
 def _headlines(runs: pd.DataFrame) -> set[str]:

@@ -16,9 +16,8 @@ from hemobench.reports.charts import Figure, Style, axis, label, style
 from hemobench.reports.comparison.comparison import RANDOM, Comparison
 from hemobench.reports.importance.importance import Importances
 from hemobench.reports.text_tables import Table, number
-from hemobench.strategies import load_strategy
+from hemobench.strategies import startup_trials as of_strategy
 from hemobench.strategies.space import Hyperparameter, choices, numeric
-from hemobench.strategies.sssr import scaled
 
 MOST_LINES = 600
 TOP = "random's top ten"
@@ -307,17 +306,8 @@ def startup_trials(header: Mapping[str, Any], task: Task) -> int | None:
         task: For the number of hyperparameters, by which SMAC's design is sized.
     """
     strategy = header.get("strategy", {})
+    horizon, hyperparameters = int(header.get("horizon") or 1), len(task.space())
     try:
-        defaults = getattr(load_strategy(str(strategy.get("name"))).__init__, "__kwdefaults__", None) or {}
+        return of_strategy(str(strategy.get("name")), strategy.get("settings", {}), horizon, hyperparameters)
     except BenchmarkError:
         return None
-    settings = {**defaults, **strategy.get("settings", {})}
-    horizon = int(header.get("horizon") or 1)
-    if {"rounds", "scaling"} <= settings.keys():
-        return int(scaled(settings["rounds"], horizon, settings["scaling"])[0])
-    if settings.get("startup_trials") is not None:
-        return int(settings["startup_trials"])
-    if "startup_max_ratio" in settings:
-        most = settings["startup_per_hyperparameter"] * len(task.space())
-        return max(1, int(min(most, settings["startup_max_ratio"] * horizon)))
-    return None

@@ -19,7 +19,6 @@ import hemobench
 from hemobench.benchmarks.evaluator import NO_RESULT
 from hemobench.cli import app
 from hemobench.errors import BenchmarkError
-from hemobench.optuna_problem import OptunaProblem
 from hemobench.reports.leaderboard.model import as_json
 from hemobench.strategies.random_search import RandomSearch
 from hemobench.strategies.space import random_stream
@@ -73,7 +72,7 @@ def test_a_plain_loop_tunes(name):
 
 @pytest.mark.parametrize("name", ["c-nmc@published", "bone-marrow-full@published"])
 def test_optuna_tunes(name):
-    objective = hemobench.load_benchmark(name).for_optuna(seed=2)
+    objective = hemobench.OptunaProblem(hemobench.load_benchmark(name), seed=2)
     study = optuna.create_study(directions=objective.directions, sampler=optuna.samplers.TPESampler(seed=4))
     study.optimize(objective, n_trials=TRIALS)
     assert objective.problem.truth(study.best_params).loss < median_truth(objective.problem)
@@ -90,7 +89,7 @@ def test_optuna_tunes(name):
 
 def test_a_training_that_fails_is_a_failed_trial():
     """One that diverges on the published surface, whatever the seed."""
-    objective = hemobench.load_benchmark("bone-marrow@published").for_optuna()
+    objective = hemobench.OptunaProblem(hemobench.load_benchmark("bone-marrow@published"))
     space = objective.problem.space
     config = {**dict(space.get_default_configuration()), "optimizer": "rmsprop", "batch_size": 4}
     study = optuna.create_study()
@@ -118,7 +117,7 @@ def test_smac_tunes(tmp_path):
 @pytest.mark.parametrize("name", ["c-nmc@published", "bone-marrow-full@published"])
 def test_optunahubs_protocol(name):
     """As OptunaHub 0.5 documents it: a dictionary of distributions, directions, and `evaluate` of its values."""
-    problem = hemobench.load_benchmark(name).for_optuna(seed=1)
+    problem = hemobench.OptunaProblem(hemobench.load_benchmark(name), seed=1)
     assert set(problem.search_space) == set(problem.problem.space)
     assert problem.directions == [optuna.study.StudyDirection.MINIMIZE]
     assert problem.evaluate_constraints({}) == {}
@@ -134,7 +133,7 @@ def test_optunahubs_protocol(name):
 def test_optunahubs_own_base_class_drives_it():
     hub = pytest.importorskip("optunahub", reason="OptunaHub comes with hemobench[dev]")
 
-    class Problem(OptunaProblem, hub.benchmarks.BaseProblem):
+    class Problem(hemobench.OptunaProblem, hub.benchmarks.BaseProblem):
         pass
 
     made = Problem(hemobench.load_benchmark("bone-marrow-full@published"), seed=1)
@@ -182,7 +181,7 @@ def test_numbers_of_numpy_and_whole_floats_are_taken():
 
 
 def test_a_missing_parameter_of_optunas_is_named():
-    objective = hemobench.load_benchmark("c-nmc@published").for_optuna()
+    objective = hemobench.OptunaProblem(hemobench.load_benchmark("c-nmc@published"))
     with pytest.raises(BenchmarkError, match="'batch_size' is missing"):
         objective.evaluate({})
 
