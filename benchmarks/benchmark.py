@@ -13,7 +13,6 @@ from typing import Any, Protocol
 from hemobench.benchmarks.evaluator import Evaluator
 from hemobench.benchmarks.tasks import TASKS, load_task, task_names
 from hemobench.benchmarks.tasks.base import Task
-from hemobench.benchmarks.tasks.bone_marrow import LITE_SETTINGS, MICRO_SETTINGS
 from hemobench.errors import BenchmarkError
 from hemobench.extensions import Extension, declared
 from hemobench.strategies.base import Config
@@ -122,8 +121,8 @@ def _published(task: str, about: str) -> Benchmark:
     return _row(task, "published", about, make=f"{module}:published", refer=refer, card_of=f"{module}:card")
 
 
-def _live(task: str, about: str, **defaults: Any) -> Benchmark:
-    return _row(task, "live", about, make="hemobench.benchmarks.evaluators.live:live", defaults=defaults)
+def _live(task: str, about: str) -> Benchmark:
+    return _row(task, "live", about, make="hemobench.benchmarks.evaluators.live:live")
 
 
 def _from_table(task: str) -> Benchmark:
@@ -154,8 +153,8 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         _live("c-nmc", "training on a folder of C-NMC images (--data)"),
         _live("bone-marrow", "training on a folder of class folders (--data), automated space"),
         _live("bone-marrow-full", "the same, over the full space of the manual analysis"),
-        _live("bone-marrow-micro", "the automated space on small networks and images, for a CPU", **MICRO_SETTINGS),
-        _live("bone-marrow-lite", "the automated space on EfficientNet-Lite with ImageNet weights", **LITE_SETTINGS),
+        _live("bone-marrow-micro", "the automated space on small networks and images, for a CPU"),
+        _live("bone-marrow-lite", "the automated space on EfficientNet-Lite with ImageNet weights"),
         _from_table("c-nmc"),
         _from_table("bone-marrow"),
         _from_surrogate("c-nmc"),
@@ -164,6 +163,9 @@ BENCHMARKS: Mapping[str, Benchmark] = {
         _from_surrogate("bone-marrow-micro"),
         _from_table("bone-marrow-lite"),
         _from_surrogate("bone-marrow-lite"),
+        _live("cells", "training on any folder of class folders (--data), with the bone-marrow recipe"),
+        _from_table("cells"),
+        _from_surrogate("cells"),
     )
 }
 
