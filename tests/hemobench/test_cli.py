@@ -167,7 +167,7 @@ def test_recommend_report_and_export(published, command, tmp_path):
     assert said.stdout.startswith("With 4 GPU-hours on c-nmc@published")
     plain = json.loads(command("recommend", folder, *asked, "--json").stdout)
     assert plain["verdict"]["kind"] in ("best", "any", "unknown")
-    assert plain["use"] is None or plain["use"] in said.stdout
+    assert plain["answer"] in said.stdout
     claims = command("papers", folder)
     assert claims.returncode == 0, claims.stderr
     assert "figures agree" in claims.stdout

@@ -31,7 +31,10 @@ Collect = Callable[..., Results]
 
 @pytest.fixture
 def results(run: Run, collect: Collect) -> Results:
-    """On every one of six seeds TPE loses 2 points with 4 workers, and 6 with 16 workers, where on the first seed it never gets to the target."""
+    """On every one of six seeds TPE loses 2 points with 4 workers, and 6 with 16.
+
+    There it never gets to the target on the first seed.
+    """
     runs = []
     for seed in range(6):
         final = 0.20 - 0.01 * seed
