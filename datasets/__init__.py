@@ -17,9 +17,9 @@ from hemobench.errors import BenchmarkError
 from hemobench.extensions import declared
 
 READERS = {
-    "c-nmc": "hemobench.datasets.c_nmc",
-    "bone-marrow": "hemobench.datasets.bone_marrow",
-    "cells": "hemobench.datasets.cells",
+    "c-nmc": "hemobench.datasets.readers.c_nmc",
+    "bone-marrow": "hemobench.datasets.readers.bone_marrow",
+    "cells": "hemobench.datasets.readers.cells",
 }
 """Name -> module with `scan(root, **options)`."""
 

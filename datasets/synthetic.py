@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
 from hemobench.datasets import reader
-from hemobench.datasets.bone_marrow import BARCELONA
-from hemobench.datasets.c_nmc import FOLDS, HEADER, PRELIM
 from hemobench.datasets.drawing import BACKGROUND, Look, Nucleus, draw_cell, draw_red_cells, finished
 from hemobench.datasets.files import written_whole
+from hemobench.datasets.readers.bone_marrow import BARCELONA
+from hemobench.datasets.readers.c_nmc import FOLDS, HEADER, PRELIM
 from hemobench.errors import BenchmarkError
 
 TAG = "synthetic: drawn by hemobench, not a photograph of a cell"

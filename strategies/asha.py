@@ -18,7 +18,7 @@ from typing import ClassVar
 from ConfigSpace import ConfigurationSpace
 
 from hemobench.strategies.base import Proposal, Status, Supports, Trial
-from hemobench.strategies.rungs import rank, rungs
+from hemobench.strategies.fidelity.rungs import rank, rungs
 from hemobench.strategies.space import random_stream
 
 

@@ -17,8 +17,8 @@ from typing import ClassVar
 from ConfigSpace import ConfigurationSpace
 
 from hemobench.strategies.base import Config, Proposal, Supports, Trial
-from hemobench.strategies.brackets import Bracket, schedule
-from hemobench.strategies.rungs import rungs
+from hemobench.strategies.fidelity.brackets import Bracket, schedule
+from hemobench.strategies.fidelity.rungs import rungs
 from hemobench.strategies.space import random_stream
 
 

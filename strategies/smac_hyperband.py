@@ -20,7 +20,7 @@ from smac.intensifier.abstract_intensifier import AbstractIntensifier
 from smac.intensifier.hyperband_utils import get_n_trials_for_hyperband_multifidelity
 
 from hemobench.strategies.base import Proposal, Status, Supports, Trial
-from hemobench.strategies.rungs import rungs
+from hemobench.strategies.fidelity.rungs import rungs
 from hemobench.strategies.smac import SMAC, outcome
 from hemobench.strategies.space import active
 

@@ -19,13 +19,13 @@ import torchvision
 from hemobench.benchmarks.benchmark import Benchmark
 from hemobench.benchmarks.evaluator import Cost, Outcome
 from hemobench.benchmarks.tasks.base import Task
-from hemobench.benchmarks.training import devices
 from hemobench.benchmarks.training.bone_marrow import BoneMarrowWorkbench, architecture
 from hemobench.benchmarks.training.c_nmc import CNmcWorkbench
 from hemobench.benchmarks.training.checkpoints import Checkpoints, InMemory
 from hemobench.benchmarks.training.cross_validation import OnEpoch, Result, Resumption, train_all
+from hemobench.benchmarks.training.hardware import devices
+from hemobench.benchmarks.training.hardware.memory import free_memory, memory_ends_trials, out_of_memory
 from hemobench.benchmarks.training.looking import Look, Looks, look_all
-from hemobench.benchmarks.training.memory import free_memory, memory_ends_trials, out_of_memory
 from hemobench.benchmarks.training.options import Options, read_options
 from hemobench.benchmarks.training.protocol import Workbench
 from hemobench.benchmarks.training.seeds import trial_seed

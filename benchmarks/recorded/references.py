@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 
 from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.published import Reference
-from hemobench.benchmarks.surrogates.answers import Answers
 from hemobench.benchmarks.surrogates.support import support, support_limit
 from hemobench.benchmarks.surrogates.surrogate import Surrogate
-from hemobench.benchmarks.surrogates.trust import Fitted
+from hemobench.benchmarks.surrogates.trust.answers import Answers
+from hemobench.benchmarks.surrogates.trust.card import Fitted
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.strategies.base import Config, Proposal, Status
 from hemobench.strategies.space import active, default, random_stream

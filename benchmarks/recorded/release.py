@@ -18,10 +18,10 @@ from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.recorded import Artefacts, artefacts
 from hemobench.benchmarks.recorded.references import optimum, reference
-from hemobench.benchmarks.surrogates.alternatives import forest
 from hemobench.benchmarks.surrogates.store import save
-from hemobench.benchmarks.surrogates.trust import card as trust_card
-from hemobench.benchmarks.surrogates.trust import fitted
+from hemobench.benchmarks.surrogates.trust.alternatives import forest
+from hemobench.benchmarks.surrogates.trust.card import card as trust_card
+from hemobench.benchmarks.surrogates.trust.card import fitted
 from hemobench.benchmarks.tables.io import read_table, write_table
 from hemobench.benchmarks.tables.schema import Header
 from hemobench.errors import BenchmarkError

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from hemobench.benchmarks.surrogates.held_out import PARTS, HeldOut, by_member, parts, predicted
-from hemobench.benchmarks.surrogates.margins import Residuals, copula, silent
 from hemobench.benchmarks.surrogates.network import Arrays, Training, problem_of, train
-from hemobench.benchmarks.surrogates.repeats import Repeats, repeats
+from hemobench.benchmarks.surrogates.noise.margins import Residuals, copula, silent
+from hemobench.benchmarks.surrogates.noise.repeats import Repeats, repeats
 from hemobench.benchmarks.surrogates.spread import widening
 from hemobench.benchmarks.surrogates.surrogate import COPULA, NETWORK, About, Surrogate
 from hemobench.benchmarks.surrogates.targets import Targets, fraction, targets
+from hemobench.benchmarks.surrogates.trust.held_out import PARTS, HeldOut, by_member, parts, predicted
 from hemobench.benchmarks.tables.schema import ALL_FOLDS, Table
 from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError

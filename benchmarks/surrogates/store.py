@@ -17,9 +17,9 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import TypeAdapter, ValidationError
 
-from hemobench.benchmarks.surrogates.copula import EPOCH_FACTORS, KNOTS, SCORES, TRIAL_FACTORS
 from hemobench.benchmarks.surrogates.encode import Encoder
-from hemobench.benchmarks.surrogates.gaussian import FACTORS
+from hemobench.benchmarks.surrogates.noise.copula import EPOCH_FACTORS, KNOTS, SCORES, TRIAL_FACTORS
+from hemobench.benchmarks.surrogates.noise.gaussian import FACTORS
 from hemobench.benchmarks.surrogates.surrogate import COPULA, GAUSSIAN, NETWORK, About, Surrogate
 from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError

@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hemobench.benchmarks.surrogates.copula import Copula, Drawn
 from hemobench.benchmarks.surrogates.encode import Encoder
-from hemobench.benchmarks.surrogates.gaussian import Gaussian
 from hemobench.benchmarks.surrogates.network import activate
+from hemobench.benchmarks.surrogates.noise.copula import Copula, Drawn
+from hemobench.benchmarks.surrogates.noise.gaussian import Gaussian
 from hemobench.benchmarks.surrogates.targets import fraction
 from hemobench.benchmarks.tasks import load_task
 from hemobench.benchmarks.tasks.base import Task

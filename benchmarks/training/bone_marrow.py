@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from hemobench.benchmarks.training.augmentation import from_config
 from hemobench.benchmarks.training.constant import constant_answer
-from hemobench.benchmarks.training.feeds import ImageFeed, Pixels, Sides
+from hemobench.benchmarks.training.hardware.precision import choose_precision
+from hemobench.benchmarks.training.inputs.augmentation import from_config
+from hemobench.benchmarks.training.inputs.feeds import ImageFeed, Pixels, Sides
 from hemobench.benchmarks.training.loop import Job, Recipe
-from hemobench.benchmarks.training.losses import interpolated_weights, make_loss
-from hemobench.benchmarks.training.models import (
+from hemobench.benchmarks.training.networks.models import (
     LITE,
     Architecture,
     auxiliary_fits,
@@ -22,8 +22,8 @@ from hemobench.benchmarks.training.models import (
     first_weights,
     normalisation,
 )
+from hemobench.benchmarks.training.optimization.losses import interpolated_weights, make_loss
 from hemobench.benchmarks.training.options import Options
-from hemobench.benchmarks.training.precision import choose_precision
 from hemobench.datasets.images import ImageSet
 from hemobench.datasets.splits import cells_splits, has_given_split
 from hemobench.errors import BenchmarkError

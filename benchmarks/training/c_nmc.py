@@ -11,17 +11,17 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from hemobench.benchmarks.training.augmentation import C_NMC, normalise
-from hemobench.benchmarks.training.backbones import backbone
 from hemobench.benchmarks.training.constant import constant_answer
-from hemobench.benchmarks.training.features import FeatureCache, FeatureFeed
-from hemobench.benchmarks.training.feeds import ImageFeed, Pixels, Sides
-from hemobench.benchmarks.training.head import FrozenBackbone, calibrate, make_head
+from hemobench.benchmarks.training.hardware.precision import choose_precision
+from hemobench.benchmarks.training.inputs.augmentation import C_NMC, normalise
+from hemobench.benchmarks.training.inputs.features import FeatureCache, FeatureFeed
+from hemobench.benchmarks.training.inputs.feeds import ImageFeed, Pixels, Sides
 from hemobench.benchmarks.training.loop import Job, Recipe
-from hemobench.benchmarks.training.losses import balanced_weights, make_loss
+from hemobench.benchmarks.training.networks.backbones import backbone
+from hemobench.benchmarks.training.networks.head import FrozenBackbone, calibrate, make_head
+from hemobench.benchmarks.training.networks.weights import fingerprint, resolve
+from hemobench.benchmarks.training.optimization.losses import balanced_weights, make_loss
 from hemobench.benchmarks.training.options import Options
-from hemobench.benchmarks.training.precision import choose_precision
-from hemobench.benchmarks.training.weights import fingerprint, resolve
 from hemobench.datasets.images import ImageSet
 from hemobench.datasets.splits import c_nmc_split
 from hemobench.errors import BenchmarkError

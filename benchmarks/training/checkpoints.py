@@ -11,7 +11,7 @@ from typing import Any
 
 import torch
 
-from hemobench.benchmarks.training.memory import out_of_memory
+from hemobench.benchmarks.training.hardware.memory import out_of_memory
 from hemobench.datasets.files import written_whole
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from hemobench.benchmarks.training.feeds import Side, Sides
+from hemobench.benchmarks.training.inputs.feeds import Side, Sides
 from hemobench.benchmarks.training.metrics import evaluate, over_folds
 
 

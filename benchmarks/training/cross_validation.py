@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from hemobench.benchmarks.training.checkpoints import Checkpoints, InMemory
-from hemobench.benchmarks.training.feeds import Side
+from hemobench.benchmarks.training.inputs.feeds import Side
 from hemobench.benchmarks.training.loop import Training
 from hemobench.benchmarks.training.metrics import confusion_matrix, evaluate, over_folds
 from hemobench.benchmarks.training.protocol import Workbench

@@ -14,8 +14,8 @@ import numpy as np
 import torch
 
 from hemobench.benchmarks.training.cross_validation import Result, figures, mean_curve
+from hemobench.benchmarks.training.hardware.memory import free_memory, memory_ends_trials
 from hemobench.benchmarks.training.loop import Training
-from hemobench.benchmarks.training.memory import free_memory, memory_ends_trials
 from hemobench.benchmarks.training.metrics import over_folds
 from hemobench.benchmarks.training.protocol import Workbench
 from hemobench.benchmarks.training.seeds import spread

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor, nn
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from hemobench.benchmarks.training.feeds import Feed, Side
-from hemobench.benchmarks.training.losses import Loss
-from hemobench.benchmarks.training.optimizers import make_optimizer
-from hemobench.benchmarks.training.precision import autocast
-from hemobench.benchmarks.training.sampling import sample
+from hemobench.benchmarks.training.hardware.precision import autocast
+from hemobench.benchmarks.training.inputs.feeds import Feed, Side
+from hemobench.benchmarks.training.inputs.sampling import sample
+from hemobench.benchmarks.training.optimization.losses import Loss
+from hemobench.benchmarks.training.optimization.optimizers import make_optimizer
+from hemobench.benchmarks.training.optimization.steps import Stepper, can_record
 from hemobench.benchmarks.training.seeds import Stream, forked, generator
-from hemobench.benchmarks.training.steps import Stepper, can_record
 from hemobench.benchmarks.training.stopwatch import Stopwatch, TrialEnded
 from hemobench.strategies.base import Status
 

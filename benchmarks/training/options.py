@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import TypeAdapter, ValidationError
 
-from hemobench.benchmarks.training.models import Scale
+from hemobench.benchmarks.training.networks.models import Scale
 from hemobench.errors import BenchmarkError
 
 SPECIAL = ("backbone", "split", "fold", "split_seed", "folds", "extended", "scale", "share_features")

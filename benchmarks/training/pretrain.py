@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torchvision import models
 
-from hemobench.benchmarks.training import devices
-from hemobench.benchmarks.training.augmentation import Augmentation
 from hemobench.benchmarks.training.cross_validation import OnEpoch
-from hemobench.benchmarks.training.feeds import ImageFeed, Pixels, Sides
+from hemobench.benchmarks.training.hardware import devices
+from hemobench.benchmarks.training.inputs.augmentation import Augmentation
+from hemobench.benchmarks.training.inputs.feeds import ImageFeed, Pixels, Sides
 from hemobench.benchmarks.training.loop import Job, Recipe, Training
-from hemobench.benchmarks.training.losses import make_loss
+from hemobench.benchmarks.training.optimization.losses import make_loss
 from hemobench.benchmarks.training.seeds import Stream, forked
 from hemobench.benchmarks.training.stopwatch import Stopwatch
 from hemobench.datasets.files import cache_folder

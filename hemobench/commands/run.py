@@ -132,7 +132,7 @@ def processes(suite: Suite) -> int:
 
     if any(load_benchmark(entry.name).live for entry in suite.benchmarks):
         try:
-            from hemobench.benchmarks.training import devices
+            from hemobench.benchmarks.training.hardware import devices
         except ImportError as problem:
             raise BenchmarkError(f"training needs torch: {problem}", "pip install 'hemobench[train]'") from None
         return devices.count()

@@ -99,8 +99,8 @@ def fit(
 ) -> None:
     """Fit a surrogate to a table, and say how far to trust it."""
     from hemobench.benchmarks.surrogates.store import save
-    from hemobench.benchmarks.surrogates.trust import card as trust_card
-    from hemobench.benchmarks.surrogates.trust import fitted
+    from hemobench.benchmarks.surrogates.trust.card import card as trust_card
+    from hemobench.benchmarks.surrogates.trust.card import fitted
     from hemobench.benchmarks.tables.io import read_table
 
     known = fitted(read_table(table), seed=seed)

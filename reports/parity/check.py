@@ -154,7 +154,7 @@ def _devices(benchmark: str) -> int:
     if not load_benchmark(benchmark).live:
         return os.cpu_count() or 1
     try:
-        from hemobench.benchmarks.training import devices
+        from hemobench.benchmarks.training.hardware import devices
     except ImportError as problem:
         raise BenchmarkError(f"training needs torch: {problem}", "pip install 'hemobench[train]'") from None
     return int(devices.count())

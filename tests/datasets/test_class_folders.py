@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 
 from hemobench.cli import app
 from hemobench.datasets import open_images
-from hemobench.datasets.bone_marrow import MLL, recognise
 from hemobench.datasets.images import ImageSet
 from hemobench.datasets.names import normal, part_name
+from hemobench.datasets.readers.bone_marrow import MLL, recognise
 from hemobench.datasets.verify import verify
 from hemobench.errors import BenchmarkError
 

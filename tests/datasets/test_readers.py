@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from hemobench.datasets import open_images
-from hemobench.datasets.bone_marrow import BARCELONA, MLL, recognise
-from hemobench.datasets.c_nmc import parse_name, person
 from hemobench.datasets.images import ImageSet, subset
+from hemobench.datasets.readers.bone_marrow import BARCELONA, MLL, recognise
+from hemobench.datasets.readers.c_nmc import parse_name, person
 from hemobench.datasets.scan import connected
 from hemobench.errors import BenchmarkError
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from hemobench.datasets import open_images
 from hemobench.datasets.images import ImageSet, subset
+from hemobench.datasets.readers.subject_table import read_table
 from hemobench.datasets.splits import cells_splits, given_split, has_given_split, leak
-from hemobench.datasets.subject_table import read_table
 from hemobench.datasets.verify import verify
 from hemobench.errors import BenchmarkError
 

@@ -40,9 +40,9 @@ from hemobench.benchmarks.storage.run_folder import (
 )
 from hemobench.benchmarks.suite import load_suite, narrowed, plans
 from hemobench.benchmarks.tables.schema import Row
-from hemobench.datasets.c_nmc import prelim_labels
 from hemobench.datasets.facts import load_manifest
 from hemobench.datasets.pixels import scaled
+from hemobench.datasets.readers.c_nmc import prelim_labels
 from hemobench.errors import BenchmarkError
 from hemobench.reports import validation
 from hemobench.reports.gate import baseline

@@ -24,7 +24,7 @@ from torchvision.transforms import v2  # noqa: E402
 
 from hemobench.benchmarks.evaluators.live import Live, live  # noqa: E402
 from hemobench.benchmarks.tasks import load_task  # noqa: E402
-from hemobench.benchmarks.training.augmentation import (  # noqa: E402
+from hemobench.benchmarks.training.inputs.augmentation import (  # noqa: E402
     C_NMC,
     MEAN,
     STD,
@@ -33,10 +33,10 @@ from hemobench.benchmarks.training.augmentation import (  # noqa: E402
     normalise,
     to_unit,
 )
-from hemobench.benchmarks.training.backbones import backbone  # noqa: E402
-from hemobench.benchmarks.training.head import FrozenBackbone, make_head  # noqa: E402
+from hemobench.benchmarks.training.networks.backbones import backbone  # noqa: E402
+from hemobench.benchmarks.training.networks.head import FrozenBackbone, make_head  # noqa: E402
+from hemobench.benchmarks.training.networks.weights import Weights  # noqa: E402
 from hemobench.benchmarks.training.seeds import generator  # noqa: E402
-from hemobench.benchmarks.training.weights import Weights  # noqa: E402
 from hemobench.strategies.base import Proposal  # noqa: E402
 from hemobench.strategies.space import default  # noqa: E402
 

@@ -26,9 +26,9 @@ from hemobench.strategies import STRATEGIES, load_strategy, unavailable
 from hemobench.strategies.asha import ASHA
 from hemobench.strategies.base import Proposal, Status, Trial
 from hemobench.strategies.bohb import BOHB
-from hemobench.strategies.brackets import schedule
+from hemobench.strategies.fidelity.brackets import schedule
+from hemobench.strategies.fidelity.rungs import ranked, rungs
 from hemobench.strategies.hyperband import Hyperband
-from hemobench.strategies.rungs import ranked, rungs
 from hemobench.strategies.space import random_stream
 
 TASK = load_task("c-nmc")

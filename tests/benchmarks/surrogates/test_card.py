@@ -12,10 +12,10 @@ from contracts import synthetic_tables as synthetic
 
 from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.recorded.references import optimum, reference
-from hemobench.benchmarks.surrogates.constant import constant_answer
 from hemobench.benchmarks.surrogates.network import Training
-from hemobench.benchmarks.surrogates.tails import expected_best, with_error
-from hemobench.benchmarks.surrogates.trust import card, ceiling, fitted, intraclass
+from hemobench.benchmarks.surrogates.trust.card import card, ceiling, fitted, intraclass
+from hemobench.benchmarks.surrogates.trust.constant import constant_answer
+from hemobench.benchmarks.surrogates.trust.tails import expected_best, with_error
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.reports.html.cards import card_of
 

@@ -15,7 +15,7 @@ from hemobench.benchmarks.published import stored
 from hemobench.benchmarks.recorded.references import reference
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.support import outside_share, support, support_limit
-from hemobench.benchmarks.surrogates.trust import fitted, trust
+from hemobench.benchmarks.surrogates.trust.card import fitted, trust
 from hemobench.strategies.base import Proposal, Status
 
 # Measured with all 2,000 steps: against single trainings 0.990, 0.995 and 0.993; against the truth 0.995, 0.996, 0.993.

@@ -14,7 +14,7 @@ from scipy.stats import skew
 from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.surrogates.fit import fit
 from hemobench.benchmarks.surrogates.network import Training
-from hemobench.benchmarks.surrogates.repeats import repeats
+from hemobench.benchmarks.surrogates.noise.repeats import repeats
 from hemobench.benchmarks.surrogates.surrogate import Surrogate
 from hemobench.benchmarks.surrogates.targets import targets
 from hemobench.strategies.base import Proposal

@@ -23,11 +23,11 @@ from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.evaluators.table import TableEvaluator
 from hemobench.benchmarks.surrogates.encode import Encoder
 from hemobench.benchmarks.surrogates.fit import DECAYS, chosen, fit
-from hemobench.benchmarks.surrogates.held_out import parts
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.store import load, save
 from hemobench.benchmarks.surrogates.surrogate import About, Surrogate
 from hemobench.benchmarks.surrogates.targets import fraction, logit, targets
+from hemobench.benchmarks.surrogates.trust.held_out import parts
 from hemobench.benchmarks.tables.io import write_table
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.benchmarks.tasks import load_task

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hemobench.benchmarks.training.augmentation import (  # noqa: E402
+from hemobench.benchmarks.training.inputs.augmentation import (  # noqa: E402
     AUTOMATED,
     C_NMC,
     COLUMNS,

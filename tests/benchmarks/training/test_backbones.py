@@ -9,16 +9,16 @@ timm = pytest.importorskip("timm")
 
 from torch import nn  # noqa: E402
 
-from hemobench.benchmarks.training.augmentation import HALF, IMAGENET, normalise  # noqa: E402
-from hemobench.benchmarks.training.backbones import (  # noqa: E402
+from hemobench.benchmarks.training.inputs.augmentation import HALF, IMAGENET, normalise  # noqa: E402
+from hemobench.benchmarks.training.networks.backbones import (  # noqa: E402
     BACKBONES,
     FINE_TUNING_MOMENTUM,
     backbone,
     lite_network,
 )
-from hemobench.benchmarks.training.head import FrozenBackbone  # noqa: E402
-from hemobench.benchmarks.training.models import LITE, Architecture, blocks, build  # noqa: E402
-from hemobench.benchmarks.training.weights import imagenet, load_state, resolve  # noqa: E402
+from hemobench.benchmarks.training.networks.head import FrozenBackbone  # noqa: E402
+from hemobench.benchmarks.training.networks.models import LITE, Architecture, blocks, build  # noqa: E402
+from hemobench.benchmarks.training.networks.weights import imagenet, load_state, resolve  # noqa: E402
 from hemobench.errors import BenchmarkError  # noqa: E402
 
 VERSIONS = (0, 1, 2)
@@ -103,7 +103,7 @@ def test_an_unknown_backbone_is_refused_with_the_known_ones(name: str) -> None:
 
 
 def test_weights_that_are_not_installed_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    import hemobench.benchmarks.training.weights as module
+    import hemobench.benchmarks.training.networks.weights as module
 
     def missing(name: str) -> None:
         raise ImportError(name)

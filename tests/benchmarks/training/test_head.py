@@ -13,15 +13,15 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from hemobench.benchmarks.training.augmentation import normalise, to_unit  # noqa: E402
-from hemobench.benchmarks.training.backbones import BACKBONES, backbone  # noqa: E402
 from hemobench.benchmarks.training.c_nmc import CNmcWorkbench  # noqa: E402
 from hemobench.benchmarks.training.checkpoints import Checkpoints  # noqa: E402
 from hemobench.benchmarks.training.cross_validation import Result, Resumption, train_all  # noqa: E402
-from hemobench.benchmarks.training.head import FrozenBackbone, calibrate, make_head  # noqa: E402
+from hemobench.benchmarks.training.inputs.augmentation import normalise, to_unit  # noqa: E402
+from hemobench.benchmarks.training.networks.backbones import BACKBONES, backbone  # noqa: E402
+from hemobench.benchmarks.training.networks.head import FrozenBackbone, calibrate, make_head  # noqa: E402
+from hemobench.benchmarks.training.networks.weights import Weights, fingerprint  # noqa: E402
 from hemobench.benchmarks.training.options import Options  # noqa: E402
 from hemobench.benchmarks.training.stopwatch import Stopwatch  # noqa: E402
-from hemobench.benchmarks.training.weights import Weights, fingerprint  # noqa: E402
 from hemobench.errors import BenchmarkError  # noqa: E402
 
 CPU = torch.device("cpu")

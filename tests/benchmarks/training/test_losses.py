@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hemobench.benchmarks.training.losses import balanced_weights, interpolated_weights, make_loss  # noqa: E402
+from hemobench.benchmarks.training.optimization.losses import balanced_weights, interpolated_weights, make_loss  # noqa: E402
 from hemobench.errors import BenchmarkError  # noqa: E402
 
 

@@ -10,7 +10,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from hemobench.benchmarks.training.models import (  # noqa: E402
+from hemobench.benchmarks.training.networks.models import (  # noqa: E402
     DEPTHS,
     LITE,
     SMALLEST,
@@ -21,7 +21,7 @@ from hemobench.benchmarks.training.models import (  # noqa: E402
     check_size,
     first_weights,
 )
-from hemobench.benchmarks.training.weights import fingerprint  # noqa: E402
+from hemobench.benchmarks.training.networks.weights import fingerprint  # noqa: E402
 from hemobench.errors import BenchmarkError  # noqa: E402
 
 EVERY = [(family, depth) for family, depths in DEPTHS.items() for depth in depths]

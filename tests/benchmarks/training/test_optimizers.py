@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from hemobench.benchmarks.tasks.bone_marrow import OPTIMIZERS  # noqa: E402
-from hemobench.benchmarks.training.optimizers import CLASSES, make_optimizer  # noqa: E402
+from hemobench.benchmarks.training.optimization.optimizers import CLASSES, make_optimizer  # noqa: E402
 from hemobench.errors import BenchmarkError  # noqa: E402
 
 LR = 0.01

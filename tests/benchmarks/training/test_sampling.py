@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hemobench.benchmarks.training.sampling import sample  # noqa: E402
+from hemobench.benchmarks.training.inputs.sampling import sample  # noqa: E402
 from hemobench.benchmarks.training.seeds import generator  # noqa: E402
 from hemobench.errors import BenchmarkError  # noqa: E402
 

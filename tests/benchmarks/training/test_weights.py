@@ -14,9 +14,9 @@ torch = pytest.importorskip("torch")
 
 from torchvision import models  # noqa: E402
 
-from hemobench.benchmarks.training import weights as module  # noqa: E402
-from hemobench.benchmarks.training.models import Architecture, build  # noqa: E402
-from hemobench.benchmarks.training.weights import RANDOM, Weights, load_into, load_state, resolve  # noqa: E402
+from hemobench.benchmarks.training.networks import weights as module  # noqa: E402
+from hemobench.benchmarks.training.networks.models import Architecture, build  # noqa: E402
+from hemobench.benchmarks.training.networks.weights import RANDOM, Weights, load_into, load_state, resolve  # noqa: E402
 from hemobench.errors import BenchmarkError  # noqa: E402
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import cycle
 
 from hemobench.strategies.base import Trial
-from hemobench.strategies.rungs import ranked
+from hemobench.strategies.fidelity.rungs import ranked
 
 
 class Bracket:

@@ -12,7 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hemobench.benchmarks.training.augmentation import (
+from hemobench.benchmarks.training.inputs.augmentation import (
     IMAGENET,
     Augmentation,
     Normalisation,

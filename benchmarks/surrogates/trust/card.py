@@ -13,18 +13,18 @@ from scipy.stats import kendalltau, spearmanr
 
 from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.evaluators.table import folds_needed
-from hemobench.benchmarks.surrogates.answers import Answers, answers
-from hemobench.benchmarks.surrogates.constant import constant_answer
 from hemobench.benchmarks.surrogates.fit import chosen, cross_validated, fit
-from hemobench.benchmarks.surrogates.held_out import PARTS, HeldOut
 from hemobench.benchmarks.surrogates.losses import losses
 from hemobench.benchmarks.surrogates.network import Training
-from hemobench.benchmarks.surrogates.noise_check import noise_table
-from hemobench.benchmarks.surrogates.repeats import Repeats, repeats
+from hemobench.benchmarks.surrogates.noise.repeats import Repeats, repeats
 from hemobench.benchmarks.surrogates.support import QUANTILE, support_limit
 from hemobench.benchmarks.surrogates.surrogate import Surrogate
-from hemobench.benchmarks.surrogates.tails import with_error
 from hemobench.benchmarks.surrogates.targets import Targets, fraction, targets
+from hemobench.benchmarks.surrogates.trust.answers import Answers, answers
+from hemobench.benchmarks.surrogates.trust.constant import constant_answer
+from hemobench.benchmarks.surrogates.trust.held_out import PARTS, HeldOut
+from hemobench.benchmarks.surrogates.trust.noise_check import noise_table
+from hemobench.benchmarks.surrogates.trust.tails import with_error
 from hemobench.benchmarks.tables.check import describe_table
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.benchmarks.tasks import load_task

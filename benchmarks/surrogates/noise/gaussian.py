@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemobench.benchmarks import noise
-from hemobench.benchmarks.surrogates.copula import Drawn
+from hemobench.benchmarks.surrogates.noise.copula import Drawn
 from hemobench.strategies.base import Config
 
 Floats = NDArray[np.float64]

@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
-from hemobench.benchmarks.surrogates.held_out import parts
 from hemobench.benchmarks.surrogates.losses import losses
 from hemobench.benchmarks.surrogates.targets import fraction, targets
-from hemobench.benchmarks.surrogates.trust import agreement
+from hemobench.benchmarks.surrogates.trust.card import agreement
+from hemobench.benchmarks.surrogates.trust.held_out import parts
 from hemobench.benchmarks.tables.schema import Table
 
 TREES = 200

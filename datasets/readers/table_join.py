@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from hemobench.datasets.names import normal, text
+from hemobench.datasets.readers.subject_table import Row, SubjectTable
 from hemobench.datasets.scan import Entry, Finding
-from hemobench.datasets.subject_table import Row, SubjectTable
 
 
 def joined(

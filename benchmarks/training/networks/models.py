@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torchvision import models
 from torchvision.models.inception import Inception3
 
-from hemobench.benchmarks.training import micro
-from hemobench.benchmarks.training.augmentation import IMAGENET, Normalisation
-from hemobench.benchmarks.training.backbones import adapt_quickly, backbone, lite_copy, lite_network
+from hemobench.benchmarks.training.inputs.augmentation import IMAGENET, Normalisation
+from hemobench.benchmarks.training.networks import micro
+from hemobench.benchmarks.training.networks.backbones import adapt_quickly, backbone, lite_copy, lite_network
+from hemobench.benchmarks.training.networks.weights import RANDOM, Weights, load_into, resolve
 from hemobench.benchmarks.training.seeds import Stream, forked
-from hemobench.benchmarks.training.weights import RANDOM, Weights, load_into, resolve
 from hemobench.errors import BenchmarkError
 
 Scale = Literal["paper", "micro"]

@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from hemobench.benchmarks.training.losses import Loss
-from hemobench.benchmarks.training.precision import autocast
+from hemobench.benchmarks.training.hardware.precision import autocast
+from hemobench.benchmarks.training.optimization.losses import Loss
 
 AUXILIARY = 0.4
 """Weight of Inception's auxiliary classifier in the training loss (torchvision's reference training)."""

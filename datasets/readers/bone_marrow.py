@@ -20,10 +20,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from hemobench.datasets import cells
-from hemobench.datasets.class_folders import ClassFolder, entries, layout, unwrapped
 from hemobench.datasets.files import existing_folder, folders, images_below
 from hemobench.datasets.names import normal, text
+from hemobench.datasets.readers import cells
+from hemobench.datasets.readers.class_folders import ClassFolder, entries, layout, unwrapped
 from hemobench.datasets.scan import Entry, Finding, Scan
 from hemobench.errors import BenchmarkError
 

@@ -10,14 +10,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from hemobench.datasets import c_nmc
-from hemobench.datasets.class_folders import entries, layout, unwrapped
 from hemobench.datasets.consistency import inconsistencies, without_lone_part
 from hemobench.datasets.files import existing_folder, images_below
 from hemobench.datasets.names import Part, part_name
+from hemobench.datasets.readers import c_nmc
+from hemobench.datasets.readers.class_folders import entries, layout, unwrapped
+from hemobench.datasets.readers.subject_table import SubjectTable, find_table, other_tables, read_table
+from hemobench.datasets.readers.table_join import joined
 from hemobench.datasets.scan import Entry, Finding, Scan
-from hemobench.datasets.subject_table import SubjectTable, find_table, other_tables, read_table
-from hemobench.datasets.table_join import joined
 
 
 def scan(root: Path, *, table: Path | None = None) -> Scan:

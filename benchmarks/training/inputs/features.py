@@ -19,11 +19,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from hemobench.benchmarks.training.augmentation import Augmentation, augment, normalise
-from hemobench.benchmarks.training.backbones import Backbone
-from hemobench.benchmarks.training.feeds import Pixels, Side, Sides, chunk, fits, view_draws
-from hemobench.benchmarks.training.head import FrozenBackbone
-from hemobench.benchmarks.training.precision import autocast
+from hemobench.benchmarks.training.hardware.precision import autocast
+from hemobench.benchmarks.training.inputs.augmentation import Augmentation, augment, normalise
+from hemobench.benchmarks.training.inputs.feeds import Pixels, Side, Sides, chunk, fits, view_draws
+from hemobench.benchmarks.training.networks.backbones import Backbone
+from hemobench.benchmarks.training.networks.head import FrozenBackbone
 from hemobench.benchmarks.training.stopwatch import Stopwatch
 from hemobench.datasets.files import written_whole
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from hemobench.benchmarks.training.backbones import Backbone
+from hemobench.benchmarks.training.networks.backbones import Backbone
+from hemobench.benchmarks.training.networks.weights import Weights, load_into
 from hemobench.benchmarks.training.seeds import Stream, forked
-from hemobench.benchmarks.training.weights import Weights, load_into
 from hemobench.strategies.base import Config
 
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from hemobench.benchmarks.surrogates.held_out import HeldOut
-from hemobench.benchmarks.surrogates.margins import smoothed
-from hemobench.benchmarks.surrogates.repeats import Repeats
+from hemobench.benchmarks.surrogates.noise.margins import smoothed
+from hemobench.benchmarks.surrogates.noise.repeats import Repeats
 from hemobench.benchmarks.surrogates.targets import Targets, fraction
+from hemobench.benchmarks.surrogates.trust.held_out import HeldOut
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.benchmarks.tasks import load_task
 from hemobench.benchmarks.tasks.base import Task

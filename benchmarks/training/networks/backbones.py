@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from hemobench.benchmarks.training.augmentation import HALF, IMAGENET, Normalisation
+from hemobench.benchmarks.training.inputs.augmentation import HALF, IMAGENET, Normalisation
 from hemobench.benchmarks.training.seeds import forked
 from hemobench.errors import BenchmarkError
 

@@ -20,7 +20,6 @@ import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from hemobench.datasets.class_folders import unwrapped
 from hemobench.datasets.files import (
     existing_folder,
     folders,
@@ -30,6 +29,7 @@ from hemobench.datasets.files import (
     walk,
 )
 from hemobench.datasets.names import normal
+from hemobench.datasets.readers.class_folders import unwrapped
 from hemobench.datasets.scan import Entry, Finding, Scan
 from hemobench.errors import BenchmarkError
 

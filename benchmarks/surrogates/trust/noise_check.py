@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hemobench.benchmarks.surrogates.copula import EPOCH_FACTORS, TRIAL_FACTORS, Drawn
-from hemobench.benchmarks.surrogates.held_out import predicted
-from hemobench.benchmarks.surrogates.repeats import Repeats, differences_of
+from hemobench.benchmarks.surrogates.noise.copula import EPOCH_FACTORS, TRIAL_FACTORS, Drawn
+from hemobench.benchmarks.surrogates.noise.repeats import Repeats, differences_of
 from hemobench.benchmarks.surrogates.surrogate import Surrogate
 from hemobench.benchmarks.surrogates.targets import Targets
+from hemobench.benchmarks.surrogates.trust.held_out import predicted
 
 Floats = NDArray[np.float64]
 DRAWS = 20

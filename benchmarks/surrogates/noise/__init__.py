@@ -1,0 +1,1 @@
+"""How much one seed's training differs from another's, and in what shape."""

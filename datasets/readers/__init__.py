@@ -1,0 +1,1 @@
+"""One reader a data set, and what they share: class folders and subject tables."""

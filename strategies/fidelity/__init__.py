@@ -1,0 +1,1 @@
+"""What strategies that train briefly share: rungs and brackets."""
