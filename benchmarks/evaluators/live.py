@@ -227,12 +227,12 @@ class Live:
             try:
                 with memory_ends_trials(watch, self._device):
                     looks = look_all(self._workbench, config, lengths, trial_seed(seed, config), self._device)
-            except TrialEnded as ended:
-                looks = Looks((), TrialEnded(ended.status, ended.message), (watch.charged, 0.0))
+            except TrialEnded as problem:
+                looks = Looks((), TrialEnded(problem.status, problem.message), (watch.charged, 0.0))
         outcomes = [self._looked(look) for look in looks.looks]
-        if looks.ended is not None:
+        ended = looks.ended
+        if ended is not None:
             cost = self._cost(*looks.seconds)
-            ended = looks.ended
             outcomes.append(Outcome(ended.status, {}, {}, (), cost, ended.message))
         return outcomes
 
