@@ -227,12 +227,11 @@ class Live:
             try:
                 with memory_ends_trials(watch, self._device):
                     looks = look_all(self._workbench, config, lengths, trial_seed(seed, config), self._device)
-            except TrialEnded as ended:
-                looks = Looks((), TrialEnded(ended.status, ended.message), (watch.charged, 0.0))
+            except TrialEnded as problem:
+                looks = Looks((), TrialEnded(problem.status, problem.message), (watch.charged, 0.0))
         outcomes = [self._looked(look) for look in looks.looks]
         if looks.ended is not None:
-            cost = self._cost(*looks.seconds)
-            ended = looks.ended
+            cost, ended = self._cost(*looks.seconds), looks.ended
             outcomes.append(Outcome(ended.status, {}, {}, (), cost, ended.message))
         return outcomes
 
@@ -345,8 +344,6 @@ def live(
     part = chosen.pop("images", None)
     reading = {name: chosen.pop(name) for name in readers if name in chosen}
     settings = read_options(task.name, task.options, chosen, ["images", "epochs", *readers])
-    if isinstance(reading.get("table"), str):
-        reading["table"] = Path(reading["table"])
     if not (part is None or type(part) is int):
         raise BenchmarkError(f"live training: images: {part!r} is not a number of images", "give a whole number")
     found = open_images(task.dataset, Path(data), **reading)
