@@ -73,6 +73,8 @@ def scanned(name: str, root: Path, **options: Any) -> Scan:
     unknown = sorted(options.keys() - known)
     if unknown:
         raise BenchmarkError(f"the data set {name} has no option '{unknown[0]}'", f"choose from: {', '.join(known)}")
+    if isinstance(options.get("table"), str):  # as a suite or a command line gives it
+        options["table"] = Path(options["table"])
     scan: Scan = module.scan(Path(root), **options)
     return scan
 

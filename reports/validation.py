@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -101,6 +101,7 @@ class Validation:
         test: The same on test.
         comparisons: Between strategies, by side.
         lost: Strategies that are left out, since a training of theirs failed.
+        basis: What stands behind the figures, in words: see `leaderboard.basis`.
     """
 
     benchmark: str
@@ -110,6 +111,7 @@ class Validation:
     test: Mapping[str, Repeats]
     comparisons: Mapping[str, Sequence[RepeatsTest]]
     lost: tuple[str, ...] = ()
+    basis: tuple[str, ...] = ()
 
 
 def concluded(
@@ -150,6 +152,7 @@ def as_json(found: Validation) -> dict[str, Any]:
         **{side: {name: _known(asdict(repeats)) for name, repeats in getattr(found, side).items()} for side in SIDES},
         "comparisons": {side: [_known(asdict(test)) for test in tests] for side, tests in found.comparisons.items()},
         "lost": list(found.lost),
+        "basis": list(found.basis),
     }
 
 
@@ -186,7 +189,8 @@ def load(path: Path) -> Validation:
     lengths = {len(values) for side in sides.values() for values in side.values()}
     if len(lengths) > 1 or sides["validation"].keys() != sides["test"].keys():
         raise BenchmarkError(f"{path}: strategies have different trainings", HINT)
-    return concluded(sides, read.benchmark, read.metric, read.epochs)
+    found = concluded(sides, read.benchmark, read.metric, read.epochs)
+    return replace(found, basis=tuple(read.basis))
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,6 +207,7 @@ class _File:
     epochs: Annotated[int, Field(ge=1)]
     validation: dict[str, _Values]
     test: dict[str, _Values]
+    basis: list[str] = field(default_factory=list)
 
 
 _files = TypeAdapter(_File)

@@ -345,8 +345,6 @@ def live(
     part = chosen.pop("images", None)
     reading = {name: chosen.pop(name) for name in readers if name in chosen}
     settings = read_options(task.name, task.options, chosen, ["images", "epochs", *readers])
-    if isinstance(reading.get("table"), str):
-        reading["table"] = Path(reading["table"])
     if not (part is None or type(part) is int):
         raise BenchmarkError(f"live training: images: {part!r} is not a number of images", "give a whole number")
     found = open_images(task.dataset, Path(data), **reading)

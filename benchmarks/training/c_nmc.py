@@ -82,7 +82,8 @@ class CNmcWorkbench:
     @cached_property
     def _on_device(self) -> FrozenBackbone:
         """The backbone, moved when the first trial wants it: what may fail there is that trial's outcome."""
-        return self._backbone.to(self._device)
+        self._backbone.to(self._device)
+        return self._backbone
 
     @cached_property
     def _shared(self) -> FeatureFeed:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hemobench.commands.console import console
+from hemobench.commands.images import say_notes_of_suite
 from hemobench.commands.options import listed
 from hemobench.commands.results import leaderboard
 from hemobench.errors import BenchmarkError
@@ -50,6 +51,7 @@ def run_suite(
     )
     name = Path(suite).stem
     folder = out or Path("results") / name
+    say_notes_of_suite(chosen)
     try:
         failures = run_with_progress(chosen, name, folder, jobs, dask)
     except KeyboardInterrupt:

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 
 from hemobench.commands.console import Json, console, print_json
+from hemobench.commands.images import notes_of, say_notes
 from hemobench.commands.options import Option, listed, numbers, settings_of
 from hemobench.commands.progress import progress
 from hemobench.errors import BenchmarkError
@@ -80,11 +81,12 @@ def _settings(benchmark: str, data: Path | None, options: list[str]) -> dict[str
     """Of live training, with the folder of images that it needs."""
     from hemobench.benchmarks.benchmark import load_benchmark
 
-    settings = settings_of(options)
-    if load_benchmark(benchmark).live:
+    settings, found = settings_of(options), load_benchmark(benchmark)
+    if found.live:
         if data is None:
             raise BenchmarkError(f"{benchmark} trains on real images", "give their folder with --data DIR")
         settings["data"] = str(data)
+        say_notes(notes_of(found.task, settings))
     return settings
 
 

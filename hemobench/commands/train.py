@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from hemobench.commands.console import Json, console, print_json
+from hemobench.commands.images import say_notes
 from hemobench.commands.options import Data, Option, settings_of
 from hemobench.commands.progress import epoch_progress, progress
 from hemobench.errors import BenchmarkError
@@ -23,18 +24,22 @@ if TYPE_CHECKING:
     from hemobench.benchmarks.evaluators.live import Live
     from hemobench.benchmarks.tasks.base import Task
     from hemobench.benchmarks.training.cross_validation import Result
+    from hemobench.reports.leaderboard.basis import Basis
     from hemobench.reports.text_tables import Table
     from hemobench.reports.validation import Repeats, RepeatsTest
 
+MOST_COLUMNS = 12
+"""Classes up to which confusion matrices are printed."""
+
 
 def train(
-    name: Annotated[str, typer.Argument(metavar="TASK", help="c-nmc, bone-marrow or bone-marrow-full.")],
+    name: Annotated[str, typer.Argument(metavar="TASK", help="cells, c-nmc, bone-marrow, …; see `hemobench list`.")],
     data: Data,
     given: Annotated[
         list[str] | None, typer.Option("--set", help="A hyperparameter, name=value; the rest have their defaults.")
     ] = None,
     epochs: Annotated[int | None, typer.Option(min=1, help="Default: the task's full length.")] = None,
-    folds: Annotated[int | None, typer.Option(min=3, help="Bone marrow: how many folds.")] = None,
+    folds: Annotated[int | None, typer.Option(min=3, help="cells and bone-marrow: how many folds.")] = None,
     images: Annotated[int | None, typer.Option(min=20, help="Train on a stratified part of so many.")] = None,
     weights: Annotated[str, typer.Option(help="auto, imagenet, none, or a state-dict file.")] = "auto",
     seed: Annotated[int, typer.Option(help="Decides all noise.")] = 0,
@@ -57,6 +62,7 @@ def train(
         print_json(trained_as_json(config, outcome, result, evaluator))
     else:
         render_trained(config, outcome, result, evaluator)
+        render_basis(outcome, evaluator, task)
     if outcome.status is not Status.OK:
         raise typer.Exit(1)
 
@@ -75,6 +81,7 @@ def validate(
     from hemobench.benchmarks.benchmark import load_benchmark
     from hemobench.benchmarks.execution.retrain import retrain, selected
     from hemobench.benchmarks.storage.load import load_results
+    from hemobench.reports.leaderboard.basis import basis_of
 
     found = load_benchmark(benchmark)
     chosen = selected(load_results(results), benchmark)
@@ -96,7 +103,8 @@ def validate(
                 value = metrics.get(found.task.headline, float("nan"))
                 sides[side].setdefault(choice.strategy, []).append(100 * value)
             bar.advance()
-    report_repeats(sides, benchmark, found.task.headline_label, length, out, as_json=as_json)
+    basis = basis_of(evaluator.provenance, found.task)
+    report_repeats(sides, benchmark, found.task, length, out, basis, as_json=as_json)
 
 
 def live_evaluator(task: Task, data: Path, options: Mapping[str, Any]) -> Live:
@@ -107,7 +115,9 @@ def live_evaluator(task: Task, data: Path, options: Mapping[str, Any]) -> Live:
         raise BenchmarkError(
             f"training needs torch and torchvision: {problem}", "pip install 'hemobench[train]'"
         ) from None
-    return live(task, data, **options)
+    evaluator = live(task, data, **options)
+    say_notes(evaluator.notes)
+    return evaluator
 
 
 def configured(task: Task, given: Sequence[str]) -> dict[str, Any]:
@@ -185,6 +195,19 @@ def render_trained(config: Mapping[str, Any], outcome: Outcome, result: Result, 
     )
 
 
+def render_basis(outcome: Outcome, evaluator: Live, task: Task) -> None:
+    """Print first weights, split and the constant answer, and whether the training is better than that."""
+    from hemobench.reports.leaderboard.basis import basis_of, sentences, warnings
+
+    basis = basis_of(evaluator.provenance, task)
+    if basis is None:
+        return
+    sides = {"validation": outcome.validation, "test": outcome.test}
+    shown = {side: {"this training": 100 * found[task.headline]} for side, found in sides.items() if found}
+    for sentence in (*sentences(basis, task), *warnings(basis, shown)):
+        sys.stdout.write(f"{sentence}\n")
+
+
 def metrics_table(outcome: Outcome) -> Table:
     """Metrics over all classes, in percent; of several folds mean ± deviation."""
     from hemobench.reports.text_tables import Table
@@ -200,12 +223,13 @@ def class_table(side: str, matrix: NDArray[np.int64], classes: Sequence[str]) ->
     from hemobench.reports.text_tables import Table
 
     figures = per_class(matrix)
-    counts = [f"as {k + 1}" for k in range(len(matrix))]
+    wide = len(matrix) > MOST_COLUMNS  # no screen holds the counts; --json does
+    counts = [] if wide else [f"as {k + 1}" for k in range(len(matrix))]
     header = (f"{side}, true class", *counts, *(f"{name} %" for name in figures))
     rows = []
     for k, row in enumerate(matrix):
         percent = [f"{100 * values[k]:.1f}" for values in figures.values()]
-        rows.append((f"{k + 1} {classes[k]}", *map(str, row), *percent))
+        rows.append((f"{k + 1} {classes[k]}", *map(str, [] if wide else row), *percent))
     return Table("", header, tuple(rows))
 
 
@@ -219,16 +243,25 @@ def _shown(metrics: Mapping[str, float], name: str) -> str:
 def report_repeats(
     sides: Mapping[str, Mapping[str, Sequence[float]]],
     benchmark: str,
-    label: str,
+    task: Task,
     epochs: int,
     out: Path | None,
+    basis: Basis | None,
     *,
     as_json: bool,
 ) -> None:
     """Print what repeated trainings say, of validation and of test."""
     from hemobench.reports import validation
+    from hemobench.reports.leaderboard.basis import sentences, warnings
 
+    label = task.headline_label
     found = validation.concluded(sides, benchmark, label, epochs)
+    if basis is not None:
+        means = {
+            "validation": {name: each.mean for name, each in found.validation.items()},
+            "test": {name: each.mean for name, each in found.test.items()},
+        }
+        found = replace(found, basis=(*sentences(basis, task), *warnings(basis, means)))
     if out is not None:
         validation.save(found, out)
     if as_json:
@@ -238,6 +271,8 @@ def report_repeats(
         render_repeats(f"{benchmark}, {side} {label} in %, {epochs} epochs", summaries, found.comparisons[side])
     if found.lost:
         sys.stdout.write(f"left out, since a training of theirs failed: {', '.join(found.lost)}\n")
+    for sentence in found.basis:
+        sys.stdout.write(f"{sentence}\n")
 
 
 def render_repeats(title: str, summaries: Mapping[str, Repeats], tests: Sequence[RepeatsTest]) -> None:
@@ -265,13 +300,18 @@ def pretrain(
     architecture: Annotated[str, typer.Argument(help="torchvision's name, as in efficientnet_b2.")],
     data: Data,
     out: Annotated[Path, typer.Option("--out", "-o", help="The state dict, for --weights or weights=FILE.")],
-    dataset: Annotated[str, typer.Option(help="How the folder is laid out: bone-marrow or c-nmc.")] = "bone-marrow",
+    dataset: Annotated[
+        str, typer.Option(help="How the folder is laid out: cells, bone-marrow or c-nmc.")
+    ] = "bone-marrow",
     epochs: Annotated[int, typer.Option(min=1, help="At most.")] = 15,
     image_size: Annotated[int, typer.Option(min=32, help="Side in pixels.")] = 96,
     images: Annotated[int | None, typer.Option(min=20, help="Train on a stratified part of so many.")] = None,
     seed: Annotated[int, typer.Option(help="Decides all that is random.")] = 0,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, ...")] = "auto",
     threads: Annotated[int, typer.Option(min=1, help="CPU threads.")] = 1,
+    option: Annotated[
+        list[str] | None, typer.Option("--option", help="Of the reader: mapping=NAME, table=FILE; repeatable.")
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Train a network from random weights to tell the classes of a folder of images, and save its weights."""
@@ -286,7 +326,8 @@ def pretrain(
         raise BenchmarkError(
             f"training needs torch and torchvision: {problem}", "pip install 'hemobench[train]'"
         ) from None
-    everything = open_images(dataset, data)
+    everything = open_images(dataset, data, **settings_of(option or []))
+    say_notes(everything.notes)
     chosen = subset(everything, images, seed) if images else everything
     with epoch_progress(1, epochs) as on_epoch:
         result = trained(

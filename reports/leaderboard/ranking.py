@@ -22,6 +22,7 @@ from hemobench.benchmarks.storage.results import Results
 from hemobench.benchmarks.tasks import load_task
 from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons, few_seeds, hours_to_random, in_all
 from hemobench.reports.comparison.verdicts import MOST_OUTSIDE, MOST_RUNS_OUTSIDE, judged_seeds, verdict_of
+from hemobench.reports.leaderboard.basis import basis_notes
 from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, Interval, Row, Spread
 from hemobench.reports.leaderboard.run_figures import Outside, mean_of, run_figures
 from hemobench.reports.statistics.bootstrap import Array, Estimate, mean_over_groups, mean_ranks, ranks
@@ -72,7 +73,7 @@ def _board(comparison: Comparison, figures: pd.DataFrame, startup: Mapping[str, 
         workers=comparison.workers,
         headline=(task.headline, task.headline_label),
         rows=_by_points(rows, {name for name, _ in stated.left_out} if stated else set()),
-        notes=(*_what_would_tell(comparison, stated), *_notes(comparison, runs)),
+        notes=(*_what_would_tell(comparison, stated), *basis_notes(comparison, rows), *_notes(comparison, runs)),
         verdict=stated,
         ranked="truth" if comparison.knows_truth else "loss",
         judged_by=comparison.judged_by,

@@ -46,7 +46,7 @@ def _is_full(device: torch.device) -> bool:
     if device.type != "cuda":
         return False
     free, total = torch.cuda.mem_get_info(device)
-    return free < FULL * total
+    return bool(free < FULL * total)
 
 
 @contextmanager
