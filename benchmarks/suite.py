@@ -64,6 +64,7 @@ class Suite(BaseModel):
     seeds: Annotated[int, Field(ge=1, le=100_000)] = 5
     workers: list[Annotated[int, Field(ge=1, le=100_000)]] = Field(default=[1], min_length=1)
     startup_trials: Count | None = None
+    default_first: bool = False
     strategies: list[Annotated[Arm, BeforeValidator(_named)]] = Field(min_length=1)
     benchmarks: list[Entry] = Field(min_length=1)
 
@@ -79,6 +80,7 @@ class Plan:
         budget: GPU-hours, workers, and perhaps a number of trials.
         horizon: Expected number of trials.
         source: Settings of the benchmark's evaluator.
+        default_first: Begin with the task's default, whatever the strategy; see `execution.default_first`.
     """
 
     key: RunKey
@@ -87,6 +89,7 @@ class Plan:
     budget: Budget
     horizon: int
     source: dict[str, Any]
+    default_first: bool = False
 
 
 def suite_names() -> list[str]:
@@ -151,7 +154,9 @@ def _plans(suite: Suite) -> Iterator[Plan]:
                     for seed in range(suite.seeds):
                         key = RunKey(entry.name, benchmark.version, arm.shown, gpu_hours, workers, seed)
                         budget = Budget(gpu_hours, workers, entry.max_trials)
-                        yield Plan(key, arm.name, settings(arm, suite), budget, horizon, entry.settings)
+                        yield Plan(
+                            key, arm.name, settings(arm, suite), budget, horizon, entry.settings, suite.default_first
+                        )
 
 
 def settings(arm: Arm, suite: Suite) -> dict[str, Any]:

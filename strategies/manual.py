@@ -26,6 +26,7 @@ class Manual:
     """
 
     supports: ClassVar[Supports] = Supports()
+    starts_at_default: ClassVar[bool] = True
 
     def __init__(
         self, space: ConfigurationSpace, *, seed: int, horizon: int, finest: int = 10, share: float = 0.85

@@ -11,6 +11,7 @@ from pathlib import Path
 from hemobench.benchmarks.benchmark import load_benchmark, shared
 from hemobench.benchmarks.environment import environment
 from hemobench.benchmarks.evaluator import Evaluator
+from hemobench.benchmarks.execution.default_first import DefaultFirst, starts_at_default
 from hemobench.benchmarks.execution.replay import Replay
 from hemobench.benchmarks.execution.runner import run
 from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
@@ -18,6 +19,7 @@ from hemobench.benchmarks.storage.run_folder import SCHEMA, RunFolder
 from hemobench.benchmarks.suite import Plan
 from hemobench.errors import BenchmarkError
 from hemobench.strategies import load_strategy
+from hemobench.strategies.base import Strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,8 @@ def execute(plan: Plan, out: Path, suite: str, *, scheduler: str = "") -> Done:
         "benchmark_settings": {name: value for name, value in plan.source.items() if name not in ("data", "cache")},
         "environment": environment(),
     }
+    if plan.default_first:
+        header["default_first"] = True
     folder = RunFolder(out / plan.key.folder, header, durable=benchmark.live)
     try:
         if folder.ended:
@@ -94,10 +98,13 @@ def _go_on(plan: Plan, folder: RunFolder, evaluator: Evaluator) -> Done:
     cls = load_strategy(plan.strategy)
     task = load_benchmark(plan.key.benchmark).task
     fidelity = {"epochs": task.epochs} if cls.supports.fidelity else {}
+    wrapped = plan.default_first and not starts_at_default(cls)
+    horizon = max(1, plan.horizon - wrapped)
     try:
-        strategy = cls(task.space(), seed=plan.key.seed, horizon=plan.horizon, **fidelity, **plan.settings)  # type: ignore[call-arg]
+        own: Strategy = cls(task.space(), seed=plan.key.seed, horizon=horizon, **fidelity, **plan.settings)  # type: ignore[call-arg]
     except TypeError as problem:
         raise BenchmarkError(f"strategy '{plan.key.strategy}': {problem}", "correct its settings") from None
+    strategy = DefaultFirst(own, task.space()) if wrapped else own
     replay = Replay(evaluator, recorded, folder.path)
     trials = run(strategy, replay, plan.budget, task=task, seed=plan.key.seed)
     seen: list[TrialRecord] = []

@@ -65,6 +65,7 @@ def recommend(
     """Answer the question: which strategy, at this budget?"""
     from hemobench.benchmarks.benchmark import load_benchmark
     from hemobench.reports.comparison.comparison import leaderboard_columns
+    from hemobench.reports.leaderboard.run_figures import outside_shares
     from hemobench.reports.recommendation.recommend import as_json as plain
     from hemobench.reports.recommendation.recommend import recommend as answer_of
     from hemobench.reports.recommendation.text import in_words
@@ -73,14 +74,15 @@ def recommend(
     if not 0 < gpu_hours < float("inf"):
         raise BenchmarkError(f"--gpu-hours {gpu_hours}", "give a positive number of GPU-hours")
     reference = load_benchmark(benchmark).reference()
+    found = _loaded(results, leaderboard_columns)
     answer = answer_of(
-        _loaded(results, leaderboard_columns),
+        found,
         benchmark,
         gpu_hours,
         reference,
         workers=workers,
         rope=ROPE if rope is None else rope,
-        outside_of=lambda name, configs: load_benchmark(name).outside(configs),
+        outside=outside_shares(found, lambda name, configs: load_benchmark(name).outside(configs)),
     )
     if as_json:
         print_json(plain(answer))

@@ -9,9 +9,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
+
+import pandas as pd
 
 from hemobench.benchmarks.benchmark import Reference, load_benchmark
 from hemobench.benchmarks.storage.results import Results
@@ -29,9 +32,12 @@ from hemobench.reports.html.trial_figures import (
     parallel_figure,
     startup_trials,
 )
+from hemobench.reports.html.verdicts import VerdictRow, verdict_row
+from hemobench.reports.importance.importance import Importances
 from hemobench.reports.leaderboard.model import Board
 from hemobench.reports.leaderboard.ranking import leaderboard
-from hemobench.reports.leaderboard.render import ABSENT, COLUMNS, fitting, title
+from hemobench.reports.leaderboard.render import ABSENT, COLUMNS, fitting, notes_of, title
+from hemobench.reports.leaderboard.run_figures import outside_shares
 from hemobench.reports.papers import Measured, claims_of, of_comparisons
 from hemobench.reports.papers.figures import parts
 from hemobench.reports.parallel.section import parallel_section
@@ -53,7 +59,7 @@ class Section:
 
     anchor: str
     comparison: Comparison
-    answer: Recommendation | None
+    verdict: VerdictRow
     words: list[str]
     board: Table | None
     notes: tuple[str, ...]
@@ -133,6 +139,7 @@ def render(
     boards = leaderboard(results, reference_of, startup=startup, outside_of=known_outside, seed=seed)
     best = only_incumbents(results)
     found = comparisons(best, reference_of)
+    outside = outside_shares(results, known_outside)
     counting = of_comparisons(found, results, seed=seed)
     sections = [
         _section(
@@ -140,6 +147,7 @@ def render(
             best,
             _single(comparison, found, results, counting, seed),
             boards,
+            outside,
             rope,
             seed,
             anchor=f"comparison-{k}",
@@ -161,6 +169,7 @@ def render(
         begins=sorted(startup.items()),
         signs=_SIGNS,
         rope=rope,
+        facts=_runs_of(results),
         runs=len(results.runs),
         trials=len(results.trials),
         style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
@@ -211,6 +220,7 @@ def _section(
     best: Results,
     single: Measured | None,
     boards: list[Board],
+    outside: pd.Series[float],
     rope: float,
     seed: int,
     *,
@@ -218,7 +228,7 @@ def _section(
 ) -> Section:
     """What is said of a comparison; `best` are the incumbents of all results."""
     board = next(b for b in boards if (b.benchmark, b.version, b.gpu_hours, b.workers) == _key(comparison))
-    answer = _answer(comparison, best, rope, seed)
+    answer = _answer(comparison, best, outside, rope, seed)
     headers = _headers(comparison)
     begins = {name: count for name, header in headers.items() if (count := startup_trials(header, comparison.task))}
     losses = comparison.final
@@ -226,10 +236,10 @@ def _section(
     return Section(
         anchor=anchor,
         comparison=comparison,
-        answer=answer,
+        verdict=verdict_row(board, anchor),
         words=in_words(answer) if answer else ["An older version of this benchmark: no recommendation."],
         board=_board_table(board),
-        notes=board.notes,
+        notes=(*notes_of(board), *(_withheld(single.importances) if single else ())),
         figures=_figures(comparison, best, single),
         histories=history_figures(comparison, single.results, begins) if single else [],
         matrix=_matrix(comparison, pairs, [row.strategy for row in board.rows]),
@@ -243,7 +253,9 @@ def _key(comparison: Comparison) -> tuple[str, int, float, int]:
     return comparison.benchmark, comparison.version, comparison.gpu_hours, comparison.workers
 
 
-def _answer(comparison: Comparison, results: Results, rope: float, seed: int) -> Recommendation | None:
+def _answer(
+    comparison: Comparison, results: Results, outside: pd.Series[float], rope: float, seed: int
+) -> Recommendation | None:
     if comparison.version != results.runs.loc[results.runs["benchmark"] == comparison.benchmark, "version"].max():
         return None
     return recommend(
@@ -253,8 +265,28 @@ def _answer(comparison: Comparison, results: Results, rope: float, seed: int) ->
         comparison.reference,
         workers=comparison.workers,
         rope=rope,
+        outside=outside,
         seed=seed,
     )
+
+
+def _withheld(importances: Importances) -> list[str]:
+    """Why there is no figure of importances, where there were enough trials for one."""
+    if importances.shares or importances.explained is None:
+        return []
+    return [
+        f"Which hyperparameters matter is withheld: a forest fitted to random search's {importances.trials} trials "
+        f"predicts none that it has not seen (R2 {importances.explained:.2f}), so that its shares would be of noise."
+    ]
+
+
+def _runs_of(results: Results) -> list[tuple[str, str]]:
+    """The date, and what all runs say of themselves: suites and versions."""
+    headers = [json.loads(text) for text in results.runs["header"].unique()] if "header" in results.runs else []
+    suites = sorted({str(header.get("suite")) for header in headers if header.get("suite")})
+    versions = sorted({str(header.get("environment", {}).get("hemobench")) for header in headers} - {"None"})
+    facts = [("Date", date.today().isoformat()), ("Suite", ", ".join(suites)), ("hemobench", ", ".join(versions))]
+    return [(name, plain(text)) for name, text in facts if text]
 
 
 def _figures(comparison: Comparison, best: Results, single: Measured | None) -> list[Figure]:

@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from hemobench.reports.parallel.costs import ParallelCost
 from hemobench.reports.serialize import rounded
+from hemobench.reports.statistics.text import sentence
 from hemobench.reports.statistics.verdict import Verdict
 
 SCHEMA = 2
@@ -137,11 +138,11 @@ class Board:
 def as_json(boards: Sequence[Board], costs: Sequence[ParallelCost] = ()) -> dict[str, Any]:
     """Plain data for programs, numbers rounded to 4 decimals, `null` for `None` and for what is infinite.
 
-    Under `boards` stand the fields of `Board` and `Row`, under `parallel` those of `ParallelCost`: what parallelism
-    costs each strategy, empty where all runs have one number of workers. What differs between two equal runs stands
-    under `measured`.
+    Under `boards` stand the fields of `Board` and `Row`, with the verdict's sentence as `answer`; under `parallel`
+    those of `ParallelCost`: what parallelism costs each strategy, empty where all runs have one number of workers.
+    What differs between two equal runs stands under `measured`.
     """
-    found = [rounded(asdict(board)) for board in boards]
+    found = [{**rounded(asdict(board)), "answer": board.verdict and sentence(board.verdict)} for board in boards]
     for row in (row for board in found for row in board["rows"]):
         row["measured"] = {"strategy_seconds": row.pop("strategy_seconds")}
     return {"schema": SCHEMA, "boards": found, "parallel": [rounded(asdict(cost)) for cost in costs]}

@@ -8,6 +8,7 @@ enters no mean of a metric, and its strategy is not judged.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from textwrap import shorten
@@ -25,6 +26,7 @@ from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, I
 from hemobench.reports.leaderboard.run_figures import Outside, mean_of, run_figures
 from hemobench.reports.statistics.bootstrap import Array, Estimate, mean_over_groups, mean_ranks, ranks
 from hemobench.reports.statistics.student import mean_interval
+from hemobench.reports.statistics.verdict import Verdict
 
 
 def leaderboard(
@@ -70,7 +72,7 @@ def _board(comparison: Comparison, figures: pd.DataFrame, startup: Mapping[str, 
         workers=comparison.workers,
         headline=(task.headline, task.headline_label),
         rows=_by_points(rows, {name for name, _ in stated.left_out} if stated else set()),
-        notes=tuple(_notes(comparison, runs)),
+        notes=(*_what_would_tell(comparison, stated), *_notes(comparison, runs)),
         verdict=stated,
         ranked="truth" if comparison.knows_truth else "loss",
         judged_by=comparison.judged_by,
@@ -85,9 +87,10 @@ def _rows(comparison: Comparison, figures: pd.DataFrame, startup: Mapping[str, s
     validation, test = f"validation.{headline}", f"test.{headline}"
     if comparison.knows_truth:
         validation, test = f"truth.{validation}", f"truth.{test}"
-    estimate = mean_ranks(comparison.final, seed=seed)
     judged = judged_seeds(comparison, figures["outside"])[:, None]
     scores = np.where(judged, 100 * (1 - comparison.final), np.nan)
+    kept = judged[:, 0] if judged.any() else slice(None)
+    estimate = mean_ranks(comparison.final[kept], seed=seed)
     tests = np.where(judged, _of_runs(comparison, figures, test), np.nan)
     hours = hours_to_random(comparison)
     rows = []
@@ -205,10 +208,30 @@ def _counted(which: pd.Series[bool], one: str, many: str) -> str:
     return f"{count} {one if count == 1 else many}" if count else ""
 
 
+def _starts_at_default(comparison: Comparison) -> bool:
+    """Whether every run begins with the task's default, by the suite's setting."""
+    if "header" not in comparison.runs:
+        return False
+    return all(json.loads(header).get("default_first", False) for header in comparison.runs["header"])
+
+
+def _what_would_tell(comparison: Comparison, stated: Verdict | None) -> list[str]:
+    """The command that runs the seeds which a verdict lacks."""
+    if stated is None or stated.more_seeds is None or "header" not in comparison.runs:
+        return []
+    suites = {str(json.loads(header).get("suite")) for header in comparison.runs["header"].unique()}
+    suite = suites.pop() if len(suites) == 1 else "SUITE"
+    seeds = len(comparison.seeds) + stated.more_seeds
+    return [f"What would tell: hemobench run {suite} --benchmarks {comparison.benchmark} --seeds {seeds}"]
+
+
 def _notes(comparison: Comparison, runs: pd.DataFrame) -> list[str]:
     notes = [comparison.missing] if comparison.missing else []
     if not comparison.seeds:
         return notes
+    if _starts_at_default(comparison):
+        worth = 100 * (1 - runs["first"])
+        notes.append(f"Every run tries the task's default first: that alone is worth {worth.mean():.2f} points.")
     if not comparison.knows_truth:
         notes.append("Ranked by what the search saw, luck included: these results, or their source, know no truth.")
     if runs["result"].isna().any():

@@ -42,6 +42,9 @@ def render(boards: Sequence[Board], console: Console, costs: Sequence[ParallelCo
     What parallelism costs comes last, if there is anything to tell.
     """
     shown: list[Column[Row]] = []
+    if len(boards) > 1:
+        console.print(pairs([("-", line) for line in answers(boards)]))
+        console.print()
     for board in boards:
         columns = fitting(board, console.width)
         shown += [column for column in columns if column not in shown]
@@ -50,7 +53,7 @@ def render(boards: Sequence[Board], console: Console, costs: Sequence[ParallelCo
             console.print(Text(line, style="bold"))
         if board.rows:
             console.print(terminal_table(table_of(columns, board.rows, best=_best(board))))
-        console.print(pairs([("-", note) for note in _notes(board)]))
+        console.print(pairs([("-", note) for note in notes_of(board)]))
         console.print()
     console.print(pairs(_legend(boards, shown) + _left_out(boards, shown)))
     parallel_table.render(costs, console)
@@ -85,7 +88,7 @@ def to_markdown(boards: Sequence[Board], costs: Sequence[ParallelCost] = ()) -> 
         lines += [text for line in answer(board) for text in (f"**{escaped(line)}**", "")]
         if board.rows:
             lines += [*markdown_table(table_of(columns, board.rows, best=_best(board))), ""]
-        lines += [f"- {escaped(note)}" for note in _notes(board)] + [""]
+        lines += [f"- {escaped(note)}" for note in notes_of(board)] + [""]
     legend = [f"- **{term}**: {escaped(meaning)}" for term, meaning in _legend(boards, shown)]
     return "\n".join([*lines, *legend, *parallel_table.markdown(costs), ""])
 
@@ -125,7 +128,8 @@ def _best(board: Board) -> Callable[[Row], bool]:
     return lambda row: row.strategy in chosen
 
 
-def _notes(board: Board) -> list[str]:
+def notes_of(board: Board) -> list[str]:
+    """What went wrong, strategy by strategy (what `!` stands for), and what a reader must know."""
     troubled = [f"! {row.strategy}: {row.status}." for row in board.rows if row.status]
     return [plain(note) for note in [*troubled, *board.notes]]
 

@@ -30,7 +30,7 @@ def run_figures(results: Results, outside_of: Outside | None) -> pd.DataFrame:
     Returns:
         Indexed by run: those of `final_incumbent`; `result`, its loss unless the strategy raised; `trials` that
         finished, `failures` of them, `strategy_seconds`, `gpu_hours_spent`; and `outside`, the share of the run's
-        trials outside what was recorded, NaN where nothing was.
+        trials outside what was recorded, NaN where nothing was; and `first`, what its trial 0 is worth.
     """
     return _per_run(results).assign(outside=outside_shares(results, outside_of))
 
@@ -48,7 +48,19 @@ def _per_run(results: Results) -> pd.DataFrame:
     ledger = runs.reindex(columns=[f"ledger.{account}" for account in ACCOUNTS if account != "unspent"])
     spent = ledger.astype(float).sum(axis=1, min_count=1) / 3600
     result = runs["loss"].where(runs["status"] != "strategy-error")
-    return runs.join(totals).assign(gpu_hours_spent=spent, result=result)
+    return runs.join(totals).assign(gpu_hours_spent=spent, result=result, first=_first(results))
+
+
+def _first(results: Results) -> pd.Series[float]:
+    """What each run's trial 0 is worth, a loss: without noise where that is known; NaN if it failed."""
+    trials = results.trials
+    if not len(trials):
+        return pd.Series(np.nan, index=results.runs.index, dtype=float)
+    first = trials[trials["number"] == 0].set_index("run")
+    worth = first["loss"].astype(float)
+    if "truth.loss" in first:
+        worth = first["truth.loss"].astype(float).fillna(worth)
+    return worth.reindex(results.runs.index)
 
 
 def outside_shares(results: Results, outside_of: Outside | None) -> pd.Series[float]:

@@ -14,7 +14,6 @@ from hemobench.errors import BenchmarkError
 from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons, few_seeds
 from hemobench.reports.comparison.incumbents import hours_to_targets, incumbents_at
 from hemobench.reports.comparison.verdicts import judged_seeds, verdict_of
-from hemobench.reports.leaderboard.run_figures import Outside, outside_shares
 from hemobench.reports.recommendation.switches import Span, answers_over
 from hemobench.reports.serialize import rounded
 from hemobench.reports.statistics.bootstrap import Array
@@ -22,6 +21,7 @@ from hemobench.reports.statistics.hypothesis_tests import censored_median
 from hemobench.reports.statistics.pairwise import ROPE, Pair, against, all_pairs
 from hemobench.reports.statistics.posterior import posterior
 from hemobench.reports.statistics.student import mean_interval
+from hemobench.reports.statistics.text import sentence
 from hemobench.reports.statistics.verdict import Verdict
 
 SCHEMA = 2
@@ -136,7 +136,7 @@ def recommend(
     *,
     workers: int | None = None,
     rope: float = ROPE,
-    outside_of: Outside | None = None,
+    outside: pd.Series[float] | None = None,
     seed: int = 0,
 ) -> Recommendation:
     """Answer the question.
@@ -148,7 +148,8 @@ def recommend(
         reference: What is known of the benchmark beforehand.
         workers: Trials at once; by default the fewest that were run.
         rope: Points of the task's score within which two strategies are as good as each other.
-        outside_of: Says which configurations lie outside what was recorded; by default nobody is asked.
+        outside: By run, the share of trials outside what was recorded (`run_figures.outside_shares`); by default no
+            run is out of support.
         seed: Of the posterior.
 
     Raises:
@@ -162,16 +163,17 @@ def recommend(
             f"{benchmark}: no runs of {gpu_hours:g} GPU-hours or more; the longest have {longest:g}",
             f"run them first: hemobench run SUITE --benchmarks {benchmark} --gpu-hours {gpu_hours:g}",
         )
-    runs = pd.concat([comparison.runs for comparison in candidates])
-    outside = outside_shares(Results(runs, results.trials), outside_of)
     answer = _recommendation(results, enough[0], candidates[-1], gpu_hours, rope, outside, seed)
     by_budget = tuple((c.gpu_hours, verdict_of(c, rope=rope, outside=outside, seed=seed)) for c in candidates)
     return replace(answer, by_budget=by_budget)
 
 
 def as_json(answer: Recommendation) -> dict[str, Any]:
-    """The fields of `Recommendation` for programs: numbers rounded to 4 decimals, `null` for `None`."""
-    return {"schema": SCHEMA, **rounded(asdict(answer))}
+    """For programs: the fields of `Recommendation`, and the verdict's sentence as `answer`.
+
+    Numbers are rounded to 4 decimals, and `None` is `null`.
+    """
+    return {"schema": SCHEMA, "answer": sentence(answer.verdict), **rounded(asdict(answer))}
 
 
 def _candidates(results: Results, benchmark: str, reference: Reference | None, workers: int | None) -> list[Comparison]:
@@ -198,7 +200,7 @@ def _recommendation(
     longest: Comparison,
     gpu_hours: float,
     rope: float,
-    outside: pd.Series[float],
+    outside: pd.Series[float] | None,
     seed: int,
 ) -> Recommendation:
     stated = verdict_of(comparison, gpu_hours, rope=rope, outside=outside, seed=seed)

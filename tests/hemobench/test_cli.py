@@ -154,11 +154,11 @@ def test_somebody_elses_strategy_is_run_ranked_and_shown_when_it_fails(tmp_path,
 def test_recommend_report_and_export(results, command, tmp_path):
     folder = results[0]
     said = command("recommend", folder, "--benchmark", "c-nmc@published", "--gpu-hours", 4)
-    assert said.stdout.startswith("With 4 GPU-hours on c-nmc@published, use ")
+    assert said.stdout.startswith("With 4 GPU-hours on c-nmc@published: ")
     plain = json.loads(
         command("recommend", folder, "--benchmark", "c-nmc@published", "--gpu-hours", 4, "--json").stdout
     )
-    assert plain["use"] in said.stdout
+    assert plain["answer"] in said.stdout
     claims = command("papers", folder)
     assert claims.returncode == 0, claims.stderr
     assert "figures agree" in claims.stdout

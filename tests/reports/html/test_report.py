@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
 from pathlib import Path
@@ -88,8 +89,10 @@ def hostile_report(run: Callable[..., Any], collect: Callable[..., Results], pat
 
 def test_the_answer_comes_first(page: Page) -> None:
     text = " ".join("".join(page.text).split())
-    assert text.index("With 5000 GPU-hours on bone-marrow@published, use") < text.index("Leaderboard")
-    assert "With 5 GPU-hours on c-nmc@published, use" in text
+    assert text.index("bone-marrow@published, 5000 GPU-hours") < text.index("Leaderboard")
+    assert text.index("not known: ") < text.index("Leaderboard")  # three seeds
+    assert "With 5 GPU-hours on c-nmc@published: not known: " in text
+    assert "Suite test" in text
     assert "no critical-difference diagram of 2 tasks" in text
     assert "Provenance" in text
     assert "calibrat" in text or "published figures beside what this benchmark gives" in text
@@ -172,7 +175,7 @@ def test_a_report_of_nothing_comparable(
     write_report(collect([run("random", 0, (2, 0.1)), run("tpe", 1, (2, 0.1))]), tmp_path / "report.html")
     assert "nothing can be compared" in (tmp_path / "report.html").read_text(encoding="utf-8")
     write_report(collect([run("tpe", 0, status="unfinished")]), tmp_path / "report.html")
-    assert "use tpe" in (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "not known: no strategy has a result on every seed" in (tmp_path / "report.html").read_text(encoding="utf-8")
 
 
 def test_a_file_that_cannot_be_written(worked: Results, tmp_path: Path) -> None:
@@ -257,6 +260,47 @@ def test_a_browser_draws_every_chart_and_asks_nobody(
     if hostile:
         assert "&lt;script&gt;alert(1)&lt;/script&gt;" in shown
         assert "<img" not in re.sub(r"<script.*?</script>", "", shown, flags=re.DOTALL)
+
+
+CUT_OFF = """<script>addEventListener("load", () => setTimeout(() => {
+  const said = [];
+  if (document.documentElement.scrollWidth > innerWidth) said.push("the page scrolls sideways");
+  for (const element of document.querySelectorAll("body *:not(script)")) {
+    if (element.closest(".unseen, .strip, svg, .js-plotly-plot, .chart, .skip, thead, details:not([open])")) continue;
+    const style = getComputedStyle(element);
+    const scrolls = ["auto", "scroll"].includes(style.overflowX);
+    if (!scrolls && style.display !== "inline" && element.scrollWidth > element.clientWidth + 1)
+      said.push(element.tagName + "." + element.className + ": " + element.textContent.slice(0, 60));
+    if (!element.closest(".scroll") && element.getBoundingClientRect().right > innerWidth + 1)
+      said.push("beyond the edge: " + element.tagName + "." + element.className);
+  }
+  parent.postMessage(JSON.stringify(said), "*");
+}, 3000))</script>"""
+LISTENER = "<script>onmessage = (event) => { document.body.dataset.said = event.data }</script>"
+
+
+def cut_off(page: str, folder: Path, width: int) -> list[str]:
+    """What is wider than the room it has, at a width of the page."""
+    (folder / "page.html").write_text(page.replace("</body>", CUT_OFF + "</body>"), encoding="utf-8")
+    frame = f'<iframe src="page.html" style="border:0;width:{width}px;height:2400px"></iframe>'
+    (folder / "outer.html").write_text(f"<body>{LISTENER}{frame}</body>")
+    dom, _ = browse(folder / "outer.html", folder, max(width + 40, 500), "--dump-dom")
+    said = re.search(r'data-said="([^"]*)"', dom)
+    assert said, "the page said nothing"
+    found: list[str] = json.loads(unescape(said.group(1)))
+    return found
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
+@pytest.mark.parametrize("width", [390, 1280, 1920])
+def test_nothing_is_cut_off(report: Path, tmp_path: Path, width: int) -> None:
+    page = report.read_text(encoding="utf-8")
+    assert cut_off(page, tmp_path, width) == []
+    if width == 390:  # and the test would see it
+        broken = page.replace(
+            '<section id="answer"', '<p style="white-space: nowrap">' + "wide " * 99 + '</p><section id="answer"'
+        )
+        assert cut_off(broken, tmp_path, width)
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")

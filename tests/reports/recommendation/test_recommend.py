@@ -144,7 +144,8 @@ def test_json(crossing: Results, reference: Any) -> None:
     assert data["spans"][1]["strategy"] == "stayer"
     assert data["verdict"]["kind"] == "best"
     assert data["probabilities"]["sprint"] > 0.99
-    assert set(data) - {"schema"} == set(Recommendation.__dataclass_fields__)
+    assert data["answer"].startswith("sprint is best")
+    assert set(data) - {"schema", "answer"} == set(Recommendation.__dataclass_fields__)
 
 
 def test_a_change_needs_both_sides_to_be_more_than_noise() -> None:
