@@ -171,10 +171,11 @@ def papers(
     from hemobench.reports.comparison.comparison import report_columns
     from hemobench.reports.papers import as_json as plain
     from hemobench.reports.papers import compare_with_papers, in_words
+    from hemobench.reports.shipped import PAPERS
     from hemobench.reports.validation import load
 
     claims = compare_with_papers(
-        _loaded(results, report_columns),
+        _loaded(results or PAPERS, report_columns),
         lambda name: load_benchmark(name).reference(),
         validations=[load(path) for path in validation or []],
         extended=_loaded(extended, report_columns) if extended else None,
@@ -204,7 +205,7 @@ def costs_of(results: Results) -> list[ParallelCost]:
 
 
 def _loaded(results: Path | None, parts: Parts | None = None) -> Results:
-    """The results that were named, or those that come along: 30 seeds of the suite `full`."""
+    """The results that were named, or those that come along: of the suite `full`."""
     from hemobench.api import loaded
 
     return loaded(results, parts)
