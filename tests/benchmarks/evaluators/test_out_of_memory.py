@@ -17,9 +17,9 @@ from hemobench.benchmarks.evaluators.live import Live, live  # noqa: E402
 from hemobench.benchmarks.execution.runner import run  # noqa: E402
 from hemobench.benchmarks.tasks import load_task  # noqa: E402
 from hemobench.benchmarks.training import bone_marrow, checkpoints  # noqa: E402
-from hemobench.benchmarks.training.feeds import ImageFeed  # noqa: E402
+from hemobench.benchmarks.training.hardware.memory import out_of_memory  # noqa: E402
+from hemobench.benchmarks.training.inputs.feeds import ImageFeed  # noqa: E402
 from hemobench.benchmarks.training.loop import Training  # noqa: E402
-from hemobench.benchmarks.training.memory import out_of_memory  # noqa: E402
 from hemobench.errors import BenchmarkError  # noqa: E402
 from hemobench.strategies import load_strategy  # noqa: E402
 from hemobench.strategies.base import Proposal, Status  # noqa: E402
