@@ -19,17 +19,17 @@ import torchvision
 from hemobench.benchmarks.benchmark import Benchmark
 from hemobench.benchmarks.evaluator import Cost, Outcome
 from hemobench.benchmarks.tasks.base import Task
-from hemobench.benchmarks.training.bone_marrow import BoneMarrowWorkbench, architecture
-from hemobench.benchmarks.training.c_nmc import CNmcWorkbench
+from hemobench.benchmarks.training.bone_marrow import BoneMarrowProtocol, architecture
+from hemobench.benchmarks.training.c_nmc import CNmcProtocol
 from hemobench.benchmarks.training.checkpoints import Checkpoints, InMemory
 from hemobench.benchmarks.training.cross_validation import OnEpoch, Result, Resumption, train_all
 from hemobench.benchmarks.training.hardware import devices
 from hemobench.benchmarks.training.hardware.memory import free_memory, memory_ends_trials, out_of_memory
 from hemobench.benchmarks.training.looking import Look, Looks, look_all
 from hemobench.benchmarks.training.options import Options, read_options
-from hemobench.benchmarks.training.protocol import Workbench
+from hemobench.benchmarks.training.protocol import TrainingProtocol
 from hemobench.benchmarks.training.seeds import trial_seed
-from hemobench.benchmarks.training.stopwatch import OnCharge, Stopwatch, TrialEnded
+from hemobench.benchmarks.training.timer import OnCharge, Timer, TrialEnded
 from hemobench.datasets import open_images, reader_options
 from hemobench.datasets.files import cache_folder
 from hemobench.datasets.images import ImageSet, subset
@@ -41,21 +41,23 @@ from hemobench.strategies.base import Config, Proposal, Status
 SUBSET_SEED = 0
 
 
-Make = Callable[[Task, ImageSet, Any, Options, torch.device, Path], Workbench]
+Make = Callable[[Task, ImageSet, Any, Options, torch.device, Path], TrainingProtocol]
 """What makes a task's protocol of training, of task, images, pixels, options, device and cache folder."""
 
 
-def c_nmc(task: Task, images: ImageSet, pixels: Any, options: Options, device: torch.device, cache: Path) -> Workbench:
+def c_nmc(
+    task: Task, images: ImageSet, pixels: Any, options: Options, device: torch.device, cache: Path
+) -> TrainingProtocol:
     """The C-NMC paper's protocol."""
-    return CNmcWorkbench(images, pixels, options, device, cache / "features")
+    return CNmcProtocol(images, pixels, options, device, cache / "features")
 
 
 def bone_marrow(
     task: Task, images: ImageSet, pixels: Any, options: Options, device: torch.device, cache: Path
-) -> Workbench:
+) -> TrainingProtocol:
     """The bone-marrow paper's protocol, for any classes; on a split that comes with them, if one does."""
     first = architecture(dict(task.space().get_default_configuration()))
-    return BoneMarrowWorkbench(images, pixels, options, device, first)
+    return BoneMarrowProtocol(images, pixels, options, device, first)
 
 
 def _maker(task: Task) -> Make:
@@ -98,7 +100,7 @@ class Live:
         self._setup_s = {"loading_s": 0.0, "preparation_s": 0.0}
 
     @cached_property
-    def _workbench(self) -> Workbench:
+    def _protocol(self) -> TrainingProtocol:
         """Images, splits and features; made at the first trial, and once."""
         options, started = self._options, perf_counter()
         with devices.settings(options.threads, options.deterministic):
@@ -110,10 +112,10 @@ class Live:
         return bench
 
     @property
-    def _described(self) -> Workbench:
+    def _described(self) -> TrainingProtocol:
         """The same for who asks outside of a trial, where a lack of memory is no trial's outcome."""
         try:
-            return self._workbench
+            return self._protocol
         except (MemoryError, RuntimeError, OSError) as problem:
             message = out_of_memory(problem, self._device)
             if message is None:
@@ -185,7 +187,7 @@ class Live:
         """
         devices.reset_peak_memory(self._device)
         with devices.settings(self._options.threads, self._options.deterministic):
-            watch = Stopwatch(self._device, limit, self._options.trial_timeout or math.inf, on_charge)
+            watch = Timer(self._device, limit, self._options.trial_timeout or math.inf, on_charge)
             status, result, error = self._guarded(proposal, seed, trained, watch, on_epoch)
         setup, self._setup_s = self._setup_s, {"loading_s": 0.0, "preparation_s": 0.0}  # told once
         outcome = Outcome(
@@ -223,10 +225,10 @@ class Live:
         """
         lengths = [min(length, self._full) for length in lengths]
         with devices.settings(self._options.threads, self._options.deterministic):
-            watch = Stopwatch(self._device)
+            watch = Timer(self._device)
             try:
                 with memory_ends_trials(watch, self._device):
-                    looks = look_all(self._workbench, config, lengths, trial_seed(seed, config), self._device)
+                    looks = look_all(self._protocol, config, lengths, trial_seed(seed, config), self._device)
             except TrialEnded as problem:
                 looks = Looks((), TrialEnded(problem.status, problem.message), (watch.charged, 0.0))
         outcomes = [self._looked(look) for look in looks.looks]
@@ -257,13 +259,13 @@ class Live:
         proposal: Proposal,
         seed: int,
         trained: int,
-        watch: Stopwatch,
+        watch: Timer,
         on_epoch: OnEpoch | None,
     ) -> tuple[Status, Result, str | None]:
         """Train; what may befall a training becomes a status."""
         try:
             with memory_ends_trials(watch, self._device):
-                return Status.OK, self._train(self._workbench, proposal, seed, trained, watch, on_epoch), None
+                return Status.OK, self._train(self._protocol, proposal, seed, trained, watch, on_epoch), None
         except TrialEnded as ended:
             status, message = ended.status, ended.message
         free_memory(self._device)  # only here, behind the handlers, are the traceback and its tensors gone
@@ -271,11 +273,11 @@ class Live:
 
     def _train(
         self,
-        bench: Workbench,
+        bench: TrainingProtocol,
         proposal: Proposal,
         seed: int,
         trained: int,
-        watch: Stopwatch,
+        watch: Timer,
         on_epoch: OnEpoch | None,
     ) -> Result:
         epochs = min(proposal.epochs or self._full, self._full)

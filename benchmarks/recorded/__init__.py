@@ -1,7 +1,7 @@
 """The recorded benchmarks that come along: for each a table of real trainings, its surrogate, and a card.
 
 `release` makes the three files. What answers is the surrogate; the table is there for exact look-ups, and for telling
-how far a run strayed from what was recorded.
+how far a run went out of support.
 """
 
 from __future__ import annotations

@@ -32,8 +32,8 @@ from hemobench.strategies.base import Config
 PAPER = Architecture("densenet", 121)
 
 
-class BoneMarrowWorkbench:
-    """See `workbench.Workbench`. All folds share the pixels on the device.
+class BoneMarrowProtocol:
+    """See `protocol.TrainingProtocol`. All folds share the pixels on the device.
 
     A split that comes with the images is the only one.
 
@@ -105,7 +105,7 @@ class BoneMarrowWorkbench:
         return dealt if options.fold is None else f"{dealt}, fold {options.fold} alone: {alone}"
 
     def job(self, config: Config, fold: int, seed: int) -> Job:
-        """See `Workbench`.
+        """See `TrainingProtocol`.
 
         The paper names no learning-rate schedule and no weight decay, so there are none; it stops early, and the
         patience of ten epochs is ours.

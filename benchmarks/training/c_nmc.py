@@ -34,8 +34,8 @@ BACKBONE_SEED = 0
 """Of a random backbone: frozen, it belongs to the benchmark, not to a trial."""
 
 
-class CNmcWorkbench:
-    """See `workbench.Workbench`.
+class CNmcProtocol:
+    """See `protocol.TrainingProtocol`.
 
     Args:
         images: The C-NMC image set.
@@ -132,7 +132,7 @@ class CNmcWorkbench:
         }
 
     def job(self, config: Config, fold: int, seed: int) -> Job:
-        """See `Workbench`."""
+        """See `TrainingProtocol`."""
         labels = self._sides.labels["train"]
         head = make_head(config, self._which.features, len(self.classes), seed).to(self._device)
         share = self._options.share_features

@@ -14,9 +14,9 @@ from hemobench.benchmarks.training.checkpoints import Checkpoints, InMemory
 from hemobench.benchmarks.training.inputs.feeds import Side
 from hemobench.benchmarks.training.loop import Training
 from hemobench.benchmarks.training.metrics import confusion_matrix, evaluate, over_folds
-from hemobench.benchmarks.training.protocol import Workbench
+from hemobench.benchmarks.training.protocol import TrainingProtocol
 from hemobench.benchmarks.training.seeds import spread
-from hemobench.benchmarks.training.stopwatch import Stopwatch
+from hemobench.benchmarks.training.timer import Timer
 from hemobench.strategies.base import Config
 
 OnEpoch = Callable[[int, int, float], None]
@@ -61,20 +61,20 @@ class Resumption:
 
 
 def train_all(
-    workbench: Workbench,
+    protocol: TrainingProtocol,
     config: Config,
     epochs: int,
     seed: int,
     *,
     device: torch.device,
-    watch: Stopwatch,
+    watch: Timer,
     resumption: Resumption,
     on_epoch: OnEpoch | None = None,
 ) -> Result:
     """Train a configuration on every split of its task, one after the other.
 
     Args:
-        workbench: The task's images and splits.
+        protocol: The task's images and splits.
         config: What to train.
         epochs: In all, those trained before included.
         seed: The trial's; every fold has its own noise.
@@ -88,8 +88,8 @@ def train_all(
         TrialEnded: If a fold diverges or the time is up.
     """
     results = [
-        _train_one(workbench, config, fold, epochs, spread(seed, fold), device, watch, resumption, on_epoch)
-        for fold in workbench.folds
+        _train_one(protocol, config, fold, epochs, spread(seed, fold), device, watch, resumption, on_epoch)
+        for fold in protocol.folds
     ]
     if len(results) == 1:
         return results[0]
@@ -103,17 +103,17 @@ def train_all(
 
 
 def _train_one(
-    workbench: Workbench,
+    protocol: TrainingProtocol,
     config: Config,
     fold: int,
     epochs: int,
     seed: int,
     device: torch.device,
-    watch: Stopwatch,
+    watch: Timer,
     resumption: Resumption,
     on_epoch: OnEpoch | None,
 ) -> Result:
-    training = Training(workbench.job(config, fold, seed), device, watch, partial(on_epoch, fold) if on_epoch else None)
+    training = Training(protocol.job(config, fold, seed), device, watch, partial(on_epoch, fold) if on_epoch else None)
     key = f"{resumption.key} fold {fold}"
     if resumption.trained:
         state = resumption.store.load(key, resumption.trained, device)
@@ -125,25 +125,25 @@ def _train_one(
     else:
         resumption.store.drop(key, below=epochs)
     assert progress.best_logits is not None
-    found = {"validation": figures(workbench, training, progress.best_logits, "validation")}
+    found = {"validation": figures(protocol, training, progress.best_logits, "validation")}
     if len(training.job.feed.labels("test")):
         training.use_best()
         with watch.timing("evaluation"):
             logits = training.predict("test")
-        found["test"] = figures(workbench, training, logits, "test")
+        found["test"] = figures(protocol, training, logits, "test")
     metrics = {side: figures for side, (figures, _) in found.items()}
     confusion = {side: counts for side, (_, counts) in found.items()}
     return Result(metrics["validation"], metrics.get("test", {}), tuple(progress.scores), confusion)
 
 
 def figures(
-    workbench: Workbench, training: Training, logits: torch.Tensor, side: Side
+    protocol: TrainingProtocol, training: Training, logits: torch.Tensor, side: Side
 ) -> tuple[dict[str, float], NDArray[np.int64]]:
     """Metrics and confusion matrix of logits (n, classes) of a side's images."""
     labels = training.job.feed.labels(side).numpy()
     probabilities = logits.double().softmax(dim=1).cpu().numpy()
-    counts = confusion_matrix(labels, probabilities.argmax(axis=1), len(workbench.classes))
-    return evaluate(labels, probabilities, workbench.classes, workbench.positive), counts
+    counts = confusion_matrix(labels, probabilities.argmax(axis=1), len(protocol.classes))
+    return evaluate(labels, probabilities, protocol.classes, protocol.positive), counts
 
 
 def sum_of(matrices: Sequence[NDArray[np.int64]]) -> NDArray[np.int64]:

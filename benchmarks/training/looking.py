@@ -17,9 +17,9 @@ from hemobench.benchmarks.training.cross_validation import Result, figures, mean
 from hemobench.benchmarks.training.hardware.memory import free_memory, memory_ends_trials
 from hemobench.benchmarks.training.loop import Training
 from hemobench.benchmarks.training.metrics import over_folds
-from hemobench.benchmarks.training.protocol import Workbench
+from hemobench.benchmarks.training.protocol import TrainingProtocol
 from hemobench.benchmarks.training.seeds import spread
-from hemobench.benchmarks.training.stopwatch import Stopwatch, TrialEnded
+from hemobench.benchmarks.training.timer import Timer, TrialEnded
 from hemobench.strategies.base import Config
 
 
@@ -53,7 +53,9 @@ class Looks:
     seconds: tuple[float, float]
 
 
-def look_all(protocol: Workbench, config: Config, lengths: Sequence[int], seed: int, device: torch.device) -> Looks:
+def look_all(
+    protocol: TrainingProtocol, config: Config, lengths: Sequence[int], seed: int, device: torch.device
+) -> Looks:
     """Train a configuration on every split of its task, and look at it after some numbers of epochs.
 
     Args:
@@ -74,9 +76,9 @@ def look_all(protocol: Workbench, config: Config, lengths: Sequence[int], seed: 
 
 
 def _look(
-    protocol: Workbench, config: Config, fold: int, lengths: Sequence[int], seed: int, device: torch.device
+    protocol: TrainingProtocol, config: Config, fold: int, lengths: Sequence[int], seed: int, device: torch.device
 ) -> Looks:
-    watch = Stopwatch(device)
+    watch = Timer(device)
     looks: list[Look] = []
     ended: TrialEnded | None = None
     try:
@@ -91,7 +93,7 @@ def _look(
     return Looks(tuple(looks), ended, (watch.charged, watch.seconds["evaluation"]))
 
 
-def _looks(protocol: Workbench, training: Training, lengths: Sequence[int], watch: Stopwatch) -> Iterator[Look]:
+def _looks(protocol: TrainingProtocol, training: Training, lengths: Sequence[int], watch: Timer) -> Iterator[Look]:
     test: dict[str, float] = {}
     for epoch in range(1, lengths[-1] + 1):
         progress = training.run(epoch)
@@ -101,7 +103,7 @@ def _looks(protocol: Workbench, training: Training, lengths: Sequence[int], watc
             yield _seen(protocol, training, test, watch)
 
 
-def _test(protocol: Workbench, training: Training, watch: Stopwatch) -> dict[str, float]:
+def _test(protocol: TrainingProtocol, training: Training, watch: Timer) -> dict[str, float]:
     """Test metrics of the weights as they are; timed, but charged only once: see `_seen`."""
     if not len(training.job.feed.labels("test")):
         return {}
@@ -111,7 +113,7 @@ def _test(protocol: Workbench, training: Training, watch: Stopwatch) -> dict[str
     return figures(protocol, training, logits, "test")[0]
 
 
-def _seen(protocol: Workbench, training: Training, test: dict[str, float], watch: Stopwatch) -> Look:
+def _seen(protocol: TrainingProtocol, training: Training, test: dict[str, float], watch: Timer) -> Look:
     progress = training.progress
     assert progress.best_logits is not None
     validation = figures(protocol, training, progress.best_logits, "validation")[0]

@@ -22,7 +22,7 @@ from hemobench.benchmarks.training.optimization.losses import Loss
 from hemobench.benchmarks.training.optimization.optimizers import make_optimizer
 from hemobench.benchmarks.training.optimization.steps import Stepper, can_record
 from hemobench.benchmarks.training.seeds import Stream, forked, generator
-from hemobench.benchmarks.training.stopwatch import Stopwatch, TrialEnded
+from hemobench.benchmarks.training.timer import Timer, TrialEnded
 from hemobench.strategies.base import Status
 
 
@@ -112,7 +112,7 @@ class Training:
         self,
         job: Job,
         device: torch.device,
-        watch: Stopwatch,
+        watch: Timer,
         on_epoch: Callable[[int, float], None] | None = None,
     ) -> None:
         self.job = job

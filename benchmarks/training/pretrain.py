@@ -17,7 +17,7 @@ from hemobench.benchmarks.training.inputs.feeds import ImageFeed, Pixels, Sides
 from hemobench.benchmarks.training.loop import Job, Recipe, Training
 from hemobench.benchmarks.training.optimization.losses import make_loss
 from hemobench.benchmarks.training.seeds import Stream, forked
-from hemobench.benchmarks.training.stopwatch import Stopwatch
+from hemobench.benchmarks.training.timer import Timer
 from hemobench.datasets.files import cache_folder
 from hemobench.datasets.images import ImageSet, Split
 from hemobench.datasets.pixels import load_pixels
@@ -88,7 +88,7 @@ def pretrain(
         loss = make_loss("cross_entropy", torch.ones(len(images.classes)))
         job = Job(network, ImageFeed(sides, pixels, VIEWS, seed, where), loss, RECIPE, seed)
         told = (lambda epoch, score: on_epoch(0, epoch, score)) if on_epoch else None
-        training = Training(job, where, Stopwatch(where, math.inf, math.inf), told)
+        training = Training(job, where, Timer(where, math.inf, math.inf), told)
         progress = training.run(epochs)
         training.use_best()
     out.parent.mkdir(parents=True, exist_ok=True)

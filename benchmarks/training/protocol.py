@@ -9,7 +9,7 @@ from hemobench.benchmarks.training.loop import Job
 from hemobench.strategies.base import Config
 
 
-class Workbench(Protocol):
+class TrainingProtocol(Protocol):
     """A task's images, split and ready: gives the training of a configuration on one of the splits."""
 
     @property

@@ -103,11 +103,11 @@ def _contradictions(entry: Entry, row: Row, labels: set[str]) -> Iterator[Findin
     if row.label and named and normal(row.label) not in named:
         said = f"in line {row.line}: {row.label}"
         detail = f"lies in a folder of another class than the table says {said}"
-        yield Finding("mislabelled", entry.path, detail, "error", "move it, or mend the table")
+        yield Finding("mislabelled", entry.path, detail, "error", "move it, or correct the table")
     if row.part and entry.part and row.part != entry.part:
         said = f"in the table's line {row.line}"
         detail = f"lies in the part {entry.part}, and is of the part {row.part} {said}"
-        yield Finding("split", entry.path, detail, "error", "move it, or mend the table")
+        yield Finding("split", entry.path, detail, "error", "move it, or correct the table")
 
 
 def _described(entry: Entry, row: Row) -> Entry:

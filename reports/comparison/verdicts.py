@@ -66,7 +66,7 @@ def left_out(
         count = len(runs)
         errors = int((runs["status"] == "strategy-error").sum())
         absent = int(missing[:, column].sum()) - errors
-        strays = int(_strayed(comparison, outside)[:, column].sum())
+        strays = int(_out_of_support(comparison, outside)[:, column].sum())
         strays = strays if strays > MOST_RUNS_OUTSIDE * count else 0
         parts = [
             f"the strategy raised an error in {errors} of {count} runs" if errors else "",
@@ -80,12 +80,16 @@ def left_out(
 
 def judged_seeds(comparison: Comparison, outside: pd.Series[float] | None = None) -> NDArray[np.bool_]:
     """Which seeds are judged: those on which no strategy that is judged went out of support, `(seeds,)`."""
-    strayed = _strayed(comparison, outside)
-    often = strayed.mean(axis=0) > MOST_RUNS_OUTSIDE if len(strayed) else np.zeros(strayed.shape[1], dtype=bool)
-    return np.asarray(~strayed[:, ~often].any(axis=1))
+    outside_runs = _out_of_support(comparison, outside)
+    often = (
+        outside_runs.mean(axis=0) > MOST_RUNS_OUTSIDE
+        if len(outside_runs)
+        else np.zeros(outside_runs.shape[1], dtype=bool)
+    )
+    return np.asarray(~outside_runs[:, ~often].any(axis=1))
 
 
-def _strayed(comparison: Comparison, outside: pd.Series[float] | None) -> NDArray[np.bool_]:
+def _out_of_support(comparison: Comparison, outside: pd.Series[float] | None) -> NDArray[np.bool_]:
     """Runs out of support: `(seeds, strategies)`."""
     if outside is None or not comparison.seeds:
         return np.zeros((len(comparison.seeds), len(comparison.strategies)), dtype=bool)

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 import torch
 
-from hemobench.benchmarks.training.stopwatch import Stopwatch, TrialEnded
+from hemobench.benchmarks.training.timer import Timer, TrialEnded
 from hemobench.strategies.base import Status
 
 SIGNS = (
@@ -50,8 +50,8 @@ def _is_full(device: torch.device) -> bool:
 
 
 @contextmanager
-def memory_ends_trials(watch: Stopwatch, device: torch.device) -> Iterator[None]:
-    """Let a lack of memory end the trial, charged for all the time since its stopwatch started.
+def memory_ends_trials(watch: Timer, device: torch.device) -> Iterator[None]:
+    """Let a lack of memory end the trial, charged for all the time since its timer started.
 
     Nothing else is charged for setting up; a trial that fails there must not be free, or a budget never ends.
 

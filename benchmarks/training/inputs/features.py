@@ -24,7 +24,7 @@ from hemobench.benchmarks.training.inputs.augmentation import Augmentation, augm
 from hemobench.benchmarks.training.inputs.feeds import Pixels, Side, Sides, chunk, fits, view_draws
 from hemobench.benchmarks.training.networks.backbones import Backbone
 from hemobench.benchmarks.training.networks.head import FrozenBackbone
-from hemobench.benchmarks.training.stopwatch import Stopwatch
+from hemobench.benchmarks.training.timer import Timer
 from hemobench.datasets.files import written_whole
 
 RECIPE = 2
@@ -132,7 +132,7 @@ class FeatureFeed:
         """See `Feed`."""
         return self.sides.labels[side]
 
-    def prepare(self, epoch: int, watch: Stopwatch) -> None:
+    def prepare(self, epoch: int, watch: Timer) -> None:
         """Compute or read the epoch's features."""
         if epoch in self._epochs and self._held_out:
             return

@@ -22,7 +22,7 @@ from hemobench.benchmarks.training.inputs.augmentation import (
     to_unit,
 )
 from hemobench.benchmarks.training.seeds import Stream, generator
-from hemobench.benchmarks.training.stopwatch import Stopwatch
+from hemobench.benchmarks.training.timer import Timer
 from hemobench.datasets.images import ImageSet, Split
 
 Side = Literal["train", "validation", "test"]
@@ -39,7 +39,7 @@ class Feed(Protocol):
     def labels(self, side: Side) -> Tensor:
         """Labels of one side, shape (n,), int64, on the CPU."""
 
-    def prepare(self, epoch: int, watch: Stopwatch) -> None:
+    def prepare(self, epoch: int, watch: Timer) -> None:
         """Do what an epoch (from 0) needs and no trial is charged for."""
 
     def batches(self, epoch: int, rows: Tensor, slots: Tensor, batch_size: int) -> Iterator[Tensor]:
@@ -152,7 +152,7 @@ class ImageFeed:
         """See `Feed`."""
         return self.sides.labels[side]
 
-    def prepare(self, epoch: int, watch: Stopwatch) -> None:
+    def prepare(self, epoch: int, watch: Timer) -> None:
         """Nothing: augmenting belongs to the trial."""
 
     def batches(self, epoch: int, rows: Tensor, slots: Tensor, batch_size: int) -> Iterator[Tensor]:

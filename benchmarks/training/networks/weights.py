@@ -122,8 +122,8 @@ def _from_path(path: Path, architecture: str) -> Weights:
     if path.is_dir():
         named = sorted(p for p in path.iterdir() if re.match(rf"{architecture}[-_.]", p.name))
         if not named:
-            mend = f"put a state dict there that is called {architecture}-<anything>.pth"
-            raise BenchmarkError(f"{path} has no weights of {architecture}", mend)
+            hint = f"put a state dict there that is called {architecture}-<anything>.pth"
+            raise BenchmarkError(f"{path} has no weights of {architecture}", hint)
         path = named[0]
     changed = path.stat().st_mtime_ns if path.is_file() else 0
     return _from_file(path, changed)
@@ -145,14 +145,14 @@ def load_state(path: Path) -> State:
     """
     if not path.is_file():
         raise BenchmarkError(f"there is no weights file {path}", "give auto, imagenet, none, or an existing path")
-    mend = "save it with torch.save(model.state_dict(), path)"
+    hint = "save it with torch.save(model.state_dict(), path)"
     try:
         state: Any = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as error:
         problem = f"{path} is not a file of weights alone: {str(error).splitlines()[0] if str(error) else 'empty'}"
-        raise BenchmarkError(problem, mend) from error
+        raise BenchmarkError(problem, hint) from error
     if not isinstance(state, Mapping) or not state or not all(isinstance(v, Tensor) for v in state.values()):
-        raise BenchmarkError(f"{path} holds no state dict of tensors", mend)
+        raise BenchmarkError(f"{path} holds no state dict of tensors", hint)
     return dict(state)
 
 
@@ -175,16 +175,16 @@ def load_into(network: nn.Module, weights: Weights, head: tuple[str, ...]) -> No
     given = {k: v for k, v in (weights.state or {}).items() if not k.startswith(head)}
     wanted = {k: v for k, v in network.state_dict().items() if not k.startswith(head)}
     kind = type(network).__name__
-    mend = "give weights of the same architecture and size"
+    hint = "give weights of the same architecture and size"
     for name in wanted:
         if name not in given:
-            raise BenchmarkError(f"the weights from {weights.origin} lack {name} of this {kind}", mend)
+            raise BenchmarkError(f"the weights from {weights.origin} lack {name} of this {kind}", hint)
         if given[name].shape != wanted[name].shape:
             shapes = f"{tuple(given[name].shape)}, where this {kind} has {tuple(wanted[name].shape)}"
-            raise BenchmarkError(f"{name} has shape {shapes}, in the weights from {weights.origin}", mend)
+            raise BenchmarkError(f"{name} has shape {shapes}, in the weights from {weights.origin}", hint)
     for name in given:
         if name not in wanted:
-            raise BenchmarkError(f"the weights from {weights.origin} have {name}, which this {kind} lacks", mend)
+            raise BenchmarkError(f"the weights from {weights.origin} have {name}, which this {kind} lacks", hint)
     network.load_state_dict(given, strict=False)
 
 

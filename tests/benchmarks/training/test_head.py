@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from hemobench.benchmarks.training.c_nmc import CNmcWorkbench  # noqa: E402
+from hemobench.benchmarks.training.c_nmc import CNmcProtocol  # noqa: E402
 from hemobench.benchmarks.training.checkpoints import Checkpoints  # noqa: E402
 from hemobench.benchmarks.training.cross_validation import Result, Resumption, train_all  # noqa: E402
 from hemobench.benchmarks.training.inputs.augmentation import normalise, to_unit  # noqa: E402
@@ -21,7 +21,7 @@ from hemobench.benchmarks.training.networks.backbones import BACKBONES, backbone
 from hemobench.benchmarks.training.networks.head import FrozenBackbone, calibrate, make_head  # noqa: E402
 from hemobench.benchmarks.training.networks.weights import Weights, fingerprint  # noqa: E402
 from hemobench.benchmarks.training.options import Options  # noqa: E402
-from hemobench.benchmarks.training.stopwatch import Stopwatch  # noqa: E402
+from hemobench.benchmarks.training.timer import Timer  # noqa: E402
 from hemobench.errors import BenchmarkError  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -36,15 +36,15 @@ CONFIG = {
 }
 
 
-def bench(blood: tuple, cache: Path, options: Options = OPTIONS) -> CNmcWorkbench:
+def bench(blood: tuple, cache: Path, options: Options = OPTIONS) -> CNmcProtocol:
     images, pixels = blood
-    return CNmcWorkbench(images, pixels, options, CPU, cache)
+    return CNmcProtocol(images, pixels, options, CPU, cache)
 
 
-def train(workbench: CNmcWorkbench, tmp: Path, epochs: int = 2) -> tuple[Result, Stopwatch]:
-    watch = Stopwatch(CPU)
+def train(protocol: CNmcProtocol, tmp: Path, epochs: int = 2) -> tuple[Result, Timer]:
+    watch = Timer(CPU)
     resumption = Resumption(Checkpoints(tmp), "test", trained=0, keep=False)
-    return train_all(workbench, CONFIG, epochs, 7, device=CPU, watch=watch, resumption=resumption), watch
+    return train_all(protocol, CONFIG, epochs, 7, device=CPU, watch=watch, resumption=resumption), watch
 
 
 def test_the_head_is_the_papers() -> None:

@@ -14,12 +14,12 @@ torch = pytest.importorskip("torch")
 
 from hemobench.benchmarks.tasks import load_task  # noqa: E402
 from hemobench.benchmarks.tasks.bone_marrow import AUGMENTATIONS, OPTIMIZERS  # noqa: E402
-from hemobench.benchmarks.training.bone_marrow import BoneMarrowWorkbench, architecture  # noqa: E402
+from hemobench.benchmarks.training.bone_marrow import BoneMarrowProtocol, architecture  # noqa: E402
 from hemobench.benchmarks.training.checkpoints import Checkpoints  # noqa: E402
 from hemobench.benchmarks.training.loop import Recipe, Training, _order  # noqa: E402
 from hemobench.benchmarks.training.options import Options  # noqa: E402
 from hemobench.benchmarks.training.seeds import generator  # noqa: E402
-from hemobench.benchmarks.training.stopwatch import Stopwatch, TrialEnded  # noqa: E402
+from hemobench.benchmarks.training.timer import Timer, TrialEnded  # noqa: E402
 from hemobench.strategies.base import Status  # noqa: E402
 from hemobench.strategies.space import active, default, random_stream  # noqa: E402
 
@@ -34,26 +34,26 @@ def configuration(**changes: Any) -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
-def bench(marrow: tuple) -> BoneMarrowWorkbench:
+def bench(marrow: tuple) -> BoneMarrowProtocol:
     images, pixels = marrow
-    return BoneMarrowWorkbench(images, pixels, OPTIONS, CPU)
+    return BoneMarrowProtocol(images, pixels, OPTIONS, CPU)
 
 
 @pytest.fixture
-def make(bench: BoneMarrowWorkbench) -> Make:
+def make(bench: BoneMarrowProtocol) -> Make:
     """Builds trainings on the first fold: `make(recipe changes..., config=...)`."""
 
-    def build(config: dict[str, Any] | None = None, watch: Stopwatch | None = None, **recipe: Any) -> Training:
+    def build(config: dict[str, Any] | None = None, watch: Timer | None = None, **recipe: Any) -> Training:
         job = bench.job(config or configuration(), 0, 11)
-        return Training(replace(job, recipe=replace(job.recipe, **recipe)), CPU, watch or Stopwatch(CPU))
+        return Training(replace(job, recipe=replace(job.recipe, **recipe)), CPU, watch or Timer(CPU))
 
     return build
 
 
 @pytest.fixture(scope="module")
-def usual(bench: BoneMarrowWorkbench) -> dict[str, torch.Tensor]:
+def usual(bench: BoneMarrowProtocol) -> dict[str, torch.Tensor]:
     """What the default configuration becomes in one epoch."""
-    training = Training(bench.job(configuration(), 0, 11), CPU, Stopwatch(CPU))
+    training = Training(bench.job(configuration(), 0, 11), CPU, Timer(CPU))
     training.run(1)
     return training.job.network.state_dict()
 
@@ -93,9 +93,9 @@ def test_inception_trains(marrow: tuple) -> None:
     """The one network without a micro form, on images of its least size."""
     images, pixels = marrow
     larger = pixels.repeat(2, axis=1).repeat(2, axis=2)[:, :107, :107]
-    workbench = BoneMarrowWorkbench(images, larger, replace(OPTIONS, image_size=107), CPU)
+    protocol = BoneMarrowProtocol(images, larger, replace(OPTIONS, image_size=107), CPU)
     config = configuration(architecture="inception_v3", initialization="feature_extraction", frozen_blocks=4)
-    progress = Training(workbench.job(config, 0, 0), CPU, Stopwatch(CPU)).run(1)
+    progress = Training(protocol.job(config, 0, 0), CPU, Timer(CPU)).run(1)
     assert math.isfinite(progress.losses[0])
 
 
@@ -114,7 +114,7 @@ def test_training_learns(make: Make) -> None:
     assert max(progress.scores) > 0.3  # of ten classes
 
 
-def test_every_configuration_of_the_automated_space_is_a_job(bench: BoneMarrowWorkbench) -> None:
+def test_every_configuration_of_the_automated_space_is_a_job(bench: BoneMarrowProtocol) -> None:
     stream = random_stream(load_task("bone-marrow").space(), 0)
     for _ in range(5):
         config = next(stream)
@@ -200,22 +200,22 @@ def test_a_huge_learning_rate_diverges(make: Make) -> None:
 
 
 def test_repeated_epochs_are_not_charged(make: Make) -> None:
-    watch = Stopwatch(CPU)
+    watch = Timer(CPU)
     make(watch=watch).run(2, trained=1)
     assert watch.seconds["repeated"] > 0
     assert watch.seconds["training"] > 0
-    fresh = Stopwatch(CPU)
+    fresh = Timer(CPU)
     make(watch=fresh).run(1, trained=1)
     assert fresh.charged == 0
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_a_last_batch_of_one_is_passed_over_whichever_image_it_holds(bench: BoneMarrowWorkbench, seed: int) -> None:
+def test_a_last_batch_of_one_is_passed_over_whichever_image_it_holds(bench: BoneMarrowProtocol, seed: int) -> None:
     """Batch normalisation cannot train on one image; the views of the others do not change by it."""
     images = len(bench.job(configuration(), 0, 0).feed.labels("train"))
     size = next(size for size in range(5, images) if images % size == 1)
     rotated = configuration(batch_size=size, rotation=True)
-    assert Training(bench.job(rotated, 0, seed), CPU, Stopwatch(CPU)).run(1).epochs == 1
+    assert Training(bench.job(rotated, 0, seed), CPU, Timer(CPU)).run(1).epochs == 1
 
 
 def test_two_places_with_one_image_have_two_views() -> None:

@@ -28,7 +28,7 @@ class TrialEnded(Exception):
         self.message = message
 
 
-class Stopwatch:
+class Timer:
     """Sums device-seconds by purpose, waiting for the device at both ends of each piece.
 
     A CPU core with one thread of PyTorch is charged by its own time, so that what else the machine does costs a trial

@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from hemobench.benchmarks.training.stopwatch import Stopwatch, TrialEnded  # noqa: E402
+from hemobench.benchmarks.training.timer import Timer, TrialEnded  # noqa: E402
 from hemobench.strategies.base import Status  # noqa: E402
 
 CPU = torch.device("cpu")
@@ -22,7 +22,7 @@ def busy(seconds: float) -> None:
 
 
 def test_a_core_with_one_thread_is_not_charged_for_what_else_the_machine_does() -> None:
-    watch = Stopwatch(CPU)
+    watch = Timer(CPU)
     if torch.get_num_threads() > 1:
         pytest.skip("PyTorch has several threads here")
     with watch.timing("training"):
@@ -31,7 +31,7 @@ def test_a_core_with_one_thread_is_not_charged_for_what_else_the_machine_does() 
 
 
 def test_training_and_evaluation_are_charged_and_nothing_else() -> None:
-    watch = Stopwatch(CPU)
+    watch = Timer(CPU)
     for purpose in ("training", "evaluation", "preparation", "loading", "repeated"):
         with watch.timing(purpose):
             busy(0.01)
@@ -40,7 +40,7 @@ def test_training_and_evaluation_are_charged_and_nothing_else() -> None:
 
 
 def test_the_running_piece_counts() -> None:
-    watch = Stopwatch(CPU)
+    watch = Timer(CPU)
     with watch.timing("training"):
         busy(0.005)
         assert watch.charged >= 0.005
@@ -51,7 +51,7 @@ def test_the_running_piece_counts() -> None:
     [({"limit": 0.001}, Status.CUT), ({"timeout": 0.001}, Status.TIMED_OUT)],
 )
 def test_time_up_ends_the_trial_with_its_charge(limits: dict[str, float], status: Status) -> None:
-    watch = Stopwatch(CPU, **limits)
+    watch = Timer(CPU, **limits)
     with watch.timing("training"):
         busy(0.002)
         with pytest.raises(TrialEnded) as ended:
@@ -61,7 +61,7 @@ def test_time_up_ends_the_trial_with_its_charge(limits: dict[str, float], status
 
 
 def test_what_is_not_charged_does_not_end_a_trial() -> None:
-    watch = Stopwatch(CPU, limit=0.001, timeout=0.001)
+    watch = Timer(CPU, limit=0.001, timeout=0.001)
     with watch.timing("preparation"):
         busy(0.002)
         watch.check()
@@ -75,9 +75,9 @@ def test_what_is_not_charged_does_not_end_a_trial() -> None:
 
 def test_what_is_charged_is_told_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
     """Never more than the end's charge, never less than before, and not at every batch."""
-    monkeypatch.setattr("hemobench.benchmarks.training.stopwatch.TELL_S", 0.02)
+    monkeypatch.setattr("hemobench.benchmarks.training.timer.TELL_S", 0.02)
     told: list[float] = []
-    watch = Stopwatch(CPU, on_charge=told.append)
+    watch = Timer(CPU, on_charge=told.append)
     with watch.timing("training"):
         for _ in range(200):
             busy(0.001)
