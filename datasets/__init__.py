@@ -53,6 +53,15 @@ def reader(name: str) -> Any:
     return module
 
 
+def reader_options(name: str) -> tuple[str, ...]:
+    """What the reader of a data set can be told besides the folder, as `mapping` and `table`.
+
+    Raises:
+        BenchmarkError: If there is no such data set.
+    """
+    return tuple(inspect.signature(reader(name).scan).parameters)[1:]
+
+
 def scanned(name: str, root: Path, **options: Any) -> Scan:
     """What a reader finds in a folder before any image is opened; for `open_images` and for `verify`.
 
@@ -60,7 +69,7 @@ def scanned(name: str, root: Path, **options: Any) -> Scan:
         BenchmarkError: As `open_images`, but for faults that are listed in the scan.
     """
     module = reader(name)
-    known = list(inspect.signature(module.scan).parameters)[1:]
+    known = reader_options(name)
     unknown = sorted(options.keys() - known)
     if unknown:
         raise BenchmarkError(f"the data set {name} has no option '{unknown[0]}'", f"choose from: {', '.join(known)}")

@@ -169,16 +169,18 @@ def recommend(
     """
     from hemobench.benchmarks.benchmark import load_benchmark
     from hemobench.reports.comparison.comparison import leaderboard_columns
+    from hemobench.reports.leaderboard.run_figures import outside_shares
     from hemobench.reports.recommendation.recommend import recommend as answer
     from hemobench.reports.statistics.pairwise import ROPE
 
     reference = load_benchmark(benchmark).reference()
+    runs = loaded(results, leaderboard_columns)
     return answer(
-        loaded(results, leaderboard_columns),
+        runs,
         benchmark,
         gpu_hours,
         reference,
         workers=workers,
         rope=ROPE if rope is None else rope,
-        outside_of=lambda name, configs: load_benchmark(name).outside(configs),
+        outside=outside_shares(runs, lambda name, configs: load_benchmark(name).outside(configs)),
     )

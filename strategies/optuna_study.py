@@ -39,6 +39,14 @@ class OptunaStudy:
         else:
             self._study.tell(asked, state=TrialState.FAIL)
 
+    def learn(self, trial: Trial) -> None:
+        """Take the result of a trial that was not asked for; a failed one says nothing that samplers would use."""
+        if trial.status is not Status.OK:
+            return
+        params = dict(trial.proposal.config)
+        known = {name: distribution(self._space[name]) for name in params}
+        self._study.add_trial(optuna.trial.create_trial(params=params, distributions=known, value=trial.loss))
+
 
 def study(sampler: BaseSampler) -> optuna.Study:
     """A study in memory that minimises and does not chatter."""

@@ -95,6 +95,12 @@ class SkoptGP:
         loss = self._losses[-1] if trial.status is Status.OK else worst_loss(self._losses)
         self._told.append((point, loss))
 
+    def learn(self, trial: Trial) -> None:
+        """Take the result of a trial that was not asked for; a failed one has no loss to learn from."""
+        if trial.status is Status.OK and trial.loss is not None:
+            self._losses.append(trial.loss)
+            self._told.append(([trial.proposal.config[name] for name in self._space], trial.loss))
+
     def _ask_beside(self, pending: list[list[Any]]) -> list[Any]:
         """A proposal that differs from the pending ones."""
         if self._optimizer._n_initial_points > 0:

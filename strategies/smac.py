@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import ClassVar
 
-from ConfigSpace import ConfigurationSpace
+from ConfigSpace import Configuration, ConfigurationSpace
 from smac import HyperparameterOptimizationFacade as Facade
 from smac import Scenario
 from smac.intensifier.abstract_intensifier import AbstractIntensifier
@@ -116,6 +116,14 @@ class SMAC:
         if trial.status is Status.OK and trial.loss is not None:
             self._losses.append(trial.loss)
         self._facade.tell(self._asked[trial.number], outcome(trial, self._losses), save=False)
+
+    def learn(self, trial: Trial) -> None:
+        """Take the result of a trial that was not asked for; a failed one has no loss to learn from."""
+        if trial.status is not Status.OK or trial.loss is None:
+            return
+        self._losses.append(trial.loss)
+        config = Configuration(self._space, values=dict(trial.proposal.config))
+        self._facade.tell(TrialInfo(config, seed=0), outcome(trial, self._losses), save=False)
 
 
 def assembled(

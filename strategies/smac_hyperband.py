@@ -99,6 +99,9 @@ class SMACHyperband(SMAC):
                 return Proposal(config, round(info.budget), None if earlier is None else earlier.number)
             self._facade.tell(info, outcome(earlier, self._losses), save=False)
 
+    def learn(self, trial: Trial) -> None:
+        """Leave it: SMAC's Hyperband knows the trials of its own brackets only."""
+
     def tell(self, trial: Trial) -> None:
         self._told[tuple(trial.proposal.config.items())] = trial
         super().tell(trial)

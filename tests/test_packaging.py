@@ -134,7 +134,7 @@ def test_a_new_strategy_runs_without_installing_again(tmp_path):
         "--out",
         str(tmp_path / "out"),
     ]
-    command = [sys.executable, "-m", "hemobench", "run", "quick", *options]
+    command = [sys.executable, "-m", "hemobench", "run", "papers", *options]
     done = subprocess.run(command, cwd=checkout, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert list((tmp_path / "out").rglob("trials.jsonl"))

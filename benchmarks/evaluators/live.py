@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import json
 import math
 from collections.abc import Callable, Mapping, Sequence
@@ -13,9 +12,9 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import numpy as np
 import torch
 import torchvision
-from pydantic import TypeAdapter, ValidationError
 
 from hemobench.benchmarks.benchmark import Benchmark
 from hemobench.benchmarks.evaluator import Cost, Outcome
@@ -25,20 +24,20 @@ from hemobench.benchmarks.training.bone_marrow import BoneMarrowWorkbench, archi
 from hemobench.benchmarks.training.c_nmc import CNmcWorkbench
 from hemobench.benchmarks.training.checkpoints import Checkpoints, InMemory
 from hemobench.benchmarks.training.cross_validation import OnEpoch, Result, Resumption, train_all
-from hemobench.benchmarks.training.looking import Look, look_all
-from hemobench.benchmarks.training.options import Options
+from hemobench.benchmarks.training.looking import Look, Looks, look_all
+from hemobench.benchmarks.training.memory import free_memory, memory_ends_trials, out_of_memory
+from hemobench.benchmarks.training.options import Options, read_options
 from hemobench.benchmarks.training.protocol import Workbench
 from hemobench.benchmarks.training.seeds import trial_seed
 from hemobench.benchmarks.training.stopwatch import OnCharge, Stopwatch, TrialEnded
-from hemobench.datasets import open_images
+from hemobench.datasets import open_images, reader_options
 from hemobench.datasets.files import cache_folder
 from hemobench.datasets.images import ImageSet, subset
 from hemobench.datasets.pixels import load_pixels
+from hemobench.datasets.splits import has_given_split
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config, Proposal, Status
 
-_options = TypeAdapter(Options)
-OUT_OF_MEMORY = ("out of memory", "can't allocate memory")
 SUBSET_SEED = 0
 
 
@@ -54,7 +53,7 @@ def c_nmc(task: Task, images: ImageSet, pixels: Any, options: Options, device: t
 def bone_marrow(
     task: Task, images: ImageSet, pixels: Any, options: Options, device: torch.device, cache: Path
 ) -> Workbench:
-    """The bone-marrow paper's protocol, for any classes."""
+    """The bone-marrow paper's protocol, for any classes; on a split that comes with them, if one does."""
     first = architecture(dict(task.space().get_default_configuration()))
     return BoneMarrowWorkbench(images, pixels, options, device, first)
 
@@ -111,19 +110,38 @@ class Live:
         return bench
 
     @property
+    def _described(self) -> Workbench:
+        """The same for who asks outside of a trial, where a lack of memory is no trial's outcome."""
+        try:
+            return self._workbench
+        except (MemoryError, RuntimeError, OSError) as problem:
+            message = out_of_memory(problem, self._device)
+            if message is None:
+                raise
+        free_memory(self._device)
+        hint = "give fewer or smaller images (images=N, image_size=N), or a larger machine"
+        raise BenchmarkError(f"setting up {self._task.name} ran out of memory: {message}", hint)
+
+    @property
     def provenance(self) -> Mapping[str, str]:
-        """Data, weights, split, device and versions."""
+        """Data, weights, split, device and versions.
+
+        Raises:
+            BenchmarkError: If the images, the network and a setting do not fit each other, or memory is short.
+        """
+        counts = np.bincount(self._images.labels, minlength=len(self.classes))
         return {
             "source": "live",
             "task": self._task.name,
             "data_sha256": self._images.checksum,
             "images": str(len(self._images)),
+            "classes": ", ".join(f"{name} {n}" for name, n in zip(self.classes, counts, strict=True)),
             "image_size": str(self._options.image_size),
             "device": self._device_name,
             "threads": str(self._options.threads),
             "torch": torch.__version__,
             "torchvision": torchvision.__version__,
-            **self._workbench.provenance,
+            **self._described.provenance,
         }
 
     def truth(self, config: Config) -> None:
@@ -165,16 +183,15 @@ class Live:
             on_epoch: Told of every epoch.
             on_charge: Told every second what has been charged so far.
         """
-        bench = self._workbench
-        setup, self._setup_s = self._setup_s, {"loading_s": 0.0, "preparation_s": 0.0}  # told once
         devices.reset_peak_memory(self._device)
         with devices.settings(self._options.threads, self._options.deterministic):
             watch = Stopwatch(self._device, limit, self._options.trial_timeout or math.inf, on_charge)
-            status, result, error = self._guarded(bench, proposal, seed, trained, watch, on_epoch)
+            status, result, error = self._guarded(proposal, seed, trained, watch, on_epoch)
+        setup, self._setup_s = self._setup_s, {"loading_s": 0.0, "preparation_s": 0.0}  # told once
         outcome = Outcome(
             status=status,
-            validation=result.validation,
-            test=result.test,
+            validation=self._with_deviations(result.validation),
+            test=self._with_deviations(result.test),
             curve=result.curve,
             cost=Cost(
                 gpu_seconds=watch.charged,
@@ -204,9 +221,14 @@ class Live:
             The outcome of a trial of each length, from nothing, until one does not end well. Their costs are those
             of the whole trials.
         """
-        bench, lengths = self._workbench, [min(length, self._full) for length in lengths]
+        lengths = [min(length, self._full) for length in lengths]
         with devices.settings(self._options.threads, self._options.deterministic):
-            looks = look_all(bench, config, lengths, trial_seed(seed, config), self._device)
+            watch = Stopwatch(self._device)
+            try:
+                with memory_ends_trials(watch, self._device):
+                    looks = look_all(self._workbench, config, lengths, trial_seed(seed, config), self._device)
+            except TrialEnded as ended:
+                looks = Looks((), TrialEnded(ended.status, ended.message), (watch.charged, 0.0))
         outcomes = [self._looked(look) for look in looks.looks]
         if looks.ended is not None:
             cost = self._cost(*looks.seconds)
@@ -217,14 +239,21 @@ class Live:
     def _looked(self, look: Look) -> Outcome:
         result = look.result
         cost = self._cost(look.seconds, look.evaluation_seconds)
-        return Outcome(Status.OK, result.validation, result.test, result.curve, cost)
+        sides = (result.validation, result.test)
+        if self._options.fold is None:  # a table knows a fold alone by its lack of deviations
+            sides = (self._with_deviations(sides[0]), self._with_deviations(sides[1]))
+        return Outcome(Status.OK, *sides, result.curve, cost)
+
+    def _with_deviations(self, metrics: dict[str, float]) -> dict[str, float]:
+        """The metrics, with the deviations that the objective asks for: over one split they are 0."""
+        asked = [name for name in self._task.objective.weights if name.endswith("_std")]
+        return {**dict.fromkeys(asked, 0.0), **metrics} if metrics else metrics
 
     def _cost(self, seconds: float, evaluation: float) -> Cost:
         return Cost(seconds, "measured", self._device_name, min(evaluation, seconds))
 
     def _guarded(
         self,
-        bench: Workbench,
         proposal: Proposal,
         seed: int,
         trained: int,
@@ -233,18 +262,11 @@ class Live:
     ) -> tuple[Status, Result, str | None]:
         """Train; what may befall a training becomes a status."""
         try:
-            return Status.OK, self._train(bench, proposal, seed, trained, watch, on_epoch), None
+            with memory_ends_trials(watch, self._device):
+                return Status.OK, self._train(self._workbench, proposal, seed, trained, watch, on_epoch), None
         except TrialEnded as ended:
             status, message = ended.status, ended.message
-        except (MemoryError, RuntimeError) as problem:  # torch.OutOfMemoryError is a RuntimeError
-            text = str(problem)
-            if not (isinstance(problem, MemoryError) or any(sign in text.lower() for sign in OUT_OF_MEMORY)):
-                raise
-            status, message = Status.OUT_OF_MEMORY, text.splitlines()[0] if text else "out of memory"
-        # Only here, behind the handlers, are the traceback and the tensors that it held gone.
-        gc.collect()
-        if self._device.type == "cuda":
-            torch.cuda.empty_cache()
+        free_memory(self._device)  # only here, behind the handlers, are the traceback and its tensors gone
         return status, Result({}, {}, ()), message
 
     def _train(
@@ -283,7 +305,12 @@ class Live:
     @property
     def folds(self) -> int:
         """How many splits a proposal is trained on."""
-        return len(self._workbench.folds)
+        return len(self._described.folds)
+
+    @property
+    def notes(self) -> Sequence[str]:
+        """What the reader of the images left out or assumed, for people."""
+        return self._images.notes
 
     def _key(self, proposal: Proposal, seed: int) -> str:
         """Names a trial but for its epochs: everything that its weights depend on."""
@@ -295,9 +322,7 @@ def live(
     benchmark: Benchmark | Task,
     data: str | Path,
     *,
-    images: int | None = None,
     epochs: int | None = None,
-    cache: str | Path | None = None,
     **options: Any,
 ) -> Live:
     """A live evaluator of a task on a folder of images.
@@ -305,28 +330,37 @@ def live(
     Args:
         benchmark: The task, or a benchmark of it.
         data: The folder of images; see `datasets.open_images`.
-        images: Train on a seeded, stratified part of so many images; `None` for all.
         epochs: Train no proposal longer than so many epochs.
-        cache: Folder of pixels, features and checkpoints; by default the user's.
-        **options: See `Options`.
+        **options: See `Options`; `images`, to train on a seeded, stratified part of so many; and what the data set's
+            reader takes, as `mapping` and `table`. The task's own settings stand where nothing is given.
 
     Raises:
-        BenchmarkError: If the images cannot be read or an option is wrong.
+        BenchmarkError: If the images cannot be read, or an option is wrong or not read by the task.
     """
     task = benchmark.task if isinstance(benchmark, Benchmark) else benchmark
     if epochs is not None and epochs < 1:
         raise BenchmarkError(f"a trial cannot train {epochs} epochs", "give at least 1")
-    unknown = sorted(options.keys() - Options.__slots__)
-    if unknown:
-        known = ", ".join(["images", "epochs", "cache", *(name for name in Options.__slots__ if name != "cache")])
-        raise BenchmarkError(f"live training has no option '{unknown[0]}'", f"choose from: {known}")
-    try:
-        settings = _options.validate_python({"cache": cache, **options})
-    except ValidationError as problem:
-        first = problem.errors()[0]
-        name = ".".join(str(part) for part in first["loc"])
-        raise BenchmarkError(f"live training: {name}: {first['msg']}", f"not {first['input']!r}") from None
-    found = open_images(task.dataset, Path(data))
-    if images is not None:
-        found = subset(found, images, SUBSET_SEED)
-    return Live(task, found, settings, epochs)
+    readers = reader_options(task.dataset)
+    chosen = {**task.settings, **options}
+    part = chosen.pop("images", None)
+    reading = {name: chosen.pop(name) for name in readers if name in chosen}
+    settings = read_options(task.name, task.options, chosen, ["images", "epochs", *readers])
+    if isinstance(reading.get("table"), str):
+        reading["table"] = Path(reading["table"])
+    if not (part is None or type(part) is int):
+        raise BenchmarkError(f"live training: images: {part!r} is not a number of images", "give a whole number")
+    found = open_images(task.dataset, Path(data), **reading)
+    _refuse_beside_a_split(found, options)
+    return Live(task, found if part is None else subset(found, part, SUBSET_SEED), settings, epochs)
+
+
+def _refuse_beside_a_split(images: ImageSet, given: Mapping[str, Any]) -> None:
+    """What deals folds says nothing where the split comes with the images."""
+    if not has_given_split(images):
+        return
+    for name in ("folds", "extended"):
+        if given.get(name):
+            raise BenchmarkError(
+                f"{images.root} comes with a split of its own: the option '{name}' has nothing to deal",
+                f"leave '{name}' out, or take the split out of the folder or of its table",
+            )

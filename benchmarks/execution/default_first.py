@@ -18,9 +18,10 @@ from hemobench.strategies.space import active, default
 class DefaultFirst:
     """A strategy whose first trial is the task's default at full length; the rest is the strategy's own.
 
-    The trial counts like any other: it costs, and may be the incumbent. The strategy within is not told of it, since
-    it did not ask for it, and numbers its own trials from 0 as ever. One that begins with the default by itself
-    (`starts_at_default`) needs no wrapper.
+    The trial counts like any other: it costs, and may be the incumbent. The strategy within numbers its own trials
+    from 0 as ever. It is told of the default where it can take a trial that it did not ask for, by a method `learn`
+    (Optuna's samplers, SMAC, skopt); rules without a model have no use for it, and Hyperopt knows its own trials only.
+    A strategy that begins with the default by itself (`starts_at_default`) needs no wrapper.
     """
 
     supports: ClassVar[Supports] = Supports()
@@ -42,6 +43,9 @@ class DefaultFirst:
 
     def tell(self, trial: Trial) -> None:
         if trial.number == 0:
+            learn = getattr(self._strategy, "learn", None)
+            if learn is not None:
+                learn(trial)
             return
         proposal = trial.proposal
         if proposal.resume_from is not None:

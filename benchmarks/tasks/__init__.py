@@ -14,6 +14,7 @@ TASKS = {
     "bone-marrow-micro": "hemobench.benchmarks.tasks.bone_marrow:MICRO_TASK",
     "bone-marrow-lite": "hemobench.benchmarks.tasks.bone_marrow:LITE_TASK",
     "c-nmc": "hemobench.benchmarks.tasks.c_nmc:TASK",
+    "cells": "hemobench.benchmarks.tasks.cells:TASK",
 }
 
 

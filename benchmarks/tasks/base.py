@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from ConfigSpace import ConfigurationSpace
 
@@ -43,6 +44,9 @@ class Task:
         dataset: Name of the data set whose reader understands its images.
         training: `module:function` that makes what trains it live, of the task, images, pixels, options, device
             and cache folder (see `evaluators.live.Make`); empty where it cannot be trained here.
+        settings: Of live training, that belong to the task wherever it is trained; what is given comes on top.
+        options: Which of the options that only some trainings have it reads (see `training.options`); any other
+            is refused by name. `None`: nothing is known of it, and all are taken.
     """
 
     name: str
@@ -55,3 +59,5 @@ class Task:
     reference_device: str
     dataset: str
     training: str = ""
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    options: tuple[str, ...] | None = None

@@ -102,6 +102,7 @@ TASK = Task(
     reference_device="NVIDIA GTX 1080 Ti / RTX 2080 Ti",
     dataset="bone-marrow",
     training="hemobench.benchmarks.evaluators.live:bone_marrow",
+    options=("fold", "folds", "extended", "split_seed", "scale"),
 )
 
 FULL_TASK = replace(
@@ -114,11 +115,9 @@ MICRO_TASK = replace(
     title="Bone marrow at micro scale: the same space on small networks, images and trainings",
     epochs=6,
     reference_device="one CPU core",
+    settings={"scale": "micro", "image_size": 64, "images": 600},
 )
 """What a CPU can train thousands of times; it stands for nothing but itself."""
-
-MICRO_SETTINGS = {"scale": "micro", "image_size": 64, "images": 600}
-"""What belongs to the micro task wherever it is trained: see `training.options.Options` and `evaluators.live.live`."""
 
 LITE_TASK = replace(
     TASK,
@@ -127,8 +126,7 @@ LITE_TASK = replace(
     space=lite_space,
     epochs=8,
     reference_device="NVIDIA H100",
+    settings={"image_size": 64, "images": 3000, "folds": 3, "precision": "fp32"},
+    options=("fold", "folds", "extended", "split_seed"),
 )
 """The automated space on networks whose ImageNet weights come as Python packages."""
-
-LITE_SETTINGS = {"image_size": 64, "images": 3000, "folds": 3, "precision": "fp32"}
-"""What belongs to the lite task wherever it is trained."""

@@ -37,4 +37,5 @@ TASK = Task(
     reference_device="NVIDIA RTX 3060",
     dataset="c-nmc",
     training="hemobench.benchmarks.evaluators.live:c_nmc",
+    options=("backbone", "split", "fold", "split_seed", "share_features"),
 )

@@ -25,7 +25,7 @@ from hemobench.benchmarks.training.models import (
 from hemobench.benchmarks.training.options import Options
 from hemobench.benchmarks.training.precision import choose_precision
 from hemobench.datasets.images import ImageSet
-from hemobench.datasets.splits import cross_validation, stratified_folds
+from hemobench.datasets.splits import cells_splits, has_given_split
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config
 
@@ -35,8 +35,10 @@ PAPER = Architecture("densenet", 121)
 class BoneMarrowWorkbench:
     """See `workbench.Workbench`. All folds share the pixels on the device.
 
+    A split that comes with the images is the only one.
+
     Args:
-        images: The ten-class image set.
+        images: Of any classes.
         pixels: All its images, shape (n, s, s, 3).
         options: Folds, weights, scale.
         device: Where to train.
@@ -51,8 +53,8 @@ class BoneMarrowWorkbench:
         device: torch.device,
         start: Architecture = PAPER,
     ) -> None:
-        folds = stratified_folds(images.labels, images.groups, options.folds, options.split_seed)
-        self._sides = [Sides.of(images, split) for split in cross_validation(folds, options.extended)]
+        splits = cells_splits(images, options.folds, options.extended, options.split_seed)
+        self._sides = [Sides.of(images, split) for split in splits]
         if options.fold is not None and not 0 <= options.fold < len(self._sides):
             raise BenchmarkError(f"there is no fold {options.fold}", f"choose one of 0 to {len(self._sides) - 1}")
         self._pixels = Pixels(pixels, device)
@@ -64,7 +66,7 @@ class BoneMarrowWorkbench:
 
     @property
     def folds(self) -> Sequence[int]:
-        """All six, or thirty when extended; or the one that was asked for."""
+        """All six, or thirty when extended; or the one that was given or asked for."""
         return range(len(self._sides)) if self._options.fold is None else (self._options.fold,)
 
     @property
@@ -74,7 +76,7 @@ class BoneMarrowWorkbench:
 
     @property
     def positive(self) -> str | None:
-        """None: ten classes."""
+        """None: all classes count alike."""
         return None
 
     @property
@@ -83,16 +85,24 @@ class BoneMarrowWorkbench:
         options = self._options
         start = first_weights(self._start, options.weights, options.scale)
         lite = self._start.family == LITE
-        each = options.folds - 1 if options.extended else 1
         return {
             "network": "EfficientNet-Lite, fine-tuned" if lite else f"torchvision, {options.scale} scale",
             "weights": start.origin,
-            "split": f"{options.folds} x {each} folds, seed {options.split_seed}"
-            + ("" if options.fold is None else f", fold {options.fold} alone"),
+            "split": self._split,
             "view_seed": str(options.view_seed),
             "precision": self._precision,
             "constant_answer": constant_answer([self._sides[k] for k in self.folds], self.classes),
         }
+
+    @property
+    def _split(self) -> str:
+        options, alone = self._options, "the deviation over folds is 0"
+        if has_given_split(self._images):
+            sizes = [f"{len(rows)} {side}" for side, rows in self._sides[0].positions.items()]
+            return f"as given, {', '.join(sizes)}, seed {options.split_seed}; one split: {alone}"
+        each = options.folds - 1 if options.extended else 1
+        dealt = f"{options.folds} x {each} folds, seed {options.split_seed}"
+        return dealt if options.fold is None else f"{dealt}, fold {options.fold} alone: {alone}"
 
     def job(self, config: Config, fold: int, seed: int) -> Job:
         """See `Workbench`.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,7 @@ from hemobench.strategies.base import Config
 
 POSITIVE = "all"
 CALIBRATION_IMAGES = 128
+CPU = torch.device("cpu")
 BACKBONE_SEED = 0
 """Of a random backbone: frozen, it belongs to the benchmark, not to a trial."""
 
@@ -71,16 +73,21 @@ class CNmcWorkbench:
         self._origin = weights.origin
         if weights.state is None:  # on the CPU, so that the backbone is the same whatever the device
             some = _spread_out(self._sides.positions["train"])
-            inputs = normalise(self._pixels.unit(some).cpu(), self._which.normalisation)
+            inputs = normalise(Pixels(pixels, CPU).unit(some), self._which.normalisation)
             calibrate(self._backbone, inputs)
             self._origin += ", batch statistics of training images"
         self._fingerprint = fingerprint(self._backbone)
-        self._backbone.to(device)
-        self._feed = self._shared(cache) if options.share_features else None
+        self._cache = cache
 
-    def _shared(self, cache: Path) -> FeatureFeed:
+    @cached_property
+    def _on_device(self) -> FrozenBackbone:
+        """The backbone, moved when the first trial wants it: what may fail there is that trial's outcome."""
+        return self._backbone.to(self._device)
+
+    @cached_property
+    def _shared(self) -> FeatureFeed:
         store = FeatureCache(
-            backbone=self._backbone,
+            backbone=self._on_device,
             which=self._which,
             precision=self._precision,
             fingerprint=self._fingerprint,
@@ -88,12 +95,10 @@ class CNmcWorkbench:
             checksum=self._images.checksum,
             how=C_NMC,
             view_seed=self._options.view_seed,
-            folder=cache,
+            folder=self._cache,
             device=self._device,
         )
-        feed = FeatureFeed(self._sides, store)
-        feed.prepare_held_out()
-        return feed
+        return FeatureFeed(self._sides, store)
 
     @property
     def folds(self) -> Sequence[int]:
@@ -129,7 +134,7 @@ class CNmcWorkbench:
         """See `Workbench`."""
         labels = self._sides.labels["train"]
         head = make_head(config, self._which.features, len(self.classes), seed).to(self._device)
-        feed = self._feed or self._images_feed()
+        share = self._options.share_features
         recipe = Recipe(
             optimizer="adamw",
             learning_rate=float(config["learning_rate"]),
@@ -141,8 +146,8 @@ class CNmcWorkbench:
             graphs=self._options.graphs,
         )
         return Job(
-            network=head if self._feed else nn.Sequential(self._backbone, head),
-            feed=feed,
+            network=head if share else nn.Sequential(self._on_device, head),
+            feed=self._shared if share else self._images_feed(),
             loss=make_loss("cross_entropy", balanced_weights(labels, len(self.classes)).to(self._device)),
             recipe=recipe,
             seed=seed,

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from hemobench.benchmarks.training.memory import out_of_memory
 from hemobench.datasets.files import written_whole
 
 
@@ -44,7 +45,9 @@ class Checkpoints:
             return None
         try:
             state: dict[str, Any] = torch.load(path, map_location=device, weights_only=True)
-        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError):
+        except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, ValueError, KeyError) as problem:
+            if out_of_memory(problem, device) is not None:
+                raise
             return None
         return state
 

@@ -134,9 +134,12 @@ class FeatureFeed:
 
     def prepare(self, epoch: int, watch: Stopwatch) -> None:
         """Compute or read the epoch's features."""
-        if epoch in self._epochs:
+        if epoch in self._epochs and self._held_out:
             return
         with watch.timing("preparation"):
+            self._prepare_held_out()
+            if epoch in self._epochs:
+                return
             if self._epochs and not self._stay():
                 self._epochs.clear()
             self._epochs[epoch] = self.cache.get(self.sides.positions["train"], epoch)
@@ -147,8 +150,8 @@ class FeatureFeed:
         size = next(iter(self._epochs.values())).nbytes
         return device.type == "cuda" and fits(size, device)
 
-    def prepare_held_out(self) -> None:
-        """Compute or read the features of the images held out, which never change. Call it once, before any trial."""
+    def _prepare_held_out(self) -> None:
+        """Compute or read the features of the images held out, which never change."""
         for side in ("validation", "test"):
             if side not in self._held_out and len(self.sides.positions[side]):
                 self._held_out[side] = self.cache.get(self.sides.positions[side], None)

@@ -7,7 +7,7 @@ looks.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +15,7 @@ import torch
 
 from hemobench.benchmarks.training.cross_validation import Result, figures, mean_curve
 from hemobench.benchmarks.training.loop import Training
+from hemobench.benchmarks.training.memory import free_memory, memory_ends_trials
 from hemobench.benchmarks.training.metrics import over_folds
 from hemobench.benchmarks.training.protocol import Workbench
 from hemobench.benchmarks.training.seeds import spread
@@ -76,19 +77,28 @@ def _look(
     protocol: Workbench, config: Config, fold: int, lengths: Sequence[int], seed: int, device: torch.device
 ) -> Looks:
     watch = Stopwatch(device)
-    training = Training(protocol.job(config, fold, spread(seed, fold)), device, watch)
     looks: list[Look] = []
-    test: dict[str, float] = {}
+    ended: TrialEnded | None = None
     try:
-        for epoch in range(1, lengths[-1] + 1):
-            progress = training.run(epoch)
-            if progress.epochs == epoch and progress.best_epoch == epoch - 1:
-                test = _test(protocol, training, watch)
-            if epoch in lengths:
-                looks.append(_seen(protocol, training, test, watch))
-    except TrialEnded as ended:
-        return Looks(tuple(looks), ended, (watch.charged, watch.seconds["evaluation"]))
-    return Looks(tuple(looks), None, (looks[-1].seconds, looks[-1].evaluation_seconds))
+        with memory_ends_trials(watch, device):
+            training = Training(protocol.job(config, fold, spread(seed, fold)), device, watch)
+            looks.extend(_looks(protocol, training, lengths, watch))
+    except TrialEnded as problem:
+        ended = TrialEnded(problem.status, problem.message)  # without the traceback, which holds tensors
+    if ended is None:
+        return Looks(tuple(looks), None, (looks[-1].seconds, looks[-1].evaluation_seconds))
+    free_memory(device)
+    return Looks(tuple(looks), ended, (watch.charged, watch.seconds["evaluation"]))
+
+
+def _looks(protocol: Workbench, training: Training, lengths: Sequence[int], watch: Stopwatch) -> Iterator[Look]:
+    test: dict[str, float] = {}
+    for epoch in range(1, lengths[-1] + 1):
+        progress = training.run(epoch)
+        if progress.epochs == epoch and progress.best_epoch == epoch - 1:
+            test = _test(protocol, training, watch)
+        if epoch in lengths:
+            yield _seen(protocol, training, test, watch)
 
 
 def _test(protocol: Workbench, training: Training, watch: Stopwatch) -> dict[str, float]:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
 
 from hemobench.benchmarks.training.models import Scale
 from hemobench.errors import BenchmarkError
+
+SPECIAL = ("backbone", "split", "fold", "split_seed", "folds", "extended", "scale", "share_features")
+"""Options that only some trainings read: see `Task.options`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,10 +25,10 @@ class Options:
         weights: `auto`, `imagenet`, `none` or a path; see `weights.resolve`.
         backbone: C-NMC: whose frozen features are classified; see `backbones.BACKBONES`.
         split: C-NMC: `paper`, `official`, `subject` or `random`; see `datasets.splits.c_nmc_split`.
-        fold: C-NMC: which part of that split, by default 0. Bone marrow: train this split alone, by default all.
+        fold: C-NMC: which part of that split, by default 0. Bone marrow, cells: train this split alone, by default all.
         split_seed: Which partition, of the splits that draw one.
-        folds: Bone marrow: how many folds, at least 3.
-        extended: Bone marrow: every fold but the test fold is the validation set once (6 x 5 trainings).
+        folds: Bone marrow, cells: how many folds, at least 3.
+        extended: Bone marrow, cells: every fold but the test fold is the validation set once (6 x 5 trainings).
         scale: Bone marrow: `paper` or `micro` networks.
         share_features: C-NMC: compute the frozen backbone's features once for all trials. Without, the backbone runs
             in every trial, and is charged, as in the paper.
@@ -64,5 +70,43 @@ class Options:
             raise BenchmarkError(f"there is no scale '{self.scale}'", "choose paper or micro")
         if self.threads < 1:
             raise BenchmarkError(f"PyTorch cannot train with {self.threads} threads", "give at least 1")
+        if self.folds < 3:
+            raise BenchmarkError(f"{self.folds} folds cannot hold training, validation and test", "give at least 3")
         if self.trial_timeout is not None and not self.trial_timeout > 0:
             raise BenchmarkError(f"a trial cannot time out after {self.trial_timeout} seconds", "give more than 0")
+
+
+_options = TypeAdapter(Options)
+
+
+def read_options(
+    task: str,
+    special: Sequence[str] | None,
+    given: Mapping[str, Any],
+    others: Sequence[str] = (),
+) -> Options:
+    """The options that a task's training is given, checked before anything is read.
+
+    Args:
+        task: Its name, for messages.
+        special: Which of `SPECIAL` its training reads; `None` for all.
+        given: By name.
+        others: Further settings that may be given elsewhere, for messages.
+
+    Raises:
+        BenchmarkError: If an option is unknown, is not read by this task, or has a wrong value.
+    """
+    unread = set() if special is None else set(SPECIAL) - set(special)
+    known = [name for name in Options.__slots__ if name not in unread]
+    for name in sorted(given.keys() - set(known)):
+        problem = f"live training has no option '{name}'"
+        if name in unread:
+            problem = f"the training of {task} does not read the option '{name}'"
+        raise BenchmarkError(problem, f"choose from: {', '.join([*others, *known])}")
+    try:
+        return _options.validate_python(dict(given))
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        message = f"live training: {place}: {first['msg']}"
+        raise BenchmarkError(message, f"not {first['input']!r}") from None

@@ -60,6 +60,7 @@ class Stopwatch:
         self._running: tuple[str, float] | None = None
         alone = device.type == "cpu" and torch.get_num_threads() == 1
         self._now = time.process_time if alone else time.perf_counter
+        self._began = self._now()
 
     @contextmanager
     def timing(self, purpose: str) -> Iterator[None]:
@@ -81,6 +82,11 @@ class Stopwatch:
         if self._running and self._running[0] in CHARGED:
             total += self._now() - self._running[1]
         return total
+
+    def charge_setting_up(self) -> None:
+        """Charge, as training, all the time since the start, if nothing has been charged: setting up failed."""
+        if not self.charged:
+            self.seconds["training"] = max(self._now() - self._began, 1e-6)
 
     def check(self) -> None:
         """End the trial if its time is up. Call it after every batch.

@@ -32,11 +32,10 @@ def baseline(
     out: Annotated[Path | None, typer.Option(help="Keep the runs there; the same command then goes on.")] = None,
 ) -> None:
     """Record what the strategies do now, in one small file that a gate can hold later versions against."""
-    from hemobench.benchmarks.storage.load import load_results
-    from hemobench.benchmarks.suite import load_suite, narrowed, plans
+    from hemobench.benchmarks.suite import load_suite, narrowed
     from hemobench.commands.progress import shown_progress
-    from hemobench.reports.gate.baseline import from_results, save
-    from hemobench.reports.gate.run import results_folder
+    from hemobench.reports.gate.baseline import save
+    from hemobench.reports.gate.run import record_now, results_folder
     from hemobench.reports.gate.runs import require_reference
 
     sys.path.append(os.getcwd())  # for strategies of the user's own, after all that is installed
@@ -47,19 +46,12 @@ def baseline(
     chosen = narrowed(loaded, benchmarks=listed(benchmarks), strategies=listed(strategies), seeds=seeds)
     name = Path(suite).stem
     fewer = counts_of("--seeds-of", seeds_of, [arm.shown for arm in chosen.strategies])
-    most = max((chosen.seeds, *fewer.values()))
-    todo = [
-        p
-        for p in plans(chosen.model_copy(update={"seeds": most}))
-        if p.key.seed < fewer.get(p.key.strategy, chosen.seeds)
-    ]
     with results_folder(out, empty=False) as folder, shown_progress(folder, name, jobs) as run:
-        run(todo)
-        found = from_results(load_results(folder), name, chosen, terms)
+        recorded = record_now(chosen, name, terms, folder, run, fewer)
     target = output or Path(f"{name}.json.gz")
-    save(found, target)
-    runs = sum(len(arm.runs) for arm in found.arms)
-    sys.stdout.write(f"{target}: {len(found.arms)} arms, {runs} runs, {target.stat().st_size / 1000:.0f} kB\n")
+    save(recorded, target)
+    runs = sum(len(arm.runs) for arm in recorded.arms)
+    sys.stdout.write(f"{target}: {len(recorded.arms)} arms, {runs} runs, {target.stat().st_size / 1000:.0f} kB\n")
 
 
 def gate(

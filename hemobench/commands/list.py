@@ -58,7 +58,7 @@ def benchmark_rows() -> list[dict[str, Any]]:
     rows = []
     for name, benchmark in known_benchmarks().items():
         reference = benchmark.reference()
-        cost = round(reference.trial_gpu_hours, 3) if reference else None
+        cost = float(f"{reference.trial_gpu_hours:.3g}") if reference else None
         rows.append({"name": name, "version": benchmark.version, "about": benchmark.about, "GPU-hours a trial": cost})
     return rows
 

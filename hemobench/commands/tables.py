@@ -98,14 +98,14 @@ def fit(
     as_json: Json = False,
 ) -> None:
     """Fit a surrogate to a table, and say how far to trust it."""
-    from hemobench.benchmarks.surrogates.fit import fit as fitted
     from hemobench.benchmarks.surrogates.store import save
-    from hemobench.benchmarks.surrogates.trust import trust
+    from hemobench.benchmarks.surrogates.trust import card as trust_card
+    from hemobench.benchmarks.surrogates.trust import fitted
     from hemobench.benchmarks.tables.io import read_table
 
-    read = read_table(table)
-    save(fitted(read, seed=seed), out)
-    card = trust(read, seed=seed) if trusted else {}
+    known = fitted(read_table(table), seed=seed)
+    save(known.surrogate, out)
+    card = trust_card(known, seed=seed) if trusted else {}
     if as_json:
         print_json({"surrogate": str(out), "card": card})
         return

@@ -1,4 +1,10 @@
-"""What a gate runs: which arms against which recorded ones, in processes or in this one, and the judgement of it."""
+"""The gate as Python calls: record a baseline, run what is held against it, and judge; or judge results that are there.
+
+    held = baseline.load("gate")
+    judgement = gate_now(held, "gate", chosen_arms(held, ["optuna-tpe"]), out, run)
+
+`run` runs plans into `out`, in whatever processes: `execution.execute` in this one, `execution.process_pool` in others.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +17,9 @@ from pathlib import Path
 
 from hemobench.benchmarks.environment import environment
 from hemobench.benchmarks.storage.load import load_results
-from hemobench.benchmarks.suite import Arm, Plan, plans
+from hemobench.benchmarks.suite import Arm, Plan, Suite, plans
 from hemobench.errors import BenchmarkError
-from hemobench.reports.gate.baseline import Baseline, labels, require_same_benchmarks
+from hemobench.reports.gate.baseline import Baseline, Terms, from_results, labels, require_same_benchmarks
 from hemobench.reports.gate.provenance import Provenance, another_kernel, apart, changed_versions, provenance
 from hemobench.reports.gate.runs import ArmKey, ArmRuns, Judged, arms_of
 from hemobench.reports.gate.sequential import Pair, Perform, judge, judge_at_once
@@ -71,8 +77,31 @@ def pairs_of(baseline: Baseline, arms: Mapping[str, Arm]) -> list[Pair]:
     return [Pair(runs, arms[runs.key.strategy].shown) for runs in baseline.arms if runs.key.strategy in arms]
 
 
+def record_now(
+    suite: Suite, name: str, terms: Terms, out: Path, run: Run, seeds_of: Mapping[str, int] | None = None
+) -> Baseline:
+    """Run a suite and record what its strategies do now.
+
+    Args:
+        suite: What is run.
+        name: Of the suite.
+        terms: Margin and error rates of later gates.
+        out: Folder of the runs; what is there already is not run again.
+        run: Runs plans.
+        seeds_of: Other numbers of seeds than the suite's, by label.
+
+    Raises:
+        BenchmarkError: If a strategy raises, or a benchmark has no reference.
+    """
+    seeds = seeds_of or {}
+    most = max((suite.seeds, *seeds.values()))
+    everything = plans(suite.model_copy(update={"seeds": most}))
+    run([plan for plan in everything if plan.key.seed < seeds.get(plan.key.strategy, suite.seeds)])
+    return from_results(load_results(out), name, suite, terms)
+
+
 def gate_now(baseline: Baseline, name: str, arms: Mapping[str, Arm], out: Path, run: Run) -> Judgement:
-    """Run the baseline's suite, or a part of it, and judge: in analyses, each into the same folder.
+    """Run the baseline's suite, or a part of it, and judge: in interim analyses, each into the same folder.
 
     Args:
         baseline: What is held against.

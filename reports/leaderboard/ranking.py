@@ -87,9 +87,10 @@ def _rows(comparison: Comparison, figures: pd.DataFrame, startup: Mapping[str, s
     validation, test = f"validation.{headline}", f"test.{headline}"
     if comparison.knows_truth:
         validation, test = f"truth.{validation}", f"truth.{test}"
-    estimate = mean_ranks(comparison.final, seed=seed)
     judged = judged_seeds(comparison, figures["outside"])[:, None]
     scores = np.where(judged, 100 * (1 - comparison.final), np.nan)
+    kept = judged[:, 0] if judged.any() else slice(None)
+    estimate = mean_ranks(comparison.final[kept], seed=seed)
     tests = np.where(judged, _of_runs(comparison, figures, test), np.nan)
     hours = hours_to_random(comparison)
     rows = []

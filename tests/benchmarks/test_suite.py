@@ -28,12 +28,20 @@ def test_the_shipped_suites_can_be_planned(name, tmp_path):
     assert len({plan.key for plan in found}) == len(found) > 0
 
 
-def test_quick_is_seven_strategies_on_four_benchmarks_over_five_seeds():
+def test_quick_is_seven_strategies_on_both_recorded_benchmarks_over_ten_seeds():
     found = plans(load_suite("quick"))
-    assert len(found) == 7 * 4 * 5
+    assert len(found) == 7 * 2 * 10
+    assert all(plan.default_first for plan in found)
     horizons = {plan.key.benchmark: plan.horizon for plan in found}
-    assert {name.partition("@")[2] for name in horizons} == {"recorded", "published"}
+    assert {name.partition("@")[2] for name in horizons} == {"recorded"}
     assert all(horizon == pytest.approx(20, abs=1) for horizon in horizons.values()), horizons
+
+
+def test_papers_has_budgets_of_twenty_fifty_and_a_hundred_trials():
+    horizons = {(plan.key.benchmark, plan.key.gpu_hours): plan.horizon for plan in plans(load_suite("papers"))}
+    for name in ("c-nmc@published", "bone-marrow@published"):
+        ours = sorted(horizon for (benchmark, _), horizon in horizons.items() if benchmark == name)
+        assert ours == pytest.approx([20, 50, 100], abs=2)
 
 
 def test_a_suite_of_ones_own(tmp_path):
@@ -90,7 +98,7 @@ def test_options_that_cannot_be_are_refused(tmp_path, options, says):
 
 def test_a_missing_suite_names_what_there_is():
     with pytest.raises(
-        BenchmarkError, match=r"did you mean 'quick'.*\n.*full, gate, live-c-nmc, multi-fidelity, parallel, quick"
+        BenchmarkError, match=r"did you mean 'quick'.*\n.*full, gate, live-c-nmc, multi-fidelity, papers, parallel, quick"
     ):
         load_suite("quik")
     with pytest.raises(BenchmarkError, match=r"nowhere\.toml"):

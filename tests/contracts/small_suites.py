@@ -16,7 +16,7 @@ FAST = ("manual", "random", "sssr", "optuna-tpe", "hyperopt-tpe")
 
 def suite(strategies=FAST, seeds=2, gpu_hours=3.0, **options) -> Suite:
     return narrowed(
-        load_suite("quick"),
+        load_suite("papers"),
         benchmarks=["c-nmc@published"],
         strategies=list(strategies),
         seeds=seeds,

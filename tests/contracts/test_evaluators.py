@@ -21,7 +21,8 @@ from hemobench.benchmarks.surrogates.store import save
 from hemobench.benchmarks.tables.io import read_table
 from hemobench.strategies import load_strategy
 from hemobench.strategies.base import Proposal, Status
-from hemobench.strategies.space import active, default, random_stream
+from hemobench.strategies.space import random_stream
+from hemobench.testing import benchmarks as contract
 
 EPOCHS = 2
 SEEDS = 300
@@ -86,51 +87,23 @@ def evaluated(request, tmp_path_factory):
 
 
 def proposals(benchmark):
-    """The default and two draws, as far as they train in seconds."""
-    space = benchmark.task.space()
-    found = [active(space, default(space)), *islice(random_stream(space, 3), 1 if benchmark.live else 40)]
-    return [Proposal(config, EPOCHS) for config in found]
+    """The default and draws, as far as they train in seconds."""
+    return contract.proposals(benchmark, EPOCHS)
 
 
 def test_metrics_are_fractions_and_hold_the_objective(evaluated):
-    benchmark, evaluator = evaluated
-    for proposal in proposals(benchmark):
-        outcome = evaluator.evaluate(proposal, 0)
-        if outcome.status is not Status.OK:
-            assert outcome.error
-            assert not outcome.validation
-            assert not outcome.test
-            continue
-        assert set(benchmark.task.objective.weights) <= set(outcome.validation)
-        assert benchmark.task.headline in outcome.test
-        assert all(0 <= value <= 1 for value in [*outcome.validation.values(), *outcome.test.values()])
-        assert 0 <= benchmark.task.objective.loss(outcome.validation) <= 1.5
-        assert 1 <= len(outcome.curve) <= EPOCHS
+    contract.check_metrics(*evaluated, proposals(evaluated[0]))
 
 
 def test_costs_are_positive_and_say_their_kind(evaluated):
     benchmark, evaluator = evaluated
-    cost = evaluator.evaluate(proposals(benchmark)[0], 0).cost
-    assert cost.gpu_seconds > cost.evaluation_seconds >= 0
-    assert cost.kind == KINDS[benchmark.name.partition("@")[2]]
-    assert cost.device
+    asked = proposals(benchmark)
+    contract.check_costs(evaluator, asked)
+    assert evaluator.evaluate(asked[0], 0).cost.kind == KINDS[benchmark.name.partition("@")[2]]
 
 
 def test_equal_questions_get_equal_answers(evaluated):
-    """In another order too; of live training, all but the time."""
-    benchmark, evaluator = evaluated
-    asked = proposals(benchmark)
-    first = [evaluator.evaluate(proposal, 1) for proposal in asked]
-    again = [evaluator.evaluate(proposal, 1) for proposal in reversed(asked)][::-1]
-    for one, other in zip(first, again, strict=True):
-        assert (one.status, one.validation, one.test, one.curve) == (
-            other.status,
-            other.validation,
-            other.test,
-            other.curve,
-        )
-        if not benchmark.live:
-            assert one == other
+    contract.check_equal_answers(*evaluated, proposals(evaluated[0]))
 
 
 def test_another_seed_is_another_training(evaluated):
@@ -142,15 +115,7 @@ def test_another_seed_is_another_training(evaluated):
 
 
 def test_a_resumed_trial_is_charged_the_increment(evaluated):
-    benchmark, evaluator = evaluated
-    config = proposals(benchmark)[0].config
-    short = evaluator.evaluate(Proposal(config, 1), 5)
-    rest = evaluator.evaluate(Proposal(config, 2), 5, trained=1)
-    whole = evaluator.evaluate(Proposal(config, 2), 5)
-    assert rest.validation == whole.validation
-    assert rest.test == whole.test
-    if not benchmark.live:
-        assert short.cost.gpu_seconds + rest.cost.gpu_seconds == pytest.approx(whole.cost.gpu_seconds, abs=0.002)
+    contract.check_increments(*evaluated, proposals(evaluated[0]))
 
 
 def test_increments_add_up_to_the_whole(evaluated):
@@ -186,24 +151,14 @@ def test_a_limit_may_end_it_and_never_cheapens_it(evaluated):
 
 
 def test_the_truth_depends_on_the_configuration_alone(evaluated):
-    """Asked again, in another order, and after trials of any seed; its loss is the objective's."""
     benchmark, evaluator = evaluated
-    configs = [proposal.config for proposal in proposals(benchmark)]
-    first = [evaluator.truth(config) for config in configs]
-    evaluator.evaluate(Proposal(configs[0], 1), 7)
-    again = [evaluator.truth(config) for config in reversed(configs)][::-1]
-    assert first == again
+    asked = proposals(benchmark)
+    contract.check_truth(benchmark, evaluator, asked)
+    known = [evaluator.truth(proposal.config) is not None for proposal in asked]
     if benchmark.live:
-        assert first == [None] * len(configs)
-        return
-    known = [truth for truth in first if truth is not None]
-    assert known or benchmark.name.endswith("@table")
-    for truth in known:
-        if truth == NO_RESULT:
-            continue
-        assert truth.loss == benchmark.task.objective.loss(truth.validation)
-        assert benchmark.task.headline in truth.test
-        assert all(0 <= value <= 1 for value in [*truth.validation.values(), *truth.test.values()])
+        assert not any(known)
+    elif not benchmark.name.endswith("@table"):
+        assert all(known)
 
 
 def test_a_record_holds_the_truth_beside_what_was_seen(evaluated):

@@ -7,13 +7,13 @@ from dataclasses import replace
 from itertools import count
 
 import pytest
-from contracts import strategy_contract as contract
 
 from hemobench.benchmarks.tasks import TASKS, load_task
 from hemobench.strategies import STRATEGIES, load_strategy, unavailable
 from hemobench.strategies.asha import ASHA
 from hemobench.strategies.base import Proposal, Status, Supports
 from hemobench.strategies.random_search import RandomSearch
+from hemobench.testing import strategies as contract
 
 SLOW = dict.fromkeys(("optuna-gp", "smac-hyperband"), ("c-nmc", "bone-marrow-full"))
 """Seconds a test: one task without conditions, one with."""

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from itertools import count
+
 import pytest
-from ConfigSpace import Configuration
+from ConfigSpace import ConfigurationSpace, Float, Normal
 
 from hemobench.benchmarks.benchmark import BENCHMARKS
 from hemobench.benchmarks.tasks import TASKS, load_task
+from hemobench.benchmarks.tasks.base import Objective
 from hemobench.benchmarks.tasks.bone_marrow import criterion
 from hemobench.errors import BenchmarkError
-from hemobench.strategies.space import active, choices, default
+from hemobench.strategies.base import UnsupportedTask
+from hemobench.strategies.space import choices
+from hemobench.testing import check_task
 
 
 @pytest.fixture(params=TASKS)
@@ -17,28 +23,28 @@ def task(request):
     return load_task(request.param)
 
 
-def test_its_name_is_its_key_and_every_space_is_a_new_one(task):
+def test_it_keeps_the_contract(task):
     assert load_task(task.name) is task
-    assert task.space() is not task.space()
-    assert task.space() == task.space()
+    check_task(task)
 
 
-def test_its_default_is_legal(task):
-    space = task.space()
-    Configuration(space, values=active(space, default(space)))
+BROKEN = {
+    "one space for all": {"space": lambda: ONE_SPACE},
+    "two classes of spaces": {"space": lambda: next(SPACES)},
+    "nothing to minimise": {"objective": Objective({})},
+    "no epoch": {"epochs": 0},
+    "a normal float": {
+        "space": lambda: ConfigurationSpace(space=[Float("x", (0.0, 1.0), distribution=Normal(0.5, 0.1))])
+    },
+}
+ONE_SPACE = load_task("c-nmc").space()
+SPACES = (ConfigurationSpace(space={"x": (0.0, float(i + 1))}) for i in count())
 
 
-def test_every_hyperparameter_is_of_a_kind_that_strategies_take(task):
-    for hp in task.space().values():
-        choices(hp)
-
-
-def test_better_metrics_give_a_lower_loss(task):
-    weights = task.objective.weights
-    worse = dict.fromkeys(weights, 0.5)
-    for name, weight in weights.items():
-        better = {**worse, name: 0.5 + 0.1 * (1 if weight > 0 else -1)}
-        assert task.objective.loss(better) < task.objective.loss(worse)
+@pytest.mark.parametrize("way", BROKEN)
+def test_a_broken_task_fails(way):
+    with pytest.raises((AssertionError, UnsupportedTask)):
+        check_task(replace(load_task("c-nmc"), **BROKEN[way]))
 
 
 def test_it_trains_at_least_an_epoch_and_has_a_benchmark(task):

@@ -191,7 +191,7 @@ def ran(tmp_path_factory):
     out = tmp_path_factory.mktemp("results")
     ended = []
     results = hemobench.run_suite(
-        "quick",
+        "papers",
         out,
         benchmarks=["c-nmc@published"],
         strategies=[RandomSearch, "sssr"],
@@ -206,7 +206,7 @@ def test_a_suite_runs_and_is_resumed(ran):
     out, results, ended = ran
     assert len(results.runs) == len(ended) == 4
     again = hemobench.run_suite(
-        "quick", out, benchmarks=["c-nmc@published"], strategies=[RandomSearch, "sssr"], seeds=2, gpu_hours=0.5
+        "papers", out, benchmarks=["c-nmc@published"], strategies=[RandomSearch, "sssr"], seeds=2, gpu_hours=0.5
     )
     assert again.trials.equals(results.trials)
     assert hemobench.load_results(str(out)).trials.equals(results.trials)

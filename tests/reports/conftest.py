@@ -110,7 +110,7 @@ def executed(out: Path, strategies: list[str], seeds: int) -> Path:
     """Real runs of both papers' tasks on their published surfaces, long enough for every strategy to learn."""
     for benchmark, hours in {"bone-marrow@published": 5000.0, "c-nmc@published": 5.0}.items():
         suite = narrowed(
-            load_suite("quick"), benchmarks=[benchmark], strategies=strategies, seeds=seeds, gpu_hours=hours
+            load_suite("papers"), benchmarks=[benchmark], strategies=strategies, seeds=seeds, gpu_hours=hours
         )
         for plan in plans(suite):
             execute(plan, out, "test")

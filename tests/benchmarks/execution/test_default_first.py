@@ -14,10 +14,12 @@ from hemobench.benchmarks.suite import Arm, Entry, Plan, Suite, plans
 from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.reports.leaderboard.ranking import leaderboard
-from hemobench.strategies import load_strategy
+from hemobench.strategies import load_strategy, unavailable
 from hemobench.strategies.base import Proposal, Status, Trial
 from hemobench.strategies.space import active, default
 
+SHORT: dict[str, dict[str, object]] = {name: {"startup_trials": 3} for name in ("optuna-tpe", "optuna-gp", "smac")}
+SHORT["skopt-gp"] = {"startup_trials": 3, "n_points": 200, "n_restarts_optimizer": 1}
 NAMES = ["random", "manual", "sssr", "optuna-tpe", "hyperopt-tpe", "asha"]
 
 
@@ -95,6 +97,32 @@ def test_numbers_within_are_the_strategys_own() -> None:
         assert proposal is not None
         wrapped.tell(Trial(number, proposal, 0.1, Status.OK, 1.0))
     assert [(trial.number, trial.proposal.resume_from) for trial in inner.told] == [(0, None), (1, 0)]
+
+
+@pytest.mark.parametrize("name", ["optuna-tpe", "optuna-gp", "optuna-cmaes", "smac", "skopt-gp"])
+def test_a_strategy_that_can_learns_from_the_default(name: str) -> None:
+    """Told of a superb default, a model asks differently than told of a poor one, and repeats itself exactly."""
+    if unavailable(name):
+        pytest.skip(f"{name} is not to be had here")
+    space = load_task("c-nmc").space()
+    config = active(space, default(space))
+
+    def asked(loss: float) -> list[object]:
+        strategy = load_strategy(name)(load_task("c-nmc").space(), seed=1, horizon=14, **SHORT.get(name, {}))  # type: ignore[call-arg]
+        strategy.learn(Trial(0, Proposal(config), loss, Status.OK, 1.0))  # type: ignore[attr-defined]
+        strategy.learn(Trial(0, Proposal(config), None, Status.DIVERGED, 1.0))  # type: ignore[attr-defined]
+        configs = []
+        for number in range(10):
+            proposal = strategy.ask()
+            assert proposal is not None
+            configs.append(dict(proposal.config))
+            strategy.tell(Trial(number, proposal, 0.3 + 0.02 * (number % 5), Status.OK, 1.0))
+        return configs
+
+    superb, again, poor = asked(0.01), asked(0.01), asked(0.9)
+    assert superb == again
+    if name != "optuna-cmaes":  # which goes by its own generations only
+        assert superb != poor
 
 
 def test_only_the_manual_analysis_starts_at_the_default_by_itself() -> None:

@@ -117,12 +117,11 @@ KILLED = """
 import sys
 from pathlib import Path
 from hemobench.benchmarks.execution.process_pool import execute_all, process_pool
-from hemobench.benchmarks.narrow import narrowed
-from hemobench.benchmarks.suite import load_suite, plans
+from hemobench.benchmarks.suite import load_suite, narrowed, plans
 if __name__ == "__main__":
     strategies = ["manual", "random", "sssr", "optuna-tpe", "hyperopt-tpe"]
     benchmarks = ["c-nmc@published"]
-    chosen = narrowed(load_suite("quick"), benchmarks=benchmarks, strategies=strategies, seeds=2, gpu_hours=3.0)
+    chosen = narrowed(load_suite("papers"), benchmarks=benchmarks, strategies=strategies, seeds=2, gpu_hours=3.0)
     with process_pool(2) as pool:
         print("started", flush=True)
         for done in execute_all(plans(chosen), Path(sys.argv[1]), "test", pool):

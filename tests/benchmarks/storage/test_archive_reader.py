@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hemobench.benchmarks.execution.execute import execute
-from hemobench.benchmarks.storage import archive_reader as archive
+from hemobench.benchmarks.storage import archive_reader
 from hemobench.benchmarks.storage.archive_reader import read_archive
 from hemobench.benchmarks.storage.archive_writer import write_archive
 from hemobench.benchmarks.storage.load import load_results
@@ -63,7 +63,7 @@ def test_equal_results_give_equal_bytes_and_no_path_of_this_machine(folder, writ
     shutil.copytree(folder, tmp_path / "elsewhere")
     write_archive(load_results(tmp_path / "elsewhere"), tmp_path / "again.parquet")
     assert (tmp_path / "again.parquet").read_bytes() == written.read_bytes()
-    text = pq.read_table(written, columns=[archive.FOLDER]).column(0).to_pylist()
+    text = pq.read_table(written, columns=[archive_reader.FOLDER]).column(0).to_pylist()
     assert not any(value.startswith(("/", "..")) for value in text)
 
 
@@ -93,11 +93,11 @@ def test_no_trials_at_all(tmp_path, folder):
     [
         (lambda t: t.replace_schema_metadata({}), "no archive of results"),
         (lambda t: t.replace_schema_metadata({b"hemobench.archive": b"9"}), "schema '9'"),
-        (lambda t: t.drop_columns([archive.HEADER]), "no readable archive"),
-        (lambda t: text(t, archive.HEADER, "not json"), "no readable archive"),
-        (lambda t: text(t, archive.HEADER, json.dumps({"schema": 99})), "of schema"),
-        (lambda t: text(t, archive.HEADER, json.dumps({"schema": 1})), "no 'benchmark'"),
-        (lambda t: text(t, archive.END, json.dumps({"status": "won"})), "run.end|Input|Field"),
+        (lambda t: t.drop_columns([archive_reader.HEADER]), "no readable archive"),
+        (lambda t: text(t, archive_reader.HEADER, "not json"), "no readable archive"),
+        (lambda t: text(t, archive_reader.HEADER, json.dumps({"schema": 99})), "of schema"),
+        (lambda t: text(t, archive_reader.HEADER, json.dumps({"schema": 1})), "no 'benchmark'"),
+        (lambda t: text(t, archive_reader.END, json.dumps({"status": "won"})), "run.end|Input|Field"),
         (lambda t: t.drop_columns(["loss"]), "lacks its number, status, loss"),
     ],
 )

@@ -14,8 +14,7 @@ from hypothesis import strategies as st
 from performance.growth import grow, keys
 
 from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.storage import archive_reader as archive
-from hemobench.benchmarks.storage import archive_writer as consolidate
+from hemobench.benchmarks.storage import archive_reader, archive_writer
 from hemobench.benchmarks.storage.archive_reader import read_archive, row_groups
 from hemobench.benchmarks.storage.load import load_results
 from hemobench.benchmarks.storage.results import Results
@@ -83,7 +82,7 @@ def require_same(results: Results, expected: list[list[dict[str, Any]]]) -> None
 
 @pytest.mark.parametrize("most", [1, 9_000, 1 << 30])
 def test_an_archive_holds_what_the_files_hold(tree, tmp_path, most):
-    consolidate.consolidate(tree, tmp_path / "x.parquet", most)
+    archive_writer.consolidate(tree, tmp_path / "x.parquet", most)
     require_same(read_archive(tmp_path / "x.parquet"), plainly(tree))
     assert [file.name for file in tmp_path.iterdir()] == ["x.parquet"]
 
@@ -91,12 +90,12 @@ def test_an_archive_holds_what_the_files_hold(tree, tmp_path, most):
 def test_a_folder_reads_the_same(tree, tmp_path):
     results = load_results(tree)
     require_same(results, plainly(tree))
-    consolidate.consolidate(tree, tmp_path / "x.parquet")
+    archive_writer.consolidate(tree, tmp_path / "x.parquet")
     back = read_archive(tmp_path / "x.parquet")
     pd.testing.assert_frame_equal(results.trials, back.trials)
     pd.testing.assert_frame_equal(results.runs.drop(columns="folder"), back.runs.drop(columns="folder"))
     assert results.runs["status"].tolist().count("unfinished") == 1
-    consolidate.write_archive(results, tmp_path / "y.parquet")
+    archive_writer.write_archive(results, tmp_path / "y.parquet")
     pd.testing.assert_frame_equal(back.trials, read_archive(tmp_path / "y.parquet").trials)
 
 
@@ -107,9 +106,9 @@ def test_a_value_keeps_its_type_among_others(tree):
 
 
 def test_chunks_and_row_groups_do_not_change_the_bytes(tree, tmp_path, monkeypatch):
-    monkeypatch.setattr(consolidate, "GROUP_ROWS", 50)
+    monkeypatch.setattr(archive_writer, "GROUP_ROWS", 50)
     for place, most in enumerate((1, 5_000, 1 << 30)):
-        consolidate.consolidate(tree, tmp_path / f"{place}.parquet", most)
+        archive_writer.consolidate(tree, tmp_path / f"{place}.parquet", most)
     first, *others = [(tmp_path / f"{place}.parquet").read_bytes() for place in range(3)]
     assert all(other == first for other in others)
     _, _, tables = row_groups(tmp_path / "0.parquet")
@@ -118,7 +117,7 @@ def test_chunks_and_row_groups_do_not_change_the_bytes(tree, tmp_path, monkeypat
 
 
 def test_columns_that_are_not_wanted_are_not_read(tree, tmp_path):
-    consolidate.consolidate(tree, tmp_path / "x.parquet")
+    archive_writer.consolidate(tree, tmp_path / "x.parquet")
     for source in (tree, tmp_path / "x.parquet"):
         whole, part = load_results(source), load_results(source, lambda runs: ["test.", "measured.ask_s"])
         assert {name.partition(".")[0] for name in part.trials} == {
@@ -145,11 +144,11 @@ def test_conclusions_need_no_other_columns(tree):
 
 @pytest.mark.parametrize("of", ["folder", "archive"])
 def test_tidy_parquet_of_what_is_stored(tree, tmp_path, monkeypatch, of):
-    monkeypatch.setattr(consolidate, "GROUP_ROWS", 50)
+    monkeypatch.setattr(archive_writer, "GROUP_ROWS", 50)
     source = tree
     if of == "archive":
         source = tmp_path / "x.parquet"
-        consolidate.consolidate(tree, source)
+        archive_writer.consolidate(tree, source)
     stored_to_parquet(source, tmp_path / "tidy.parquet")
     expected = tidy(load_results(tree))
     expected["config.strange"] = expected["config.strange"].map(str, na_action="ignore").astype("str")
@@ -180,7 +179,7 @@ def test_any_hyperparameters(tmp_path_factory, journals, most):
     root = tmp_path_factory.mktemp("any")
     for seed, configs in enumerate(journals):
         write_run(root / str(seed), seed, configs)
-    consolidate.consolidate(root, root / "x.parquet", most)
+    archive_writer.consolidate(root, root / "x.parquet", most)
     require_same(read_archive(root / "x.parquet"), plainly(root))
 
 
@@ -198,11 +197,11 @@ def write_run(folder: Path, seed: int, configs: list[dict[str, Any]]) -> None:
 
 def test_old_archives_stay_readable(tree, tmp_path):
     """Those of before had one row group, and numbers that were floats where a run has no trials."""
-    consolidate.consolidate(tree, tmp_path / "x.parquet")
-    table = archive.pq.read_table(tmp_path / "x.parquet")
+    archive_writer.consolidate(tree, tmp_path / "x.parquet")
+    table = archive_reader.pq.read_table(tmp_path / "x.parquet")
     place = table.column_names.index("number")
     old = table.set_column(place, "number", table.column("number").cast("double"))
-    archive.pq.write_table(old, tmp_path / "old.parquet")
+    archive_reader.pq.write_table(old, tmp_path / "old.parquet")
     pd.testing.assert_frame_equal(
         read_archive(tmp_path / "old.parquet").trials, read_archive(tmp_path / "x.parquet").trials
     )

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hemobench.benchmarks.evaluator import Cost, Truth
-from hemobench.benchmarks.storage import files as disk
+from hemobench.benchmarks.storage import files
 from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
 from hemobench.benchmarks.storage.run_folder import (
     END,
@@ -283,9 +283,9 @@ def test_a_full_disk_is_said(tmp_path):
     with (
         open("/dev/full", "ab", buffering=0) as lines,
         pytest.raises(BenchmarkError, match="No space left") as said,
-        disk.refusals(tmp_path),
+        files.refusals(tmp_path),
     ):
-        disk.append_line(lines, b"a line\n")
+        files.append_line(lines, b"a line\n")
     assert "make room" in said.value.hint
 
 
@@ -297,7 +297,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path):
 
 @pytest.mark.parametrize("number", [errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EIO])
 def test_what_the_system_refuses_comes_with_a_mend(tmp_path, number):
-    with pytest.raises(BenchmarkError, match=os.strerror(number)) as said, disk.refusals(tmp_path):
+    with pytest.raises(BenchmarkError, match=os.strerror(number)) as said, files.refusals(tmp_path):
         raise OSError(number, os.strerror(number))
     assert said.value.problem.startswith(str(tmp_path))
     assert "the same command" in said.value.hint

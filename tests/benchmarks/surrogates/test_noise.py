@@ -164,3 +164,12 @@ def test_members_lie_as_far_apart_as_widened(noisy):
         logits = [np.log(p / (1 - p)) for p in (mean.outputs, one.outputs, other.outputs)]
         assert logits[2] - logits[0] == pytest.approx(3 * (logits[1] - logits[0]), abs=0.02)
         assert other.seconds == pytest.approx(one.seconds)
+
+
+def test_the_curve_ends_with_what_is_answered(noisy):
+    """As in recorded trainings, whose curve is the headline metric."""
+    evaluator = SurrogateEvaluator(noisy, "x@surrogate", 1)
+    for seed, config in enumerate(configs_of_level(0.70, 0.90)):
+        for epochs in (1, 3, 10):
+            outcome = evaluator.evaluate(Proposal(config, epochs), seed)
+            assert outcome.curve[-1] == pytest.approx(outcome.validation["accuracy"], abs=3e-3 if epochs == 3 else 2e-6)

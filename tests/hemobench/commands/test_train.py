@@ -97,7 +97,7 @@ def test_a_live_suite_runs_resumes_and_is_validated(cells, cached, command, tmp_
 
 
 def test_validate_on_a_published_benchmark(command, tmp_path):
-    arguments = ("run", "quick", "--benchmarks", "c-nmc@published", "--strategies", "random,sssr", "--seeds", 1)
+    arguments = ("run", "papers", "--benchmarks", "c-nmc@published", "--strategies", "random,sssr", "--seeds", 1)
     assert command(*arguments, "--out", tmp_path / "out").returncode == 0
     validate = ("validate", tmp_path / "out", "--benchmark", "c-nmc@published")
     done = command(*validate, "--repeats", 5)

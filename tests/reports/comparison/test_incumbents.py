@@ -175,3 +175,32 @@ def test_figures_of_many_seeds_and_trials_stay_small(run: Callable[..., Any], co
     lines = parallel_figure(comparison, results)
     assert lines is not None
     assert len(lines.data[0]["line"]["color"]) <= MOST_LINES + 10
+
+
+def test_a_trial_counts_from_the_hour_at_which_it_ends(
+    run: Callable[..., Any], collect: Callable[..., Results]
+) -> None:
+    results = collect([run("tpe", 0, (2, 0.3), (4, 0.2))])
+    assert [float(incumbents_at(results, hours)["loss"].sum()) for hours in (1.9, 2.0, 3.9, 4.0)] == [
+        0.0,
+        0.3,
+        0.3,
+        0.2,
+    ]
+    (comparison,) = comparisons(results, lambda name: None)
+    np.testing.assert_array_equal(comparison.at([1.9, 2.0, 3.9, 4.0])[0, 0], [np.nan, 0.3, 0.3, 0.2])
+
+
+def test_what_an_incumbent_is_worth_may_rise_and_the_target_takes_the_first_that_has_it(
+    run: Callable[..., Any], collect: Callable[..., Results]
+) -> None:
+    """Trial 1 looks better than trial 0, and is worse: the truth is held, not the lowest of it."""
+    results = collect([run("random", 0, (2, 0.3), (4, 0.2), luck=0.1), run("tpe", 0, (1, 0.4), luck=0.0)])
+    trials = results.trials.assign(**{"truth.loss": [0.3, 0.35, 0.4]})
+    (comparison,) = comparisons(Results(results.runs, trials), lambda name: None)
+    assert comparison.knows_truth
+    random = comparison.strategies.index("random")
+    np.testing.assert_array_equal(comparison.worth([1, 2, 4])[0, random], [np.nan, 0.3, 0.35])
+    np.testing.assert_array_equal(comparison.at([1, 2, 4])[0, random], [np.nan, 0.3, 0.2])
+    assert comparison.final[0, random] == 0.35
+    assert comparison.final_seen[0, random] == 0.2

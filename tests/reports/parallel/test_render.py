@@ -31,7 +31,7 @@ Collect = Callable[..., Results]
 
 @pytest.fixture
 def results(run: Run, collect: Collect) -> Results:
-    """On every one of six seeds TPE loses 2 points with 4 workers, and 6 with 16 workers where it never catches up."""
+    """On every one of six seeds TPE loses 2 points with 4 workers, and 6 with 16 workers, where on the first seed it never gets to the target."""
     runs = []
     for seed in range(6):
         final = 0.20 - 0.01 * seed
@@ -57,7 +57,7 @@ def test_the_table_by_hand(costs: list[ParallelCost]) -> None:
     assert "What parallelism costs: c-nmc@published v1 · 10 GPU-hours" in lines
     assert lines[lines.index("Strategy|Workers|Points lost|p|Idle %|Hours x") + 2 :][:4] == [
         "optuna-tpe|4|+2.00 [+2.00, +2.00]|0.031|20.0|1.50 [1.50, 1.50]",
-        "optuna-tpe|16|+6.00 [+6.00, +6.00]|0.031|20.0|∞ [∞, ∞]",
+        "optuna-tpe|16|+6.00 [+6.00, +6.00]|0.031|20.0|1.50 [1.50, ∞]",
         "random|4|+0.00 [+0.00, +0.00]|1.000|20.0|1.00 [1.00, 1.00]",
         "random|16|+0.00 [+0.00, +0.00]|1.000|20.0|1.00 [1.00, 1.00]",
     ]
@@ -116,13 +116,13 @@ def test_fits_the_width(costs: list[ParallelCost], width: int) -> None:
 def test_markdown_latex_and_json_hold_it_too(results: Results, costs: list[ParallelCost], reference: Any) -> None:
     boards = leaderboard(results, lambda name: reference)
     markdown, latex = to_markdown(boards, costs), to_latex(boards, costs)
-    assert r"| optuna-tpe | 16 | +6.00 \[+6.00, +6.00\] | 0.031 | 20.0 | ∞ \[∞, ∞\] |" in markdown
+    assert r"| optuna-tpe | 16 | +6.00 \[+6.00, +6.00\] | 0.031 | 20.0 | 1.50 \[1.50, ∞\] |" in markdown
     assert "- **Pending**: what strategies make of trials still running." in markdown
-    assert r"optuna-tpe & 16 & +6.00 [+6.00, +6.00] & 0.031 & 20.0 & $\infty$ [$\infty$, $\infty$] \\" in latex
+    assert r"optuna-tpe & 16 & +6.00 [+6.00, +6.00] & 0.031 & 20.0 & 1.50 [1.50, $\infty$] \\" in latex
     found = json.loads(json.dumps(as_json(boards, costs), allow_nan=False))["parallel"]
     assert [(row["strategy"], row["workers"]) for row in found] == [(cost.strategy, cost.workers) for cost in costs]
     assert found[1]["loss"] == {"mean": 0.06, "low": 0.06, "high": 0.06}
-    assert found[1]["factor"] == {"mean": None, "low": None, "high": None}  # never
+    assert found[1]["factor"] == {"mean": 1.5, "low": 1.5, "high": None}  # the first seed never gets there
     assert found[1]["pending"] == STRATEGIES["optuna-tpe"].pending
 
 

@@ -3,14 +3,66 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from ConfigSpace import Configuration, ConfigurationSpace
 
+from hemobench.benchmarks.tasks import load_task
+from hemobench.benchmarks.tasks.base import Task
+from hemobench.strategies import load_strategy
 from hemobench.strategies.base import Proposal, Status, Strategy, Trial
+
+ANYTHING = ("c-nmc", "bone-marrow-full")
+"""Two tasks: one without conditional hyperparameters, one with them."""
+
+
+def check_strategy(
+    strategy: str | type[Strategy], tasks: Sequence[str] = ANYTHING, *, seeded: bool = True, **settings: Any
+) -> None:
+    """Every check of a strategy, on every task that it supports.
+
+    Args:
+        strategy: The class, its name, or `package.module:Class`.
+        tasks: Names of the tasks.
+        seeded: Whether its first proposals are random, so that another seed gives others.
+        **settings: Of the strategy.
+    """
+    cls = load_strategy(strategy) if isinstance(strategy, str) else strategy
+    checked = 0
+    for task in map(load_task, tasks):
+        space = task.space()
+        if space.conditions and not cls.supports.conditional:
+            continue
+        checked += 1
+        _check_on(cls, task, seeded, settings)
+    assert checked, "it supports none of the tasks"
+
+
+def _check_on(cls: type[Strategy], task: Task, seeded: bool, settings: Mapping[str, Any]) -> None:
+    fidelity = {"epochs": task.epochs} if cls.supports.fidelity else {}
+
+    def make(seed: int, horizon: int) -> Strategy:
+        return cls(task.space(), seed=seed, horizon=horizon, **fidelity, **settings)  # type: ignore[call-arg]
+
+    check_legal(make, task.space())
+    check_reproducible(make)
+    if seeded:
+        check_seeded(make)
+    check_globals_untouched(make)
+    if cls.supports.parallel:
+        check_pending(make)
+        check_pending_differ(make, task.space())
+    check_failures(make)
+    check_all_failed(make)
+    check_learns_from_losses_only(make)
+    check_done_is_done(make)
+    check_short_horizon(make)
+    if cls.supports.fidelity:
+        check_lengths(make, task.epochs)
+
 
 Make = Callable[[int, int], Strategy]
 """Builds a strategy from a seed and a horizon."""
@@ -74,13 +126,17 @@ def check_globals_untouched(make: Make) -> None:
     """The global generators are left alone, and do not matter."""
     random.seed(5)
     np.random.seed(5)  # noqa: NPY002
-    before = (random.getstate(), np.random.get_state()[1].tolist())  # noqa: NPY002
+    before = (random.getstate(), _numpy_state())
     first = drive(make(2, 13), 13)
-    after = (random.getstate(), np.random.get_state()[1].tolist())  # noqa: NPY002
+    after = (random.getstate(), _numpy_state())
     assert before == after, "a global generator was used"
     random.seed(6)
     np.random.seed(6)  # noqa: NPY002
     assert drive(make(2, 13), 13) == first
+
+
+def _numpy_state() -> str:
+    return repr([np.asarray(part).tolist() for part in np.random.get_state(legacy=True)])  # noqa: NPY002
 
 
 def check_pending(make: Make) -> None:
