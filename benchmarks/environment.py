@@ -1,4 +1,8 @@
-"""Provenance: what a result was made with. Only names and versions; no paths, hosts or users."""
+"""Provenance: what a result was made with. Only names and versions; no paths, hosts or users.
+
+Beside versions stands the *numerical fingerprint*: two processors with the same packages choose different kernels of
+linear algebra and of numpy's functions, whose last bits differ. A Gaussian process then proposes other points.
+"""
 
 from __future__ import annotations
 
@@ -22,17 +26,43 @@ PACKAGES = (
     "torchvision",
 )
 
+NUMERICS = ("simd", "blas")
+"""What of the environment is the numerical fingerprint: the processor's doing, not an installation's."""
+
 
 @cache
 def environment() -> dict[str, str]:
-    """Versions of Python, the packages that shape results, the platform, and the git state of a checkout."""
+    """Versions of Python and the packages that shape results, platform, numerical fingerprint, and git state."""
     found = {"python": platform.python_version(), "platform": f"{platform.system()} {platform.machine()}"}
     for package in PACKAGES:
         try:
             found[package] = version(package)
         except PackageNotFoundError:
             found[package] = "absent"
-    return {**found, "git": git_state()}
+    return {**found, **numerics(), "git": git_state()}
+
+
+@cache
+def numerics() -> dict[str, str]:
+    """The numerical fingerprint.
+
+    Returns:
+        `simd`: the vector extensions that numpy uses here. `blas`: each linear algebra library that numpy and scipy
+        use, with its version and the processor whose kernels it chose, as in `openblas 0.3.30 Haswell`.
+    """
+    import numpy as np
+    import scipy.linalg  # noqa: F401 - brings a BLAS of its own, which is seen only when it is loaded
+    from threadpoolctl import threadpool_info
+
+    extensions = np.show_config(mode="dicts").get("SIMD Extensions", {})
+    simd = [name for kind in ("baseline", "found") for name in extensions.get(kind, [])]
+    parts = ("internal_api", "version", "architecture")
+    libraries = {
+        " ".join(str(library[part]) for part in parts if library.get(part))
+        for library in threadpool_info()
+        if library.get("user_api") == "blas"
+    }
+    return {"simd": " ".join(simd) or "unknown", "blas": ", ".join(sorted(libraries)) or "unknown"}
 
 
 def git_state() -> str:

@@ -32,11 +32,12 @@ def _named(value: Any) -> Any:
 
 
 class Arm(BaseModel):
-    """A strategy with settings, under a label of its own."""
+    """A strategy with settings, under a label of its own; `max_trials` shortens the runs of a slow one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     name: str
     label: str = Field(default="", pattern=r"^[A-Za-z0-9][\w.+:-]*$|^$")
+    max_trials: Count | None = None
     settings: dict[str, Any] = {}
 
     @property
@@ -147,16 +148,22 @@ def _plans(suite: Suite) -> Iterator[Plan]:
     for entry in suite.benchmarks:
         benchmark = load_benchmark(entry.name)
         for gpu_hours in entry.gpu_hours:
-            horizon = _horizon(entry, gpu_hours)
+            expected = _horizon(entry, gpu_hours)
             for workers in suite.workers:
                 for arm in suite.strategies:
                     require_support(load_strategy(arm.name), arm.name, benchmark.task, workers)
+                    most = _fewest(entry.max_trials, arm.max_trials)
+                    horizon = min(expected, most or expected)
                     for seed in range(suite.seeds):
                         key = RunKey(entry.name, benchmark.version, arm.shown, gpu_hours, workers, seed)
-                        budget = Budget(gpu_hours, workers, entry.max_trials)
+                        budget = Budget(gpu_hours, workers, most)
                         yield Plan(
                             key, arm.name, settings(arm, suite), budget, horizon, entry.settings, suite.default_first
                         )
+
+
+def _fewest(*limits: int | None) -> int | None:
+    return min((limit for limit in limits if limit is not None), default=None)
 
 
 def settings(arm: Arm, suite: Suite) -> dict[str, Any]:

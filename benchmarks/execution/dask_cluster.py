@@ -30,7 +30,7 @@ from distributed import (
 )
 
 from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.environment import environment
+from hemobench.benchmarks.environment import NUMERICS, environment
 from hemobench.benchmarks.evaluator import WORKER
 from hemobench.benchmarks.evaluators.remote import DEATHS, DEVICE, client_of, gone
 from hemobench.benchmarks.execution.execute import Done, contained
@@ -42,7 +42,7 @@ from hemobench.errors import BenchmarkError
 IDENTITY = ".folder.json"
 RESTART_CHECK_S = 5.0
 """Seconds between two looks at what is missing of a cluster's workers."""
-MACHINE = {"git", "platform", "torch", "torchvision"}
+MACHINE = {"git", "platform", "torch", "torchvision", *NUMERICS}
 """What of the environment may differ between the machines of a cluster: a run's loop needs none of it."""
 
 

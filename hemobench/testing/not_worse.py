@@ -93,9 +93,9 @@ def _against_strategy(name: str, than: str, benchmark: str, seeds: int, trials: 
     """Run the other strategy first, all seeds of it, then this one in looks."""
     from hemobench.benchmarks.storage.load import load_results
     from hemobench.benchmarks.suite import Arm, Entry, Suite, plans
-    from hemobench.reports.gate.baseline import Baseline, provenance
+    from hemobench.reports.gate.baseline import from_results
     from hemobench.reports.gate.run import gate_now
-    from hemobench.reports.gate.runs import arms_of, require_reference
+    from hemobench.reports.gate.runs import require_reference
 
     hours = round(trials * require_reference(benchmark).trial_gpu_hours, 6)
     other = Arm(name=than, label="other." + Arm(name=than).shown)
@@ -103,10 +103,7 @@ def _against_strategy(name: str, than: str, benchmark: str, seeds: int, trials: 
     with tempfile.TemporaryDirectory(prefix="hemobench-gate-") as folder:
         before, now = Path(folder, "before"), Path(folder, "now")
         _in_this_process(before)(plans(suite))
-        results = load_results(before)
-        versions, sources = provenance(results)
-        arms = tuple(arms_of(results))
-        baseline = Baseline(name=than, suite=suite, terms=terms, versions=versions, sources=sources, arms=arms)
+        baseline = from_results(load_results(before), than, suite, terms)
         return gate_now(baseline, than, {other.shown: Arm(name=name)}, now, _in_this_process(now))
 
 

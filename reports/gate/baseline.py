@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 import zlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -14,12 +14,13 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt, ValidationError
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.storage.files import whole_file
-from hemobench.benchmarks.storage.results import MAY_DIFFER, Results
+from hemobench.benchmarks.storage.results import Results
 from hemobench.benchmarks.suite import Suite
 from hemobench.errors import BenchmarkError
+from hemobench.reports.gate.provenance import provenance
 from hemobench.reports.gate.runs import ArmRuns, arms_of
 
-SCHEMA = 1
+SCHEMA = 2
 SHIPPED = files("hemobench.reports.gate") / "baselines"
 SUFFIXES = (".json.gz", ".json")
 LARGEST = 64 * 2**20
@@ -57,6 +58,7 @@ class Baseline(BaseModel):
         suite: All that is needed to run it again.
         terms: Margin and error rates.
         versions: Of Python and the packages, as in a run's provenance.
+        numerics: The numerical fingerprint of the machine, likewise; empty in baselines of before it was recorded.
         sources: By benchmark, what its answers rest on (checksums).
         arms: The runs.
     """
@@ -68,6 +70,7 @@ class Baseline(BaseModel):
     suite: Suite
     terms: Terms
     versions: dict[str, str]
+    numerics: dict[str, str] = {}
     sources: dict[str, dict[str, str]]
     arms: tuple[ArmRuns, ...] = Field(min_length=1)
 
@@ -86,41 +89,16 @@ def from_results(results: Results, name: str, suite: Suite, terms: Terms) -> Bas
                     f"{arm.key.strategy} on {arm.key.benchmark}, seed {run.seed}: {run.error}",
                     "a strategy that fails is no baseline: correct it, or leave it out with --strategies",
                 )
-    versions, sources = provenance(results)
-    return Baseline(name=name, suite=suite, terms=terms, versions=versions, sources=sources, arms=tuple(arms))
-
-
-def provenance(results: Results) -> tuple[dict[str, str], dict[str, dict[str, str]]]:
-    """Versions of the packages, and what each benchmark's answers rest on.
-
-    Raises:
-        BenchmarkError: If runs were made with different versions.
-    """
-    versions: dict[str, str] = {}
-    sources: dict[str, dict[str, str]] = {}
-    for run in results.runs.index:
-        header = results.header(run)
-        its_own = {str(key): str(value) for key, value in header.get("environment", {}).items()}
-        versions = versions or its_own
-        if changed := changed_versions(versions, its_own):
-            raise BenchmarkError(
-                f"{results.runs.loc[run, 'folder']} was run with other versions than the runs before it: "
-                f"{', '.join(changed)}",
-                "give results of one installation: a new, empty folder",
-            )
-        source = {key: str(value) for key, value in header.get("source", {}).items() if key not in MAY_DIFFER}
-        sources.setdefault(header["benchmark"], source)
-    return versions, sources
-
-
-def changed_versions(before: dict[str, str], now: dict[str, str]) -> list[str]:
-    """Packages, Python, platform and commit that differ, as in `optuna 4.5.0 -> 5.0.0`."""
-    names = sorted(before.keys() | now.keys())
-    return [
-        f"{name} {before.get(name, 'absent')} -> {now.get(name, 'absent')}"
-        for name in names
-        if before.get(name) != now.get(name)
-    ]
+    about = provenance(results)
+    return Baseline(
+        name=name,
+        suite=suite,
+        terms=terms,
+        versions=about.versions,
+        numerics=about.numerics,
+        sources=about.sources,
+        arms=tuple(arms),
+    )
 
 
 def require_same_benchmarks(baseline: Baseline, sources: dict[str, dict[str, str]]) -> None:
@@ -172,6 +150,7 @@ def load(name: str) -> Baseline:
         BenchmarkError: If there is none, or the file is damaged: with the place.
     """
     content = read_document(locate(name), name)
+    _require_known_format(content, name)
     try:
         found = Baseline.model_validate(content)
     except ValidationError as problem:
@@ -216,12 +195,15 @@ def read_document(path: Path, name: str) -> dict[str, Any]:
     return content
 
 
+def _require_known_format(content: Mapping[str, Any], name: str) -> None:
+    """Refuse a newer format before its fields are looked at."""
+    version = content.get("schema_version")
+    if isinstance(version, int) and version > SCHEMA:
+        raise BenchmarkError(f"{name}: schema {version}; this hemobench reads up to {SCHEMA}", "upgrade hemobench")
+
+
 def _checked(baseline: Baseline, name: str) -> Baseline:
-    """Refuse a newer format, and arms whose seeds do not count up from 0."""
-    if baseline.schema_version > SCHEMA:
-        raise BenchmarkError(
-            f"{name}: schema {baseline.schema_version}; this hemobench reads up to {SCHEMA}", "upgrade hemobench"
-        )
+    """Refuse arms whose seeds do not count up from 0."""
     for arm in baseline.arms:
         if [run.seed for run in arm.runs] != list(range(len(arm.runs))) or not arm.runs:
             raise BenchmarkError(f"{name}: {arm.key.strategy}: seeds are missing", "make it again: hemobench baseline")

@@ -12,24 +12,19 @@ import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 from hemobench.benchmarks.environment import environment
 from hemobench.benchmarks.storage.load import load_results
 from hemobench.benchmarks.suite import Arm, Plan, Suite, plans
 from hemobench.errors import BenchmarkError
-from hemobench.reports.gate.baseline import (
-    Baseline,
-    Terms,
-    changed_versions,
-    from_results,
-    labels,
-    provenance,
-    require_same_benchmarks,
-)
-from hemobench.reports.gate.runs import ArmKey, ArmRuns, arms_of
+from hemobench.reports.gate.baseline import Baseline, Terms, from_results, labels, require_same_benchmarks
+from hemobench.reports.gate.provenance import Provenance, another_kernel, apart, changed_versions, provenance
+from hemobench.reports.gate.runs import ArmKey, ArmRuns, Judged, arms_of
 from hemobench.reports.gate.sequential import Pair, Perform, judge, judge_at_once
 from hemobench.reports.gate.text import Judgement
+from hemobench.reports.gate.verdict import ArmVerdict
 from hemobench.strategies import STRATEGIES
 
 RANDOM = "random"
@@ -63,7 +58,9 @@ def chosen_arms(
                     f"the baseline has no arm '{label}' to hold '{name}' against",
                     f"choose one with --instead-of: {', '.join(known)}",
                 )
-            found[label] = known[label] if name in (label, known[label].name) else Arm(name=name)
+            recorded = known[label]
+            own_arm = name in (label, recorded.name)
+            found[label] = recorded if own_arm else Arm(name=name, max_trials=recorded.max_trials)
     if strategies:
         return found
     foreign = sorted({arm.name for arm in known.values() if arm.name not in STRATEGIES})
@@ -120,21 +117,39 @@ def gate_now(baseline: Baseline, name: str, arms: Mapping[str, Arm], out: Path, 
         update={"strategies": list(arms.values()), "seeds": max(len(pair.before.runs) for pair in pairs)}
     )
     verdicts = judge(pairs, baseline.terms, performer(plans(suite), out, run, baseline))
-    versions = changed_versions(baseline.versions, environment())
-    return Judgement(name, baseline.terms, tuple(verdicts), tuple(versions), time.perf_counter() - started)
+    versions, numerics = apart(environment())
+    about = Provenance(versions, numerics, baseline.sources)
+    return _judgement(baseline, name, verdicts, about, time.perf_counter() - started)
 
 
-def performer(todo: Sequence[Plan], out: Path, run: Run, baseline: Baseline | None = None) -> Perform:
+def _judgement(
+    baseline: Baseline, name: str, verdicts: Sequence[ArmVerdict], about: Provenance, seconds: float = 0.0
+) -> Judgement:
+    """The verdicts with what the candidate was made with, which may be why something was asked otherwise."""
+    kernel = another_kernel(baseline.numerics, about.numerics)
+    arms = []
+    for verdict in verdicts:
+        asked_otherwise = any(part.what == "ask" for part in verdict.divergences)
+        arms.append(replace(verdict, other_kernel=bool(kernel) and asked_otherwise))
+    changed = changed_versions(baseline.versions, about.versions)
+    return Judgement(name, baseline.terms, tuple(arms), tuple(changed), kernel, seconds)
+
+
+def performer(todo: Sequence[Plan], out: Path, run: Run, baseline: Baseline) -> Perform:
     """Runs seeds of arms by their plans and reads all that lies there by then."""
 
     def perform(wanted: Mapping[ArmKey, range]) -> Iterable[ArmRuns]:
         run([plan for plan in todo if plan.key.seed in wanted.get(arm_of(plan), ())])
         results = load_results(out)
-        if baseline is not None:
-            require_same_benchmarks(baseline, provenance(results)[1])
-        return arms_of(results)
+        require_same_benchmarks(baseline, provenance(results).sources)
+        return arms_of(results, judged_by=judged_by(baseline))
 
     return perform
+
+
+def judged_by(baseline: Baseline) -> dict[str, Judged]:
+    """What the baseline's regrets are of, by benchmark: the candidate's must be of the same."""
+    return {arm.key.benchmark: arm.judged_by for arm in baseline.arms}
 
 
 def arm_of(plan: Plan) -> ArmKey:
@@ -150,9 +165,9 @@ def gate_results(baseline: Baseline, name: str, arms: Mapping[str, Arm], root: P
         BenchmarkError: If an arm is missing there, or the results rest on another benchmark.
     """
     results = load_results(root)
-    candidate = arms_of(results)
-    versions, sources = provenance(results)
-    require_same_benchmarks(baseline, sources)
+    about = provenance(results)
+    require_same_benchmarks(baseline, about.sources)
+    candidate = arms_of(results, judged_by=judged_by(baseline))
     pairs = pairs_of(baseline, arms)
     missing = [pair.key for pair in pairs if pair.key not in {arm.key for arm in candidate}]
     if missing:
@@ -161,7 +176,7 @@ def gate_results(baseline: Baseline, name: str, arms: Mapping[str, Arm], root: P
             "run it there, or gate a part of the baseline with --strategy",
         )
     verdicts = judge_at_once(pairs, baseline.terms, candidate)
-    return Judgement(name, baseline.terms, tuple(verdicts), tuple(changed_versions(baseline.versions, versions)))
+    return _judgement(baseline, name, verdicts, about)
 
 
 @contextmanager

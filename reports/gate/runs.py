@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 
@@ -23,6 +24,11 @@ CAP = 2.0
 
 Without it the area is the luck of the first trials: on bone-marrow its deviation over seeds is 9 without, 0.35 with.
 """
+NO_RESULT = 1.0
+"""The loss with which a run counts before its first result, so that its figures depend on no other run."""
+
+Judged = Literal["truth", "loss"]
+"""What regret is of: the noise-free loss of the incumbent, or the loss that the search saw of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +84,13 @@ class ArmRuns:
         key: Which arm.
         runs: By seed, ascending.
         coverage: Share of each hyperparameter's range that was asked for, over all of them.
+        judged_by: What the regrets are of. Baselines of before this was recorded are of the loss that was seen.
     """
 
     key: ArmKey
     runs: tuple[GateRun, ...]
     coverage: Mapping[str, float]
+    judged_by: Judged = "loss"
 
 
 def require_reference(benchmark: str) -> Reference:
@@ -100,22 +108,28 @@ def require_reference(benchmark: str) -> Reference:
     return reference
 
 
-def arms_of(results: Results, reference_of: Callable[[str], Reference] = require_reference) -> list[ArmRuns]:
+def arms_of(
+    results: Results,
+    reference_of: Callable[[str], Reference] = require_reference,
+    judged_by: Mapping[str, Judged] | None = None,
+) -> list[ArmRuns]:
     """Every arm of results, by benchmark, budget and label.
 
     Args:
         results: Runs and trials, with all columns.
         reference_of: Gives what regret on a benchmark is normalised by.
+        judged_by: What regret is to be of, by benchmark; by default the truth where it is known.
 
     Raises:
-        BenchmarkError: If a run has not ended, or a benchmark has no reference.
+        BenchmarkError: If a run has not ended, a benchmark has no reference, or the truth that is to be judged is not
+            known.
     """
     arms = []
     for _, runs in results.runs.groupby(["benchmark", "version", "strategy", "gpu_hours", "workers"]):
         unfinished = runs[runs["status"] == "unfinished"]
         if len(unfinished):
             raise BenchmarkError(f"{unfinished['folder'].iloc[0]}: the run has not ended", "go on with it first")
-        arms.append(_arm(Results(runs, results.of(runs.index)), reference_of))
+        arms.append(_arm(Results(runs, results.of(runs.index)), reference_of, judged_by or {}))
     return arms
 
 
@@ -131,16 +145,32 @@ def capped_areas(comparison: Comparison) -> Array:
 
 
 def _regrets(comparison: Comparison, hours: Array | float) -> Array:
-    """Of the only strategy of a comparison: `(seeds, hours)`."""
+    """Of the only strategy of a comparison: `(seeds, hours)`. Noise-free, none is better than the best known."""
     if comparison.reference is None or comparison.scale is None:
         raise BenchmarkError(
             f"{comparison.benchmark}: random search's expected loss is the best known one", "give less time"
         )
-    return comparison.normalised(comparison.started(hours)[:, 0])
+    worth = comparison.worth(hours)[:, 0]
+    regrets = comparison.normalised(np.where(np.isnan(worth), NO_RESULT, worth))
+    return np.maximum(regrets, 0.0) if comparison.knows_truth else regrets
 
 
-def _arm(results: Results, reference_of: Callable[[str], Reference]) -> ArmRuns:
+def _judged(comparison: Comparison, wanted: Judged | None) -> tuple[Comparison, Judged]:
+    """The comparison by what is to be judged, and what that is."""
+    if wanted == "loss":
+        return replace(comparison, steps=comparison.steps.assign(truth=np.nan)), "loss"
+    if wanted == "truth" and not comparison.knows_truth and len(comparison.steps):
+        raise BenchmarkError(
+            f"the baseline judges {comparison.benchmark} by noise-free losses, and the runs of "
+            f"{comparison.strategies[0]} hold none",
+            "run them again, with a hemobench that records them",
+        )
+    return comparison, wanted or comparison.ranked  # type: ignore[return-value]
+
+
+def _arm(results: Results, reference_of: Callable[[str], Reference], wanted: Mapping[str, Judged]) -> ArmRuns:
     (comparison,) = comparisons(results, reference_of)
+    comparison, judged_by = _judged(comparison, wanted.get(comparison.benchmark))
     (strategy,) = comparison.strategies
     key = ArmKey(comparison.benchmark, comparison.version, strategy, comparison.gpu_hours, comparison.workers)
     space = comparison.task.space()
@@ -151,7 +181,7 @@ def _arm(results: Results, reference_of: Callable[[str], Reference]) -> ArmRuns:
         error = comparison.runs.loc[number, "error"]
         runs.append(_run(comparison.seeds[place], float(regrets[place]), float(areas[place]), records, error))
         configs += [record.config for record in records]
-    return ArmRuns(key, tuple(runs), coverage(space, configs))
+    return ArmRuns(key, tuple(runs), coverage(space, configs), judged_by)
 
 
 def _run(seed: int, regret: float, area: float, records: Sequence[TrialRecord], error: object) -> GateRun:

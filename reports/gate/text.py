@@ -19,7 +19,6 @@ from hemobench.reports.text_tables import Table, terminal_table
 SCHEMA = 1
 EXIT_CODES: dict[Verdict, int] = {"pass": 0, "regress": 1, "inconclusive": 3}
 STYLES: dict[Verdict, str] = {"pass": "green", "regress": "bold red", "inconclusive": "yellow"}
-SHOWN_SEEDS = 4
 
 
 @dataclass(frozen=True)
@@ -31,6 +30,7 @@ class Judgement:
         terms: What it promises; `None` for speed.
         arms: A verdict on each arm.
         versions: What changed since the baseline, as in `optuna 4.5.0 -> 5.0.0`.
+        kernel: How the numerical fingerprint changed, as from `another_kernel`; empty if it did not.
         seconds: That the gate took; 0 where nothing was run.
         speed: Verdicts on benchmarks of speed.
     """
@@ -39,6 +39,7 @@ class Judgement:
     terms: Terms | None
     arms: tuple[ArmVerdict, ...] = ()
     versions: tuple[str, ...] = ()
+    kernel: str = ""
     seconds: float = 0.0
     speed: tuple[SpeedVerdict, ...] = ()
 
@@ -55,11 +56,15 @@ class Judgement:
 
 
 def headline(judgement: Judgement) -> str:
-    """One line: the verdict, how many arms had which, how long it took."""
+    """One line: the verdict, how many arms had which and within what they passed, how long it took."""
     found = judgement.verdicts
     counts = ", ".join(f"{found.count(word)} {word}" for word in EXIT_CODES if word in found)
-    identical = sum(arm.identical for arm in judgement.arms)
-    same = f" ({identical} bit-identical)" if identical else ""
+    passed = [arm for arm in judgement.arms if arm.verdict == "pass"]
+    identical = sum(arm.identical for arm in passed)
+    within = [f"{identical} bit-identical"] * (identical > 0)
+    if judgement.terms is not None and len(passed) > identical:
+        within.append(f"{len(passed) - identical} worse by less than {judgement.terms.margin:g} if at all")
+    same = f" ({', '.join(within)})" if within else ""
     time = f"; {judgement.seconds:.0f} s" if judgement.seconds else ""
     return f"{judgement.verdict.upper()}: {counts}{same}, held against {judgement.baseline}{time}"
 
@@ -74,10 +79,17 @@ def reasons(arm: ArmVerdict) -> list[str]:
     if not arm.measures:
         found.append(f"{_seeds(arm.seeds)} are too few for a test, which takes eight")
     elif arm.verdict == "inconclusive":
-        found.append(f"neither shown after all {_seeds(arm.seeds)}")
+        found.append(f"neither shown after all {_seeds(arm.seeds)}, which could have seen {smallest(arm)}")
     elif arm.verdict == "pass":
-        found.append("shown not worse by the margin")
-    return [*found, *_partings_said(arm.divergences, arm.seeds), *arm.remarks]
+        found.append(f"shown not worse by the margin: {_bounds_said(arm.measures)}")
+    return [*found, *_partings_said(arm), *arm.remarks]
+
+
+def _bounds_said(measures: Sequence[Measure]) -> str:
+    """How much worse it is at most, as in `at most +0.21 at the end, +0.12 in area`."""
+    places = {"regret": "at the end", "area": "in area"}
+    said = [f"{measure.high:+.2f} {places[measure.name]}" for measure in measures if measure.high is not None]
+    return f"at most {', '.join(said)}"
 
 
 def _measure_said(measure: Measure) -> str:
@@ -86,22 +98,31 @@ def _measure_said(measure: Measure) -> str:
     return f"{name} worse by {measure.estimate:.2f}{least}"
 
 
-def _partings_said(divergences: Sequence[Divergence], seeds: int) -> Iterator[str]:
+def _partings_said(arm: ArmVerdict) -> Iterator[str]:
     """Where runs part, told apart by whose doing it is."""
     for what, said in (
         ("ask", "first differing ask at trial"),
         ("end", "stops asking elsewhere: at trial"),
         ("answer", "the same asks were answered otherwise, which is not the strategy's doing: from trial"),
     ):
-        found = [part for part in divergences if part.what == what]
+        found = [part for part in arm.divergences if part.what == what]
         if found:
-            shown = ", ".join(f"{part.trial} (seed {part.seed})" for part in found[:SHOWN_SEEDS])
-            more = len(found) - SHOWN_SEEDS
-            trials = [part.trial for part in found]
-            rest = f" and {more} more, between {min(trials)} and {max(trials)}" if more > 0 else ""
-            yield f"{said} {shown}{rest}"
-    if divergences and len(divergences) < seeds:
-        yield f"bit-identical in {seeds - len(divergences)} of {_seeds(seeds)}"
+            cause = ", under another numerical kernel" if what == "ask" and arm.other_kernel else ""
+            yield f"{said} {_trials_said(found)}{cause}"
+    if arm.divergences and len(arm.divergences) < arm.seeds:
+        yield f"bit-identical in {arm.seeds - len(arm.divergences)} of {_seeds(arm.seeds)}"
+
+
+def _trials_said(found: Sequence[Divergence]) -> str:
+    """The first of these trials, and how many seeds and what range the others are."""
+    trials = [part.trial for part in found]
+    first = f"{found[0].trial} (seed {found[0].seed})"
+    if len(found) == 1:
+        return first
+    others = len(found) - 1
+    if min(trials) == max(trials):
+        return f"{first}, the same in {others} more"
+    return f"{first}, {others} more between {min(trials)} and {max(trials)}"
 
 
 def _seeds(count: int) -> str:
@@ -167,6 +188,11 @@ def notes(judgement: Judgement) -> list[str]:
     if any(not arm.identical for arm in judgement.arms):
         changed = ", ".join(judgement.versions)
         found.append(f"Changed since the baseline: {changed}." if changed else "No version changed since the baseline.")
+    if judgement.kernel and any(arm.other_kernel for arm in judgement.arms):
+        found.append(
+            f"{judgement.kernel[0].upper()}{judgement.kernel[1:]}. Its numbers differ in "
+            "their last bits, and so do the proposals of a Gaussian process; such an arm is judged statistically."
+        )
     return found
 
 
@@ -181,23 +207,46 @@ def in_words(judgement: Judgement) -> str:
 
 
 def render(judgement: Judgement, console: Console) -> None:
-    """Print the verdict, a table, and the reasons of what is not bit-identical."""
+    """Print the verdict, a table a benchmark, and the reasons of what is not bit-identical."""
     console.print(Text(headline(judgement), style=STYLES[judgement.verdict]), soft_wrap=True)
-    if judgement.arms:
-        console.print(_table(COLUMNS[:-1], [cells(arm)[:-1] for arm in judgement.arms]))
+    places = {cells(arm)[0]: None for arm in judgement.arms}
+    for place in places:
+        rows = [narrow_cells(arm) for arm in judgement.arms if cells(arm)[0] == place]
+        console.print(_table(NARROW_COLUMNS, rows, place))
     if judgement.speed:
         console.print(_table(SPEED_COLUMNS, [speed_cells(speed) for speed in judgement.speed]))
     for arm in judgement.arms:
         if not arm.identical:
             where = f"{arm.candidate} on {arm.key.benchmark}, {arm.key.budget}: {arm.verdict}"
-            console.print(Text(f"- {where}: {'; '.join(reasons(arm))}"), soft_wrap=True)
+            console.print(Text(f"- {where}: {'; '.join(reasons(arm))}"))
     for note in notes(judgement):
-        console.print(Text(note), soft_wrap=True)
+        console.print(Text(note))
 
 
-def _table(columns: Sequence[str], rows: Sequence[tuple[str, ...]]) -> rich.table.Table:
+NARROW_COLUMNS = ("strategy", "verdict", "seeds", "worse at the end", "worse in area")
+
+
+def narrow_cells(arm: ArmVerdict) -> tuple[str, ...]:
+    """An arm as a row of the terminal's table, which fits into 80 columns."""
+    by_name = {measure.name: measure for measure in arm.measures}
+    figures = ["±0" if arm.identical else _at_most(by_name.get(name)) for name in ("regret", "area")]
+    return (cells(arm)[1], arm.verdict, f"{arm.seeds} of {arm.of}", *figures)
+
+
+def _at_most(measure: Measure | None) -> str:
+    """Estimate and upper bound, as in `+0.02, at most +0.21`."""
+    if measure is None:
+        return "–"
+    return (
+        f"{measure.estimate:+.2f}, at most {measure.high:+.2f}"
+        if measure.high is not None
+        else f"{measure.estimate:+.2f}"
+    )
+
+
+def _table(columns: Sequence[str], rows: Sequence[tuple[str, ...]], caption: str = "") -> rich.table.Table:
     styles: dict[str, str] = {str(verdict): style for verdict, style in STYLES.items()}
-    return terminal_table(Table("", tuple(columns), tuple(rows), texts=len(columns)), styles)
+    return terminal_table(Table(caption, tuple(columns), tuple(rows), texts=len(columns)), styles)
 
 
 def to_markdown(judgement: Judgement) -> str:
@@ -227,6 +276,7 @@ def as_json(judgement: Judgement) -> dict[str, Any]:
         "baseline": judgement.baseline,
         "terms": judgement.terms.model_dump() if judgement.terms else None,
         "versions_changed": list(judgement.versions),
+        "kernel_changed": judgement.kernel,
         "arms": [{**asdict(arm), "why": reasons(arm)} for arm in judgement.arms],
         "speed": [asdict(speed) for speed in judgement.speed],
         "measured": {"seconds": round(judgement.seconds, 1)},

@@ -61,6 +61,7 @@ class ArmVerdict:
         measures: Both, or none where nothing was tested.
         divergences: Where each seed's run leaves the recorded one.
         remarks: What else tells the two apart.
+        other_kernel: It ran under another numerical kernel than the baseline, and asked for something else.
     """
 
     key: ArmKey
@@ -73,6 +74,7 @@ class ArmVerdict:
     measures: tuple[Measure, ...]
     divergences: tuple[Divergence, ...]
     remarks: tuple[str, ...] = ()
+    other_kernel: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ end; exit code 1 if one failed. A scenario is repeated by its seed: `--scenarios
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import tempfile
 import time
@@ -147,7 +146,6 @@ def main() -> int:
     parser.add_argument("--kind", choices=sorted(KINDS), help="play only this kind")
     parser.add_argument("--jobs", type=int, default=1, help="scenarios at once")
     given = parser.parse_args()
-    signal.signal(signal.SIGINT, signal.default_int_handler)  # in the background of a shell, all would ignore it
     started, verdicts, screen = time.monotonic(), [], sys.stdout  # which is another one while a leaderboard is asked
     chosen = [scenario(seed, given.kind) for seed in range(given.seed, given.seed + given.scenarios)]
     with tempfile.TemporaryDirectory(prefix="grounds-") as grounds, ThreadPoolExecutor(given.jobs) as pool:

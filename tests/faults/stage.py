@@ -80,6 +80,7 @@ class Command:
                 stderr=errors,
                 start_new_session=True,
                 env=_environment(fault),
+                preexec_fn=_as_from_a_terminal,
             )
 
     def ended(self) -> Ended:
@@ -126,6 +127,11 @@ class Command:
                 return False
             time.sleep(0.05)
         return True
+
+
+def _as_from_a_terminal() -> None:
+    """Heed Ctrl-C: in the background of a shell it is ignored, and a child would inherit that."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def _environment(fault: Mapping[str, Any] | None) -> dict[str, str]:

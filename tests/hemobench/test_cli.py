@@ -49,7 +49,14 @@ def test_running_again_does_nothing_again(results, command):
 def test_interrupted_it_says_so_and_can_be_gone_on_with(tmp_path):
     command = [sys.executable, "-m", "hemobench", "run", "quick", "--out", str(tmp_path), "--seeds", "8"]
     command += ["--strategies", "random,skopt-gp"]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        # in the background of a shell Ctrl-C is ignored, and a child would inherit that
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     until = time.monotonic() + 60
     while not list(tmp_path.rglob("trials.jsonl")) and time.monotonic() < until:
         time.sleep(0.1)

@@ -10,7 +10,8 @@ import pytest
 
 from hemobench.benchmarks.suite import Suite
 from hemobench.errors import BenchmarkError
-from hemobench.reports.gate.baseline import Baseline, Terms, changed_versions, load, require_same_benchmarks, save
+from hemobench.reports.gate.baseline import Baseline, Terms, load, require_same_benchmarks, save
+from hemobench.reports.gate.provenance import another_kernel, changed_versions
 
 SOURCE = {"c-nmc@published": {"sha256": "aa"}}
 
@@ -82,6 +83,30 @@ def test_an_unknown_name_is_said(tmp_path):
 def test_versions_that_changed():
     before, now = {"optuna": "4.5.0", "numpy": "2.0"}, {"optuna": "5.0.0", "numpy": "2.0", "smac": "2.4"}
     assert changed_versions(before, now) == ["optuna 4.5.0 -> 5.0.0", "smac absent -> 2.4"]
+
+
+HASWELL = {"simd": "X86_V2 X86_V3", "blas": "openblas 0.3.30 Haswell, openblas 0.3.31 Haswell"}
+
+
+def test_another_numerical_kernel_is_named_and_is_no_version():
+    skylake = {"simd": "X86_V2 X86_V3 X86_V4", "blas": HASWELL["blas"].replace("Haswell", "SkylakeX")}
+    assert another_kernel(HASWELL, HASWELL) == ""
+    assert another_kernel(HASWELL, {**HASWELL, "blas": HASWELL["blas"].replace("Haswell", "Zen")}) == (
+        "another numerical kernel: Haswell -> Zen"
+    )
+    assert another_kernel(skylake, HASWELL) == "another numerical kernel: SkylakeX -> Haswell, X86_V4 -> X86_V3"
+    assert "0.3.30 Haswell" in another_kernel(HASWELL, {**HASWELL, "blas": "openblas 0.3.32 Haswell"})
+    assert another_kernel({}, HASWELL) == ""  # a baseline of before it was recorded says nothing
+    assert changed_versions({"numpy": "2.0", **skylake}, {"numpy": "2.0", **HASWELL}) == []
+
+
+def test_a_baseline_of_before_fingerprints_and_truth_still_loads(baseline, tmp_path):
+    def older(content):
+        del content["numerics"], content["arms"][0]["judged_by"]
+        content["schema_version"] = 1
+
+    found = load(changed(baseline, tmp_path, older))
+    assert (found.numerics, found.arms[0].judged_by) == ({}, "loss")
 
 
 def test_another_benchmark_is_refused(baseline):
