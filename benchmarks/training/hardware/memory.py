@@ -10,6 +10,7 @@ from contextlib import contextmanager
 import torch
 
 from hemobench.benchmarks.training.timer import Timer, TrialEnded
+from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Status
 
 SIGNS = (
@@ -60,8 +61,10 @@ def memory_ends_trials(watch: Timer, device: torch.device) -> Iterator[None]:
     """
     try:
         yield
-    except (MemoryError, RuntimeError, OSError) as problem:
-        message = out_of_memory(problem, device)
+    except (MemoryError, RuntimeError, OSError, BenchmarkError) as problem:
+        # a file that could not be written says so in a message of its own, and keeps its cause
+        cause = problem.__cause__ if isinstance(problem, BenchmarkError) else problem
+        message = out_of_memory(cause, device) if cause is not None else None
         if message is None:
             raise
         watch.charge_setting_up()

@@ -326,7 +326,8 @@ def test_a_benchmark_builds_it_too(blood: Path, tmp_path: Path) -> None:
     ("options", "message"),
     [
         ({"learning": 1}, "no option 'learning'"),
-        ({"scale": "giant"}, "scale: Input should be 'paper' or 'micro'"),
+        ({"precision": "giant"}, "precision: Input should be 'auto', 'fp32', 'bf16' or 'fp16'"),
+        ({"scale": "micro"}, "the training of c-nmc does not read the option 'scale'"),
         ({"threads": 0}, "0 threads"),
         ({"trial_timeout": -1.0}, "time out"),
         ({"epochs": 0}, "0 epochs"),
@@ -341,7 +342,7 @@ def test_wrong_options_are_named(make: Make, options: dict[str, Any], message: s
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"split": "leaky"}, "split: Input should be 'official', 'subject' or 'random'"),
+        ({"split": "leaky"}, "split: Input should be 'paper', 'official', 'subject' or 'random'"),
         ({"fold": 7}, "fold 7"),
         ({"weights": "nowhere.pth"}, "there is no weights file"),
         ({"image_size": 32}, "at least 64 pixels"),
