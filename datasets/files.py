@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import tempfile
@@ -152,5 +153,7 @@ def written_whole(path: Path) -> Iterator[IO[bytes]]:
                 with suppress(FileNotFoundError):
                     part.unlink()
     except OSError as error:
+        if error.errno == errno.ENOMEM:  # no fault of the folder: for the caller to judge
+            raise
         hint = "free some space, or set HEMOBENCH_CACHE to a folder that can be written"
         raise BenchmarkError(f"{path} cannot be written: {error.strerror or error}", hint) from error

@@ -162,32 +162,6 @@ def test_a_huge_learning_rate_diverges_and_is_charged(make: Make) -> None:
     assert bare(evaluator.evaluate(Proposal(CONFIG, 2), 0)) == bare(make().evaluate(Proposal(CONFIG, 2), 0))
 
 
-@pytest.mark.parametrize(
-    "problem",
-    [
-        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 GiB"),
-        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 99 bytes"),
-        MemoryError(),
-    ],
-    ids=["cuda", "cpu", "python"],
-)
-def test_out_of_memory_is_a_status_and_the_process_goes_on(
-    make: Make, monkeypatch: pytest.MonkeyPatch, problem: Exception
-) -> None:
-    evaluator = make()
-
-    def hook(*_: Any) -> None:
-        raise problem
-
-    with monkeypatch.context() as patch:
-        patch.setattr(torch.optim.AdamW, "step", hook)  # raised in the middle of a real training step
-        outcome = evaluator.evaluate(Proposal(CONFIG, 2), 0)
-    assert outcome.status is Status.OUT_OF_MEMORY
-    assert outcome.cost.gpu_seconds > 0
-    assert outcome.error
-    assert evaluator.evaluate(Proposal(CONFIG, 2), 0).status is Status.OK
-
-
 def test_an_allocation_that_no_machine_can_make_is_out_of_memory(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     """PyTorch's own error, as this machine words it."""
     evaluator = make()

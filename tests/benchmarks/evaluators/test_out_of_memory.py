@@ -25,7 +25,7 @@ from hemobench.strategies import load_strategy  # noqa: E402
 from hemobench.strategies.base import Proposal, Status  # noqa: E402
 from hemobench.strategies.space import default  # noqa: E402
 
-TASK = load_task("cells")
+TASK = load_task("bone-marrow-micro")  # trains in no time
 CONFIG = {**default(TASK.space()), "batch_size": 16}
 CPU = torch.device("cpu")
 
@@ -152,5 +152,5 @@ def test_a_run_goes_on_to_the_next_trial(make: Callable[[], Live], monkeypatch: 
 
 def test_outside_of_a_trial_it_is_one_message(make: Callable[[], Live], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(*PLACES["pixels"])
-    with pytest.raises(BenchmarkError, match="setting up cells ran out of memory"):
+    with pytest.raises(BenchmarkError, match="setting up bone-marrow-micro ran out of memory"):
         _ = make().provenance
