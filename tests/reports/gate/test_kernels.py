@@ -79,7 +79,7 @@ def test_the_terminal_s_table_fits_into_80_columns(baseline, runs):
     screen = io.StringIO()
     found = gate_results(before, "small", chosen_arms(before, []), runs)
     render(found, Console(file=screen, width=80))
-    rows = [line for line in screen.getvalue().splitlines() if line.startswith(("random", "sssr"))]
+    rows = [line for line in screen.getvalue().splitlines() if line.startswith(("random", "short"))]
     assert len(rows) == 2
     assert all("pass" in row and "9 of 9" in row and "at most" in row for row in rows)
 
