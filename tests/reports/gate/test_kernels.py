@@ -30,7 +30,7 @@ four shipped benchmarks (bone-marrow-micro@recorded, bone-marrow@published, c-nm
 
 SUITE = Suite(
     seeds=9,
-    strategies=["random", Arm(name="sssr", max_trials=4)],
+    strategies=["random", Arm(name="random", label="short", max_trials=4)],
     benchmarks=[{"name": "c-nmc@published", "gpu_hours": [2.0]}],
 )
 
@@ -79,15 +79,15 @@ def test_the_terminal_s_table_fits_into_80_columns(baseline, runs):
     screen = io.StringIO()
     found = gate_results(before, "small", chosen_arms(before, []), runs)
     render(found, Console(file=screen, width=80))
-    rows = [line for line in screen.getvalue().splitlines() if line.startswith(("random", "sssr"))]
+    rows = [line for line in screen.getvalue().splitlines() if line.startswith(("random", "short"))]
     assert len(rows) == 2
     assert all("pass" in row and "9 of 9" in row and "at most" in row for row in rows)
 
 
 def test_an_arm_s_own_limit_shortens_its_runs_alone(baseline):
     trials = {arm.key.strategy: len(arm.runs[0].asks) // 8 for arm in baseline.arms}
-    assert trials["sssr"] == 4 < trials["random"]
-    assert chosen_arms(baseline, ["smac"], "sssr")["sssr"] == Arm(name="smac", max_trials=4)
+    assert trials["short"] == 4 < trials["random"]
+    assert chosen_arms(baseline, ["smac"], "short")["short"] == Arm(name="smac", max_trials=4)
 
 
 def test_noise_free_losses_are_judged_where_they_are_known(baseline, runs):
