@@ -11,6 +11,7 @@ import subprocess
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 PACKAGES = (
     "hemobench",
@@ -52,9 +53,10 @@ def numerics() -> dict[str, str]:
     """
     import numpy as np
     import scipy.linalg  # noqa: F401 - brings a BLAS of its own, which is seen only when it is loaded
-    from threadpoolctl import threadpool_info
+    from threadpoolctl import threadpool_info  # type: ignore[import-untyped]
 
-    extensions = np.show_config(mode="dicts").get("SIMD Extensions", {})
+    config: Any = np.show_config(mode="dicts")
+    extensions = config.get("SIMD Extensions", {})
     simd = [name for kind in ("baseline", "found") for name in extensions.get(kind, [])]
     parts = ("internal_api", "version", "architecture")
     libraries = {
