@@ -18,7 +18,7 @@ MESSAGES = [message for row in ROWS for message in re.findall(r"\*([^*|]+)\*", r
 @cache
 def said() -> str:
     """All texts of the readers' source, with a line for what is filled in."""
-    sources = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "datasets").glob("*.py"))]
+    sources = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "datasets").rglob("*.py"))]
     nodes = [node for source in sources for node in ast.walk(ast.parse(source))]
     return "\n".join(node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str))
 
