@@ -306,9 +306,17 @@ def _newest(compared: Sequence[Comparison]) -> dict[str, int]:
 
 
 def _blocks(compared: Sequence[Comparison], newest: Mapping[str, int]) -> list[list[Comparison]]:
-    """The newest version of each benchmark at all its budgets, if these have seeds in common."""
-    blocks = [[c for c in compared if (c.benchmark, c.version) == wanted] for wanted in newest.items()]
+    """The newest version of each benchmark at all its budgets, if these have seeds in common.
+
+    Surfaces fitted to a paper's figures are left out: they are for reproducing the paper, not for choosing.
+    """
+    counted = [c for c in compared if not _is_fitted(c.benchmark)]
+    blocks = [[c for c in counted if (c.benchmark, c.version) == wanted] for wanted in newest.items()]
     return [block for block in blocks if block and in_all(comparison.seeds for comparison in block)]
+
+
+def _is_fitted(benchmark: str) -> bool:
+    return benchmark.endswith("@published")
 
 
 def _mean_ranks_by_seed(block: Sequence[Comparison], strategies: list[str]) -> Array:
@@ -359,4 +367,7 @@ def _overall_notes(
         yield f"Not run on every benchmark, so left out here: {', '.join(left_out)}."
     entered = {(comparison.benchmark, comparison.version) for block in blocks for comparison in block}
     for benchmark, version in sorted({(comparison.benchmark, comparison.version) for comparison in compared} - entered):
-        yield f"{benchmark} v{version} does not count: it is not the newest version, or has no seeds in common."
+        why = "it is not the newest version, or has no seeds in common"
+        if _is_fitted(benchmark):
+            why = "a surface fitted to a paper's figures is for reproducing them, not for choosing"
+        yield f"{benchmark} v{version} does not count: {why}."
