@@ -9,7 +9,6 @@ from itertools import islice, pairwise
 import numpy as np
 import pytest
 from contracts.scripted import Scripted
-from contracts.strategy_contract import drive, told
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,6 +29,7 @@ from hemobench.strategies.fidelity.brackets import schedule
 from hemobench.strategies.fidelity.rungs import ranked, rungs
 from hemobench.strategies.hyperband import Hyperband
 from hemobench.strategies.space import random_stream
+from hemobench.testing.strategies import drive, told
 
 TASK = load_task("c-nmc")
 SPACE = TASK.space()

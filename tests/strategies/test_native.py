@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from ConfigSpace import Categorical, ConfigurationSpace, Float, Integer
-from contracts.strategy_contract import drive, loss_of
 
 from hemobench.strategies import load_strategy
 from hemobench.strategies.space import library_seed
+from hemobench.testing.strategies import drive, loss_of
 
 SEED, TRIALS = 7, 24
 

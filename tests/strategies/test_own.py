@@ -5,7 +5,6 @@ from __future__ import annotations
 from itertools import islice
 
 import pytest
-from contracts.strategy_contract import drive, loss_of, told
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -15,6 +14,7 @@ from hemobench.strategies.manual import Manual, plan
 from hemobench.strategies.random_search import RandomSearch
 from hemobench.strategies.space import active, default, random_stream
 from hemobench.strategies.sssr import SSSR, bounds, scaled, within
+from hemobench.testing.strategies import drive, loss_of, told
 
 SPACE = load_task("bone-marrow").space()
 FULL = load_task("bone-marrow-full").space()

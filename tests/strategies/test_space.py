@@ -20,7 +20,6 @@ from ConfigSpace import (
     OrConjunction,
     OrdinalHyperparameter,
 )
-from contracts.strategy_contract import drive
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
@@ -30,6 +29,7 @@ from hemobench.strategies import load_strategy
 from hemobench.strategies import space as spaces
 from hemobench.strategies.base import UnsupportedTask
 from hemobench.strategies.manual import enabling
+from hemobench.testing.strategies import drive
 
 
 def draws(space, count, seed=0):
