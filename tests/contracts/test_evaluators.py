@@ -241,7 +241,10 @@ def test_the_mean_of_many_trainings_approaches_the_truth(name):
                 seen = np.array([getattr(outcome, side)[metric] for outcome in ended])
                 value = known[metric]
                 if metric.endswith("_std") and name.endswith("@recorded"):
-                    assert seen.mean() == pytest.approx(value, rel=0.08), (config, side, metric)
+                    # near chance a fold's noise is clipped at 0, and deviates by less than it would
+                    near_chance = known["macro_f1"] < 0.15
+                    close = pytest.approx(value, rel=0.25 if near_chance else 0.08)
+                    assert seen.mean() == close, (config, side, metric)
                     continue
                 if metric.endswith("_std"):
                     seen, value = np.log(seen), np.log(value)
