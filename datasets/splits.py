@@ -150,7 +150,8 @@ def c_nmc_split(
     - `paper`: the paper's protocol. The test set is the preliminary test set, or where that is missing the official
       fold 2: people whose cells are never trained on. Of the other images one in five of each class, drawn by the
       seed whatever the person, is the validation set: what is selected on has seen its people, what is reported has
-      not. `fold` is which fifth. Duplicates of test images are dropped from the others.
+      not. `fold` is which fifth. Duplicates of test images are dropped from the others; other equal images stay on
+      one side.
     - `official`: the validation set is the official fold `fold`. The test set is the preliminary test set where the
       download has it; else the next official fold that is present, if that leaves one to train on; else it is empty.
       The folds keep subjects apart by id, not by person: `leak` counts what the merged subjects share. Exact
@@ -199,7 +200,8 @@ def _paper(images: ImageSet, fold: int, seed: int) -> Split:
         )
     if not 0 <= fold < PAPER_PARTS:
         raise BenchmarkError(f"there is no fold {fold}", f"choose one of 0 to {PAPER_PARTS - 1}")
-    part = stratified_folds(images.labels[rest], np.arange(len(rest)), PAPER_PARTS, seed)
+    equal = np.unique(_contents(images)[rest], return_inverse=True)[1]
+    part = stratified_folds(images.labels[rest], equal, PAPER_PARTS, seed)
     held_out = part == fold
     return Split(rest[~held_out], rest[held_out], np.flatnonzero(in_test))
 

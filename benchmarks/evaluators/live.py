@@ -228,7 +228,9 @@ class Live:
             watch = Timer(self._device)
             try:
                 with memory_ends_trials(watch, self._device):
-                    looks = look_all(self._protocol, config, lengths, trial_seed(seed, config), self._device)
+                    noise = trial_seed(seed, config)
+                    limit = self._options.trial_timeout or math.inf
+                    looks = look_all(self._protocol, config, lengths, noise, self._device, limit)
             except TrialEnded as problem:
                 looks = Looks((), TrialEnded(problem.status, problem.message), (watch.charged, 0.0))
         outcomes = [self._looked(look) for look in looks.looks]

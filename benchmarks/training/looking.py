@@ -7,14 +7,14 @@ looks.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from hemobench.benchmarks.training.cross_validation import Result, figures, mean_curve
-from hemobench.benchmarks.training.hardware.memory import free_memory, memory_ends_trials
 from hemobench.benchmarks.training.loop import Training
 from hemobench.benchmarks.training.metrics import over_folds
 from hemobench.benchmarks.training.protocol import TrainingProtocol
@@ -54,7 +54,12 @@ class Looks:
 
 
 def look_all(
-    protocol: TrainingProtocol, config: Config, lengths: Sequence[int], seed: int, device: torch.device
+    protocol: TrainingProtocol,
+    config: Config,
+    lengths: Sequence[int],
+    seed: int,
+    device: torch.device,
+    timeout: float = math.inf,
 ) -> Looks:
     """Train a configuration on every split of its task, and look at it after some numbers of epochs.
 
@@ -64,8 +69,13 @@ def look_all(
         lengths: Numbers of epochs, rising.
         seed: The trial's.
         device: Where.
+        timeout: Charged device-seconds of all splits together after which the trial has timed out.
     """
-    each = [_look(protocol, config, fold, lengths, seed, device) for fold in protocol.folds]
+    each: list[Looks] = []
+    left = timeout
+    for fold in protocol.folds:
+        each.append(_look(protocol, config, fold, lengths, seed, Timer(device, timeout=left), device))
+        left = max(left - each[-1].seconds[0], 0.0)
     if len(each) == 1:
         return each[0]
     reached = min(len(fold.looks) for fold in each)
@@ -76,50 +86,49 @@ def look_all(
 
 
 def _look(
-    protocol: TrainingProtocol, config: Config, fold: int, lengths: Sequence[int], seed: int, device: torch.device
+    protocol: TrainingProtocol,
+    config: Config,
+    fold: int,
+    lengths: Sequence[int],
+    seed: int,
+    timer: Timer,
+    device: torch.device,
 ) -> Looks:
-    watch = Timer(device)
+    training = Training(protocol.job(config, fold, spread(seed, fold)), device, timer)
     looks: list[Look] = []
-    ended: TrialEnded | None = None
-    try:
-        with memory_ends_trials(watch, device):
-            training = Training(protocol.job(config, fold, spread(seed, fold)), device, watch)
-            looks.extend(_looks(protocol, training, lengths, watch))
-    except TrialEnded as problem:
-        ended = TrialEnded(problem.status, problem.message)  # without the traceback, which holds tensors
-    if ended is None:
-        return Looks(tuple(looks), None, (looks[-1].seconds, looks[-1].evaluation_seconds))
-    free_memory(device)
-    return Looks(tuple(looks), ended, (watch.charged, watch.seconds["evaluation"]))
-
-
-def _looks(protocol: TrainingProtocol, training: Training, lengths: Sequence[int], watch: Timer) -> Iterator[Look]:
     test: dict[str, float] = {}
-    for epoch in range(1, lengths[-1] + 1):
-        progress = training.run(epoch)
-        if progress.epochs == epoch and progress.best_epoch == epoch - 1:
-            test = _test(protocol, training, watch)
-        if epoch in lengths:
-            yield _seen(protocol, training, test, watch)
+    tests = 0
+    try:
+        for epoch in range(1, lengths[-1] + 1):
+            progress = training.run(epoch)
+            if progress.epochs == epoch and progress.best_epoch == epoch - 1:
+                test, tests = _test(protocol, training, timer), tests + 1
+            if epoch in lengths:
+                looks.append(_seen(protocol, training, test, timer, timer.seconds["look"] / max(1, tests)))
+    except TrialEnded as ended:
+        return Looks(tuple(looks), ended, (timer.charged, timer.seconds["evaluation"]))
+    return Looks(tuple(looks), None, (looks[-1].seconds, looks[-1].evaluation_seconds))
 
 
-def _test(protocol: TrainingProtocol, training: Training, watch: Timer) -> dict[str, float]:
-    """Test metrics of the weights as they are; timed, but charged only once: see `_seen`."""
+def _test(protocol: TrainingProtocol, training: Training, timer: Timer) -> dict[str, float]:
+    """Test metrics of the weights as they are; timed as a look, which is charged to nobody."""
     if not len(training.job.feed.labels("test")):
         return {}
-    with watch.timing("look"):
+    with timer.timing("look"):
         logits = training.predict("test")
-    watch.seconds["looks"] += 1
     return figures(protocol, training, logits, "test")[0]
 
 
-def _seen(protocol: TrainingProtocol, training: Training, test: dict[str, float], watch: Timer) -> Look:
+def _seen(
+    protocol: TrainingProtocol, training: Training, test: dict[str, float], timer: Timer, test_seconds: float
+) -> Look:
+    """What a trial that ends here has; it is charged one test, of the mean length of those made."""
     progress = training.progress
     assert progress.best_logits is not None
     validation = figures(protocol, training, progress.best_logits, "validation")[0]
-    one_test = watch.seconds["look"] / max(1.0, watch.seconds["looks"])
     result = Result(validation, test, tuple(progress.scores))
-    return Look(result, watch.charged + one_test, watch.seconds["evaluation"] + one_test)
+    evaluation = timer.seconds["evaluation"] + test_seconds
+    return Look(result, timer.charged + test_seconds, evaluation)
 
 
 def _together(folds: Sequence[Look]) -> Look:

@@ -220,3 +220,52 @@ def test_a_given_split_is_disjoint_and_shares_no_pixels(
         kept = np.concatenate([split.train, split.validation])
         assert set(images.labels[split.train].tolist()) == set(images.labels[kept].tolist())
         assert not set(images.groups[split.train].tolist()) & set(images.groups[split.validation].tolist())
+
+
+def several_folds() -> ImageSet:
+    """Three official folds of four people each; two cells of fold 0 are equal, and one equals a cell of fold 2."""
+    rng = np.random.default_rng(0)
+    folds = np.repeat([0, 1, 2], 200)
+    labels = (rng.random(600) < 0.7).astype(int)
+    subjects = 4 * folds + rng.integers(0, 4, 600)
+    contents = np.arange(600)
+    contents[1], contents[2] = contents[0], contents[450]
+    labels[1], labels[2] = labels[0], labels[450]
+    return image_set(labels.tolist(), subjects.tolist(), contents.tolist(), folds.tolist())
+
+
+def test_the_papers_split_tests_on_people_that_are_never_trained_on() -> None:
+    images = several_folds()
+    parts = [c_nmc_split(images, "paper", fold) for fold in range(5)]
+    for split in parts:
+        disjoint(split)
+        assert (images.folds[split.test] == 2).all()
+        assert len(split.test) == 200
+        tested = set(images.subjects[split.test])
+        assert not tested & set(images.subjects[np.concatenate([split.train, split.validation])])
+        assert 2 not in np.concatenate([split.train, split.validation])  # it equals a cell that is tested
+        assert (0 in split.train) == (1 in split.train)
+        assert len(leak(images, split).subjects) == 8  # validation has seen its people: that is the paper's way
+        share = [images.labels[side].mean() for side in (split.train, split.validation)]
+        assert share[0] == pytest.approx(share[1], abs=0.02)
+    held_out = np.concatenate([split.validation for split in parts])
+    assert sorted(held_out) == sorted(set(range(400)) - {2})  # every fifth once
+
+
+def test_the_papers_split_prefers_the_preliminary_test_set() -> None:
+    images = several_folds()
+    prelim = images.folds == 1
+    split = c_nmc_split(replace(images, test=prelim), "paper")
+    assert (split.test == np.flatnonzero(prelim)).all()
+    assert (images.folds[np.concatenate([split.train, split.validation])] != 1).all()
+
+
+def test_the_papers_split_has_a_seed_and_refuses_what_is_not_there() -> None:
+    images = several_folds()
+    assert (c_nmc_split(images, "paper", 0, 1).validation != c_nmc_split(images, "paper", 0, 1).validation).sum() == 0
+    assert set(c_nmc_split(images, "paper", 0, 1).validation) != set(c_nmc_split(images, "paper", 0, 2).validation)
+    with pytest.raises(BenchmarkError, match="no fold 5"):
+        c_nmc_split(images, "paper", 5)
+    without = replace(images, folds=np.where(images.folds == 2, 1, images.folds))
+    with pytest.raises(BenchmarkError, match="0 for the test"):
+        c_nmc_split(without, "paper")

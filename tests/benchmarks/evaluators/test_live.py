@@ -17,6 +17,7 @@ from hemobench.benchmarks.benchmark import load_benchmark  # noqa: E402
 from hemobench.benchmarks.evaluator import Outcome  # noqa: E402
 from hemobench.benchmarks.evaluators.live import Live, live  # noqa: E402
 from hemobench.benchmarks.tasks import load_task  # noqa: E402
+from hemobench.benchmarks.training.loop import Training  # noqa: E402
 from hemobench.errors import BenchmarkError  # noqa: E402
 from hemobench.strategies.base import Proposal, Status  # noqa: E402
 from hemobench.strategies.space import default, random_stream  # noqa: E402
@@ -353,3 +354,50 @@ def test_real_cells_are_trained_on(shared_data: Path, tmp_path: Path) -> None:
     outcome = evaluator.evaluate(Proposal(CONFIG, 1), 0)
     assert outcome.status is Status.OK
     assert outcome.cost.gpu_seconds > 0
+
+
+def test_a_look_is_what_a_trial_of_that_length_ends_with(make: Make, make_marrow: Make) -> None:
+    """On one split and put together over three: the same metrics and curves, whatever else is looked at."""
+    for build, config in ((make, CONFIG), (make_marrow, MARROW_CONFIG)):
+        evaluator = build()
+        looks = evaluator.look(config, (1, 3), 4)
+        for length, seen in zip((1, 3), looks, strict=True):
+            alone = build().evaluate(Proposal(config, length), 4)
+            assert (seen.status, seen.validation, seen.test) == (alone.status, alone.validation, alone.test)
+            assert seen.curve == alone.curve
+
+
+def test_a_look_is_charged_one_test_however_often_one_looks(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a clock that stands still but for training (1 s an epoch), validation (0.1 s) and tests (0.01 s)."""
+    clock = [0.0]
+    monkeypatch.setattr("hemobench.benchmarks.training.timer.time.process_time", lambda: clock[0])
+    train, predict = Training._train_epoch, Training.predict
+
+    def trained(self: Training, epoch: int) -> float:
+        clock[0] += 1.0
+        return train(self, epoch)
+
+    def predicted(self: Training, side: str) -> Any:
+        clock[0] += 0.1 if side == "validation" else 0.01
+        return predict(self, side)
+
+    monkeypatch.setattr(Training, "_train_epoch", trained)
+    monkeypatch.setattr(Training, "predict", predicted)
+    looks = make().look(CONFIG, (1, 2, 4), 0)
+    assert [look.cost.gpu_seconds for look in looks] == pytest.approx([1.11, 2.21, 4.41])
+    assert [look.cost.evaluation_seconds for look in looks] == pytest.approx([0.11, 0.21, 0.41])
+
+
+def test_a_look_times_out_as_a_trial_does(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [0.0]
+    monkeypatch.setattr("hemobench.benchmarks.training.timer.time.process_time", lambda: clock[0])
+    train = Training._train_epoch
+
+    def trained(self: Training, epoch: int) -> float:
+        clock[0] += 1.0
+        return train(self, epoch)
+
+    monkeypatch.setattr(Training, "_train_epoch", trained)
+    looks = make(trial_timeout=2.5).look(CONFIG, (1, 2, 3, 4), 0)
+    assert [look.status for look in looks] == [Status.OK, Status.OK, Status.TIMED_OUT]
+    assert looks[-1].cost.gpu_seconds == pytest.approx(3.0)
