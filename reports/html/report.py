@@ -8,67 +8,31 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
-
 from hemobench.benchmarks.benchmark import Reference, load_benchmark
 from hemobench.benchmarks.storage.results import Results
 from hemobench.errors import BenchmarkError
 from hemobench.reports.charts import Figure
-from hemobench.reports.comparison.anytime import areas, speed_ups
-from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons
+from hemobench.reports.comparison.comparison import Comparison, comparisons
 from hemobench.reports.comparison.incumbents import only_incumbents, with_trials
-from hemobench.reports.html.cards import Card, card_of
-from hemobench.reports.html.figures import final_figure, gap_figure, rank_figure, regret_figure
-from hemobench.reports.html.trial_figures import (
-    history_figures,
-    hours_figure,
-    importance_figure,
-    parallel_figure,
-    startup_trials,
-)
-from hemobench.reports.html.verdicts import VerdictRow, verdict_row
-from hemobench.reports.importance.importance import Importances
-from hemobench.reports.leaderboard.model import Board
+from hemobench.reports.html.sections import SIGNS, board_table, section, single
 from hemobench.reports.leaderboard.ranking import leaderboard
-from hemobench.reports.leaderboard.render import ABSENT, COLUMNS, fitting, notes_of, title
+from hemobench.reports.leaderboard.render import COLUMNS, title
 from hemobench.reports.leaderboard.run_figures import outside_shares
-from hemobench.reports.papers import Measured, claims_of, of_comparisons
+from hemobench.reports.papers import claims_of, of_comparisons
 from hemobench.reports.papers.figures import parts
 from hemobench.reports.parallel.section import parallel_section
-from hemobench.reports.recommendation.recommend import Recommendation, recommend
-from hemobench.reports.recommendation.text import in_words
 from hemobench.reports.statistics.bootstrap import ranks
 from hemobench.reports.statistics.hypothesis_tests import critical_difference
-from hemobench.reports.statistics.pairwise import ROPE, Pair, Relation, against, all_pairs, mirrored
-from hemobench.reports.text_tables import Table, hours_text, number, plain
+from hemobench.reports.statistics.pairwise import ROPE
+from hemobench.reports.text_tables import plain
 from hemobench.reports.validation import Validation
 
 TEMPLATES = files("hemobench.reports.html") / "templates"
-_SIGNS: Mapping[Relation, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?"}
-
-
-@dataclass(frozen=True)
-class Section:
-    """What the page says of one comparison."""
-
-    anchor: str
-    comparison: Comparison
-    verdict: VerdictRow
-    words: list[str]
-    board: Table | None
-    notes: tuple[str, ...]
-    figures: list[Figure]
-    histories: list[Figure]
-    matrix: list[tuple[str, list[tuple[str, str, str] | None]]]
-    control: Table | None
-    card: Card | None
-    provenance: list[tuple[str, str]]
 
 
 def write_report(
@@ -142,10 +106,10 @@ def render(
     outside = outside_shares(results, known_outside)
     counting = of_comparisons(found, results, seed=seed)
     sections = [
-        _section(
+        section(
             comparison,
             best,
-            _single(comparison, found, results, counting, seed),
+            single(comparison, found, results, counting, seed),
             boards,
             outside,
             rope,
@@ -161,13 +125,13 @@ def render(
     return template.render(
         heading=heading,
         sections=sections,
-        overall=[(title(board), _board_table(board), board.notes) for board in boards if board.version is None],
+        overall=[(title(board), board_table(board), board.notes) for board in boards if board.version is None],
         across=_across(found),
         parallel=parallel_section(best, reference_of, seed),
         papers=parts(counting, claims),
         legend=[(column.title, column.legend) for column in COLUMNS],
         begins=sorted(startup.items()),
-        signs=_SIGNS,
+        signs=SIGNS,
         rope=rope,
         facts=_runs_of(results),
         runs=len(results.runs),
@@ -196,90 +160,6 @@ def _builtin(value: Any) -> Any:
     return value.item()
 
 
-def _single(
-    comparison: Comparison, found: list[Comparison], results: Results, counting: list[Measured], seed: int
-) -> Measured | None:
-    """A comparison with its trials, if these are shown one by one: only at a benchmark's largest budget."""
-    same = [
-        r
-        for r in found
-        if (r.benchmark, r.version, r.workers) == (comparison.benchmark, comparison.version, comparison.workers)
-    ]
-    if comparison is not max(same, key=lambda r: r.gpu_hours):
-        return None
-    known = next((mine for mine in counting if mine.comparison is comparison), None)
-    if known is not None:
-        return known
-    return Measured(
-        comparison, Results(comparison.runs, results.trials[results.trials["run"].isin(comparison.runs.index)]), seed
-    )
-
-
-def _section(
-    comparison: Comparison,
-    best: Results,
-    single: Measured | None,
-    boards: list[Board],
-    outside: pd.Series[float],
-    rope: float,
-    seed: int,
-    *,
-    anchor: str,
-) -> Section:
-    """What is said of a comparison; `best` are the incumbents of all results."""
-    board = next(b for b in boards if (b.benchmark, b.version, b.gpu_hours, b.workers) == _key(comparison))
-    answer = _answer(comparison, best, outside, rope, seed)
-    headers = _headers(comparison)
-    begins = {name: count for name, header in headers.items() if (count := startup_trials(header, comparison.task))}
-    losses = comparison.final
-    pairs = all_pairs(losses, comparison.strategies, rope)
-    return Section(
-        anchor=anchor,
-        comparison=comparison,
-        verdict=verdict_row(board, anchor),
-        words=in_words(answer) if answer else ["An older version of this benchmark: no recommendation."],
-        board=_board_table(board),
-        notes=(*notes_of(board), *(_withheld(single.importances) if single else ())),
-        figures=_figures(comparison, best, single),
-        histories=history_figures(comparison, single.results, begins) if single else [],
-        matrix=_matrix(comparison, pairs, [row.strategy for row in board.rows]),
-        control=_control(comparison, pairs, seed),
-        card=_card(comparison),
-        provenance=_provenance(headers),
-    )
-
-
-def _key(comparison: Comparison) -> tuple[str, int, float, int]:
-    return comparison.benchmark, comparison.version, comparison.gpu_hours, comparison.workers
-
-
-def _answer(
-    comparison: Comparison, results: Results, outside: pd.Series[float], rope: float, seed: int
-) -> Recommendation | None:
-    if comparison.version != results.runs.loc[results.runs["benchmark"] == comparison.benchmark, "version"].max():
-        return None
-    return recommend(
-        results,
-        comparison.benchmark,
-        comparison.gpu_hours,
-        comparison.reference,
-        workers=comparison.workers,
-        rope=rope,
-        outside=outside,
-        seed=seed,
-    )
-
-
-def _withheld(importances: Importances) -> list[str]:
-    """Why there is no figure of importances, where there were enough trials for one."""
-    if importances.shares or importances.explained is None:
-        return []
-    return [
-        f"Which hyperparameters matter is withheld: a forest fitted to random search's {importances.trials} trials "
-        f"predicts none that it has not seen (R2 {importances.explained:.2f}), so that its shares would be of noise."
-    ]
-
-
 def _runs_of(results: Results) -> list[tuple[str, str]]:
     """The date, and what all runs say of themselves: suites and versions."""
     headers = [json.loads(text) for text in results.runs["header"].unique()] if "header" in results.runs else []
@@ -287,105 +167,6 @@ def _runs_of(results: Results) -> list[tuple[str, str]]:
     versions = sorted({str(header.get("environment", {}).get("hemobench")) for header in headers} - {"None"})
     facts = [("Date", date.today().isoformat()), ("Suite", ", ".join(suites)), ("hemobench", ", ".join(versions))]
     return [(name, plain(text)) for name, text in facts if text]
-
-
-def _figures(comparison: Comparison, best: Results, single: Measured | None) -> list[Figure]:
-    found: list[Figure | None] = [
-        regret_figure(comparison),
-        rank_figure(comparison),
-        final_figure(comparison),
-        gap_figure(comparison, best),
-    ]
-    if single:
-        found += [parallel_figure(comparison, single.results), importance_figure(single.importances)]
-    return [figure for figure in [*found, hours_figure(comparison)] if figure is not None]
-
-
-def _board_table(board: Board) -> Table | None:
-    if not board.rows:
-        return None
-    columns = fitting(board, 10**6)
-    rows = tuple(tuple(column.cell(row) for column in columns) for row in board.rows)
-    return Table(title(board), tuple(column.title for column in columns), rows)
-
-
-def _matrix(
-    comparison: Comparison, pairs: list[Pair], order: list[str]
-) -> list[tuple[str, list[tuple[str, str, str] | None]]]:
-    """Rows of cells: verdict, points, and all there is to know; `None` on the diagonal."""
-    both = {(c.one, c.other): c for pair in pairs for c in (pair, mirrored(pair))}
-    return [(one, [_cell(both[one, other]) if one != other else None for other in order]) for one in order]
-
-
-def _cell(comparison: Pair) -> tuple[str, str, str]:
-    points = ABSENT if comparison.difference is None else f"{comparison.difference:+.2f}"
-    detail = (
-        f"{comparison.verdict}: 95 % interval {number(comparison.low)} to {number(comparison.high)} points, better on "
-        f"a seed with probability {comparison.improvement:.2f}, Holm's p {comparison.p_holm:.3g}"
-    )
-    return comparison.verdict, points, detail
-
-
-def _control(comparison: Comparison, pairs: list[Pair], seed: int) -> Table | None:
-    """Every strategy against random search."""
-    if RANDOM not in comparison.strategies or len(comparison.strategies) < 2:
-        return None
-    speed = {row.strategy: row for row in speed_ups(comparison, seed=seed)}
-    area = dict(zip(comparison.strategies, areas(comparison).mean(axis=0), strict=True))
-    rows = []
-    for c in against(RANDOM, pairs):
-        s = speed.get(c.one)
-        rows.append(
-            (
-                c.one,
-                f"{number(c.difference)} [{number(c.low)}, {number(c.high)}]",
-                f"{c.improvement:.2f}",
-                f"{c.p:.3g}",
-                f"{c.p_holm:.3g}",
-                str(c.zeros),
-                f"{_SIGNS[c.verdict]} {c.verdict}",
-                ABSENT if s is None else (f"> {comparison.gpu_hours:g}" if s.hours is None else hours_text(s.hours)),
-                ABSENT if s is None or s.hours is None else f"{s.factor:.2f} [{s.low:.2f}, {s.high:.2f}]",
-                number(float(area[c.one])),
-            )
-        )
-    header = ("Strategy", "Points better", "P(better on a seed)", "p", "p (Holm)", "Equal seeds", "Verdict")
-    more = ("GPU-hours to random's end", "Speed-up", "Area under regret" if comparison.scale else "Area under loss")
-    return Table("Against random search, on paired seeds", header + more, tuple(rows))
-
-
-def _card(comparison: Comparison) -> Card | None:
-    try:
-        return card_of(load_benchmark(comparison.benchmark).card())
-    except BenchmarkError:
-        return None
-
-
-def _headers(comparison: Comparison) -> dict[str, Mapping[str, Any]]:
-    """One `run.json` a strategy, where results have them."""
-    if "header" not in comparison.runs:
-        return {}
-    first = comparison.runs.drop_duplicates("strategy")
-    return {str(name): json.loads(text) for name, text in zip(first["strategy"], first["header"], strict=True)}
-
-
-def _provenance(headers: Mapping[str, Mapping[str, Any]]) -> list[tuple[str, str]]:
-    """What the runs say of themselves, each thing once where all agree."""
-    rows: list[tuple[str, str]] = []
-    for part in ("suite", "horizon", "source", "environment"):
-        values = {name: _said(header.get(part)) for name, header in headers.items()}
-        if len(set(values.values())) == 1:
-            rows.append((part, next(iter(values.values()))))
-        else:
-            rows += [(f"{part} of {name}", value) for name, value in values.items()]
-    settings = {name: header.get("strategy", {}).get("settings") for name, header in headers.items()}
-    return rows + [(f"settings of {name}", _said(value)) for name, value in settings.items() if value]
-
-
-def _said(value: Any) -> str:
-    if isinstance(value, dict):
-        return plain(", ".join(f"{key} {_said(inner)}" for key, inner in sorted(value.items())))
-    return plain(str(value))
 
 
 def _across(found: list[Comparison]) -> str:
