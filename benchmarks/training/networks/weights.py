@@ -99,7 +99,8 @@ def _from_package(architecture: str) -> Weights:
     state = load_state(path)
     # The file names its tensors as another port of EfficientNet does; their order is the network's own, so that
     # name k of the one is name k of the other. Shapes are compared when they are loaded.
-    names = lite_network(int(version), classes=1000).state_dict().keys()
+    with torch.device("meta"):  # names alone: no numbers are drawn
+        names = lite_network(int(version), classes=1000).state_dict().keys()
     if len(names) != len(state):
         raise BenchmarkError(
             f"{path.name} holds {len(state)} tensors, where {architecture} has {len(names)}",

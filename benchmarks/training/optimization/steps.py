@@ -2,6 +2,9 @@
 
 A small network's step is some hundreds of kernels that each take microseconds: the processor cannot launch them as
 fast as the GPU runs them. A graph launches all of them at once.
+
+SGD, Adam and their kin give the same losses either way. RMSprop and RAdam keep their step count on the GPU when they
+are recorded, and compute in another order: their trainings part in the last bits, as with another seed.
 """
 
 from __future__ import annotations
