@@ -200,7 +200,11 @@ def _control(comparison: Comparison, pairs: list[Pair], seed: int) -> Table | No
             )
         )
     header = ("Strategy", "Points better", "P(better on a seed)", "p", "p (Holm)", "Equal seeds", "Verdict")
-    more = ("Hours to random's expected loss", "Speed-up", "Area under regret" if comparison.scale else "Area under loss")
+    more = (
+        "Hours to random's expected loss",
+        "Speed-up",
+        "Area under regret" if comparison.scale else "Area under loss",
+    )
     return Table("Against random search, on paired seeds", header + more, tuple(rows))
 
 
