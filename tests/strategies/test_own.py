@@ -14,7 +14,7 @@ from hemobench.strategies.manual import Manual, plan
 from hemobench.strategies.random_search import RandomSearch
 from hemobench.strategies.space import active, default, random_stream
 from hemobench.strategies.sssr import SSSR, bounds, scaled, within
-from hemobench.testing.strategies import drive, loss_of, told
+from hemobench.testing.drives import drive, loss_of, told
 
 SPACE = load_task("bone-marrow").space()
 FULL = load_task("bone-marrow-full").space()
