@@ -16,8 +16,11 @@ from hemobench.strategies.random_search import RandomSearch
 from hemobench.testing import strategies as contract
 from hemobench.testing.drives import Drives
 
-SLOW = dict.fromkeys(("optuna-gp", "smac-hyperband"), ("c-nmc", "bone-marrow-full"))
-"""Seconds a test: one task without conditions, one with."""
+SLOW = {
+    **dict.fromkeys(("optuna-gp", "smac-hyperband"), ("c-nmc", "bone-marrow-full")),
+    **dict.fromkeys(("smac", "skopt-gp"), ("c-nmc", "bone-marrow", "bone-marrow-full")),
+}
+"""Seconds a test: each kind of hyperparameter, and conditions if it takes them."""
 
 
 def tasks_of(name):
