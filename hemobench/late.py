@@ -1,9 +1,9 @@
 """ConfigSpace without `scipy.stats`, until somebody asks for what needs it.
 
-ConfigSpace imports three distributions of `scipy.stats`, two thirds of a second of the start of every process, and
-none of them is used for uniform, categorical and ordinal hyperparameters, unless an integer is drawn by ConfigSpace
-itself. So it is imported with a stand-in beside it, whose distributions are loaded when they are used. Where scipy.stats
-is there already, or ConfigSpace wants more of it than is known here, all goes as without.
+ConfigSpace imports three distributions of `scipy.stats`, which takes two thirds of a second at the start of every
+process, and uses none of them for uniform, categorical and ordinal hyperparameters, unless it draws an integer itself.
+So it is imported with a stand-in beside it, whose distributions are loaded when they are used. Where `scipy.stats` is
+there already, or ConfigSpace wants more of it than is known here, all goes as without.
 """
 
 from __future__ import annotations

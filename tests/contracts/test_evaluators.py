@@ -109,7 +109,12 @@ def recorded(tmp_path_factory):
     return files
 
 
-@pytest.fixture(scope="module", params=BENCHMARKS)
+def marked(name):
+    """Live training is what needs torch."""
+    return pytest.param(name, marks=pytest.mark.torch if name.endswith("@live") else ())
+
+
+@pytest.fixture(scope="module", params=map(marked, BENCHMARKS))
 def evaluated(request, tmp_path_factory):
     """A benchmark with its evaluator, built once."""
     benchmark = load_benchmark(request.param)

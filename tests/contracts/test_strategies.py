@@ -33,7 +33,11 @@ def tasks_of(name):
     return known.values()
 
 
-CASES = [(name, task) for name in STRATEGIES if unavailable(name) is None for task in tasks_of(name)]
+def marked(name, task):
+    return pytest.param((name, task), marks=pytest.mark.torch if STRATEGIES[name].needs == "torch" else ())
+
+
+CASES = [marked(name, task) for name in STRATEGIES if unavailable(name) is None for task in tasks_of(name)]
 
 
 def built(name, task, seed, horizon):

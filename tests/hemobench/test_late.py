@@ -18,8 +18,10 @@ loaded = "scipy.stats" in sys.modules
 """
 USE = """
 from ConfigSpace import ConfigurationSpace
-from ConfigSpace.hyperparameters import BetaFloatHyperparameter as BetaFloat, BetaIntegerHyperparameter as BetaInteger
-from ConfigSpace.hyperparameters import NormalFloatHyperparameter as NormalFloat, NormalIntegerHyperparameter as NormalInteger
+from ConfigSpace.hyperparameters import BetaFloatHyperparameter as BetaFloat
+from ConfigSpace.hyperparameters import BetaIntegerHyperparameter as BetaInteger
+from ConfigSpace.hyperparameters import NormalFloatHyperparameter as NormalFloat
+from ConfigSpace.hyperparameters import NormalIntegerHyperparameter as NormalInteger
 others = ConfigurationSpace(space={
     "a": BetaFloat("a", alpha=2, beta=3, lower=0, upper=1), "b": BetaInteger("b", alpha=2, beta=3, lower=1, upper=9),
     "c": NormalFloat("c", 0.5, 0.1, lower=0, upper=1), "d": NormalInteger("d", 5, 2, lower=1, upper=9),
