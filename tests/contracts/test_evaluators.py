@@ -15,7 +15,7 @@ from hemobench.benchmarks.evaluator import NO_RESULT
 from hemobench.benchmarks.execution.runner import run
 from hemobench.benchmarks.recorded import artefacts
 from hemobench.benchmarks.recording.design import Design, points, repeated
-from hemobench.benchmarks.recording.recording import look
+from hemobench.benchmarks.recording.rows import look
 from hemobench.benchmarks.surrogates.fit import fit
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.store import save
