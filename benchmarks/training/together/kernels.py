@@ -20,8 +20,8 @@ PIECE = 1024
 
 
 @triton.jit
-def _convolve(x, w, out, images, height, width, out_height, out_width, before, SIDE: tl.constexpr,  # noqa: N803
-              STRIDE: tl.constexpr, PIECE: tl.constexpr):  # noqa: N803  # fmt: skip
+def _convolve(x, w, out, images, height, width, out_height, out_width, before, SIDE: tl.constexpr,
+              STRIDE: tl.constexpr, PIECE: tl.constexpr):  # fmt: skip
     channel = tl.program_id(0).to(tl.int64)
     place = tl.program_id(1) * PIECE + tl.arange(0, PIECE)
     count = images * out_height * out_width
@@ -38,8 +38,8 @@ def _convolve(x, w, out, images, height, width, out_height, out_width, before, S
 
 
 @triton.jit
-def _to_inputs(g, w, out, images, height, width, out_height, out_width, before, SIDE: tl.constexpr,  # noqa: N803
-               STRIDE: tl.constexpr, PIECE: tl.constexpr):  # noqa: N803  # fmt: skip
+def _to_inputs(g, w, out, images, height, width, out_height, out_width, before, SIDE: tl.constexpr,
+               STRIDE: tl.constexpr, PIECE: tl.constexpr):  # fmt: skip
     channel = tl.program_id(0).to(tl.int64)
     place = tl.program_id(1) * PIECE + tl.arange(0, PIECE)
     count = images * height * width
@@ -58,8 +58,8 @@ def _to_inputs(g, w, out, images, height, width, out_height, out_width, before, 
 
 
 @triton.jit
-def _to_weights(x, g, out, images, height, width, out_height, out_width, before, SIDE: tl.constexpr,  # noqa: N803
-                STRIDE: tl.constexpr, PIECE: tl.constexpr):  # noqa: N803  # fmt: skip
+def _to_weights(x, g, out, images, height, width, out_height, out_width, before, SIDE: tl.constexpr,
+                STRIDE: tl.constexpr, PIECE: tl.constexpr):  # fmt: skip
     channel = tl.program_id(0).to(tl.int64)
     count = images * out_height * out_width
     for i in tl.static_range(SIDE):
@@ -77,8 +77,8 @@ def _to_weights(x, g, out, images, height, width, out_height, out_width, before,
 
 
 @triton.jit
-def _normalise(x, weight, bias, mean_of, var_of, out, means, scales, count, momentum, eps, TRAINS: tl.constexpr,  # noqa: N803
-               BENDS: tl.constexpr, PIECE: tl.constexpr):  # noqa: N803  # fmt: skip
+def _normalise(x, weight, bias, mean_of, var_of, out, means, scales, count, momentum, eps, TRAINS: tl.constexpr,
+               BENDS: tl.constexpr, PIECE: tl.constexpr):  # fmt: skip
     channel = tl.program_id(0).to(tl.int64)
     if TRAINS:
         total = tl.zeros((PIECE,), tl.float32)
@@ -112,8 +112,8 @@ def _normalise(x, weight, bias, mean_of, var_of, out, means, scales, count, mome
 
 
 @triton.jit
-def _unnormalise(x, out, g, weight, means, scales, to_x, to_weight, to_bias, count, BENDS: tl.constexpr,  # noqa: N803
-                 PIECE: tl.constexpr):  # noqa: N803  # fmt: skip
+def _unnormalise(x, out, g, weight, means, scales, to_x, to_weight, to_bias, count, BENDS: tl.constexpr,
+                 PIECE: tl.constexpr):  # fmt: skip
     channel = tl.program_id(0).to(tl.int64)
     mean, scale = tl.load(means + channel), tl.load(scales + channel)
     shifts, slopes = tl.zeros((PIECE,), tl.float32), tl.zeros((PIECE,), tl.float32)
