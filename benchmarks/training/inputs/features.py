@@ -101,8 +101,9 @@ class FeatureCache:
             inputs = normalise(images, self.which.normalisation)
             with autocast(self.device, self.precision):
                 features = self.backbone(inputs.contiguous(memory_format=torch.channels_last))
-            parts.append(features.float().cpu().numpy())
-        return np.concatenate(parts)
+            parts.append(features.float())
+        found: NDArray[np.float32] = torch.cat(parts).cpu().numpy()  # the device is waited for once
+        return found
 
 
 def _read(path: Path, n: int) -> NDArray[np.float32] | None:
