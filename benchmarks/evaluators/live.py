@@ -18,6 +18,7 @@ import torchvision
 
 from hemobench.benchmarks.benchmark import Benchmark
 from hemobench.benchmarks.evaluator import Cost, Outcome
+from hemobench.benchmarks.execution.progress import counting, tell
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.benchmarks.training.bone_marrow import BoneMarrowProtocol, architecture
 from hemobench.benchmarks.training.c_nmc import CNmcProtocol
@@ -104,7 +105,8 @@ class Live:
         """Images, splits and features; made at the first trial, and once."""
         options, started = self._options, perf_counter()
         with devices.settings(options.threads, options.deterministic):
-            pixels = load_pixels(self._images, options.image_size, self._cache, options.threads)
+            told = counting("images")
+            pixels = load_pixels(self._images, options.image_size, self._cache, options.threads, told)
             loaded = perf_counter()
             make = _maker(self._task)
             bench = make(self._task, self._images, pixels, options, self._device, self._cache)
@@ -182,7 +184,7 @@ class Live:
             seed: The run's seed.
             trained: Epochs charged before.
             limit: GPU-seconds after which training stops.
-            on_epoch: Told of every epoch.
+            on_epoch: Told of every epoch; by default `execution.progress` is.
             on_charge: Told every second what has been charged so far.
         """
         devices.reset_peak_memory(self._device)
@@ -290,6 +292,7 @@ class Live:
             keep=epochs < self._full,
         )
         noise = trial_seed(seed, proposal.config)
+        told = on_epoch or _telling(len(bench.folds), epochs)
         return train_all(
             bench,
             proposal.config,
@@ -298,7 +301,7 @@ class Live:
             device=self._device,
             watch=watch,
             resumption=resumption,
-            on_epoch=on_epoch,
+            on_epoch=told,
         )
 
     @property
@@ -320,6 +323,19 @@ class Live:
         """Names a trial but for its epochs: everything that its weights depend on."""
         settings = {**self.provenance, "options": {k: str(v) for k, v in asdict(self._options).items()}}
         return json.dumps([settings, dict(proposal.config), seed], sort_keys=True)
+
+
+def _telling(folds: int, epochs: int) -> OnEpoch:
+    """Tells whoever listens of the epochs of all folds."""
+    begun: list[int] = []
+
+    def on_epoch(fold: int, epoch: int, score: float) -> None:
+        if fold not in begun:
+            begun.append(fold)
+        done = (len(begun) - 1) * epochs + epoch
+        tell("epochs", done, folds * epochs, f"accuracy {100 * score:.1f} %")
+
+    return on_epoch
 
 
 def live(

@@ -10,6 +10,8 @@ import numpy as np
 import torch
 from torchvision import models
 
+from hemobench.benchmarks.execution.progress import counting
+from hemobench.benchmarks.storage.files import refusals, whole_file
 from hemobench.benchmarks.training.cross_validation import OnEpoch
 from hemobench.benchmarks.training.hardware import devices
 from hemobench.benchmarks.training.inputs.augmentation import Augmentation
@@ -72,7 +74,7 @@ def pretrain(
         on_epoch: Told of every epoch.
 
     Raises:
-        BenchmarkError: If torchvision has no such classifier.
+        BenchmarkError: If torchvision has no such classifier, or the file cannot be written.
     """
     if architecture not in models.list_models(module=models):
         raise BenchmarkError(f"torchvision has no classifier '{architecture}'", "as in efficientnet_b2 or densenet121")
@@ -81,7 +83,7 @@ def pretrain(
     none = np.empty(0, dtype=np.int64)
     sides = Sides.of(images, Split(np.flatnonzero(~held_out), np.flatnonzero(held_out), none))
     with devices.settings(threads, deterministic=True):
-        pixels = Pixels(load_pixels(images, image_size, cache_folder(), threads), where)
+        pixels = Pixels(load_pixels(images, image_size, cache_folder(), threads, counting("images")), where)
         with forked(torch.device("cpu"), seed, Stream.WEIGHTS):
             network = models.get_model(architecture, weights=None, num_classes=len(images.classes))
         network.to(where).to(memory_format=torch.channels_last)
@@ -91,6 +93,7 @@ def pretrain(
         training = Training(job, where, Timer(where, math.inf, math.inf), told)
         progress = training.run(epochs)
         training.use_best()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({name: tensor.cpu() for name, tensor in network.state_dict().items()}, out)
+    state = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
+    with refusals(out), whole_file(out) as partial:
+        torch.save(state, partial)
     return Pretrained(progress.epochs, progress.scores[progress.best_epoch], len(sides.labels["train"]))

@@ -10,10 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from hemobench.commands.console import Json, console, print_json
+from hemobench.commands.console import Json, console, print_json, try_output
 from hemobench.commands.images import notes_of, say_notes
-from hemobench.commands.options import Option, listed, numbers, settings_of
-from hemobench.commands.progress import progress
+from hemobench.commands.options import Option, listed, numbers, settings_of, trainings_at_once
+from hemobench.commands.progress import interruptible, progress
 from hemobench.errors import BenchmarkError
 
 app = typer.Typer(name="table", help="Look at recorded tables, check and merge them.", no_args_is_help=True)
@@ -41,11 +41,14 @@ def record(
     repeat_seeds: Annotated[int, typer.Option(min=1, help="Seeds of these.")] = 5,
     looks: Looks = "",
     scale: Annotated[str, typer.Option(help="What is scaled down, for the table's header.")] = "paper",
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes; default: one a GPU where it trains, or else a core.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides the design.")] = 0,
     option: Option = None,
 ) -> None:
     """Record a table: a mix of space-filling and random points, searches and repetitions. Resumable."""
+    from hemobench.benchmarks.benchmark import load_benchmark
     from hemobench.benchmarks.recording.design import Design
     from hemobench.benchmarks.recording.recording import Source
     from hemobench.benchmarks.recording.recording import record as carry_out
@@ -65,13 +68,17 @@ def record(
         epochs=numbers(looks),
         **({"folds": numbers(folds)} if folds else {}),
     )
+    try_output(out)
     source = Source(benchmark, _settings(benchmark, data, option or []), scale)
-    with progress("trainings", stays=True) as bar:
+    found = load_benchmark(benchmark)
+    count = trainings_at_once(found, jobs) if found.live else jobs or os.cpu_count() or 1
+    kept = f"every finished training, in {out}.journal"
+    with interruptible(kept), progress("trainings", stays=True) as bar:
         table = carry_out(
             source,
             design,
             out,
-            jobs=jobs or os.cpu_count() or 1,
+            jobs=count,
             progress=lambda advance: bar.update(advance.recorded, advance.known),
         )
     sys.stdout.write(f"{out}: {len(table.rows)} trainings; next: hemobench table show {out}, hemobench fit {out}\n")
@@ -105,6 +112,7 @@ def fit(
     from hemobench.benchmarks.surrogates.trust.card import fitted
     from hemobench.benchmarks.tables.io import read_table
 
+    try_output(out)
     known = fitted(read_table(table), seed=seed)
     save(known.surrogate, out)
     card = trust_card(known, seed=seed) if trusted else {}

@@ -1,0 +1,64 @@
+"""What every process is at, in a line each, from the steps that they tell."""
+
+from __future__ import annotations
+
+from hemobench.benchmarks.execution.progress import Step, What
+
+ORDER: tuple[What, ...] = ("run", "trials", "epochs", "features", "images")
+"""From the whole to its parts: a step of one kind ends what was told of its parts."""
+WORDS = {
+    "trials": "trial {done} of {of}",
+    "epochs": "epoch {done} of {of}",
+    "features": "features of {done:,} of {of:,} images",
+    "images": "{done:,} of {of:,} images decoded",
+}
+PASSING = ("features", "images")
+"""Kinds that are no longer worth a word when they are done."""
+
+
+class Workers:
+    """What every process told last.
+
+    Args:
+        counted: The kind of step that says how much of one counted thing a process has done.
+    """
+
+    def __init__(self, counted: What) -> None:
+        self._counted = counted
+        self._steps: dict[int, dict[What, Step]] = {}
+
+    def hear(self, step: Step) -> None:
+        """Take a step in."""
+        level = ORDER.index(step.what)
+        above = {what: old for what, old in self._steps.get(step.worker, {}).items() if ORDER.index(what) < level}
+        passed = step.what in PASSING and step.done == step.of
+        ended = step.what == "run" and not step.note
+        if not (passed or ended):
+            above[step.what] = step
+        self._steps[step.worker] = above
+
+    @property
+    def share(self) -> float:
+        """How much is done of what processes are still at; what is whole is counted elsewhere."""
+        found = 0.0
+        for steps in self._steps.values():
+            step = steps.get(self._counted)
+            share = _share(step) if step is not None else 0.0
+            found += share if share < 1 else 0.0
+        return found
+
+    def lines(self) -> list[str]:
+        """A line for each process that is at something."""
+        return [", ".join(map(words, steps.values())) for _, steps in sorted(self._steps.items()) if steps]
+
+
+def _share(step: Step) -> float:
+    if step.share is not None:
+        return step.share
+    return step.done / step.of if step.of else 0.0
+
+
+def words(step: Step) -> str:
+    """One step for people."""
+    counted = WORDS[step.what].format(done=step.done, of=step.of) if step.what in WORDS else ""
+    return " · ".join(part for part in (counted, step.note) if part)
