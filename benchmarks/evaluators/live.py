@@ -96,9 +96,18 @@ class Live:
         self._device = devices.choose(options.device)
         self._device_name = devices.device_name(self._device)
         self._cache = options.cache or cache_folder()
-        on_disk = options.checkpoints == "disk"
-        self._checkpoints = Checkpoints(self._cache / "checkpoints") if on_disk else InMemory()
+        self._checkpoints = self._made(None)
         self._setup_s = {"loading_s": 0.0, "preparation_s": 0.0}
+
+    def _made(self, folder: Path | None) -> Checkpoints | InMemory:
+        most = self._options.checkpoints_gb * 1e9
+        if self._options.checkpoints == "memory":
+            return InMemory(most_bytes=most)
+        return Checkpoints(folder or self._cache / "checkpoints", most)
+
+    def checkpoints_in(self, folder: Path | None) -> None:
+        """Keep half-trained trials in a folder from now on, as of the run that is at work; `None`: in the cache."""
+        self._checkpoints = self._made(folder)
 
     @cached_property
     def _protocol(self) -> TrainingProtocol:

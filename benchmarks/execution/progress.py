@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection
 from typing import Literal
 
-What = Literal["run", "trials", "epochs", "features", "images"]
+What = Literal["run", "trials", "epochs", "features", "images", "fits"]
 QUIET_S = 0.25
 """Least seconds between two tellings of one kind; the last of a kind is always told."""
 
@@ -49,8 +49,8 @@ def tell(what: What, done: int = 0, of: int = 0, note: str = "", share: float | 
     if _listener is None:
         return
     now = time.monotonic()
-    ends = what in ("run", "trials") or done == of
-    if ends or now - _last.get(what, 0.0) >= QUIET_S:
+    always = what == "run" or done == of
+    if always or now - _last.get(what, 0.0) >= QUIET_S:
         _last[what] = now
         _listener(Step(what, done, of, note, share))
 

@@ -102,7 +102,7 @@ def fit(
     out: Annotated[Path, typer.Option("--out", "-o", help="The surrogate, .npz.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same surrogate.")] = 0,
     trusted: Annotated[
-        bool, typer.Option("--card/--no-card", help="Cross-validate it and print its trust card.")
+        bool, typer.Option("--card/--no-card", help="Say how far to trust it; --json has the whole trust card.")
     ] = True,
     as_json: Json = False,
 ) -> None:
@@ -111,17 +111,21 @@ def fit(
     from hemobench.benchmarks.surrogates.trust.card import card as trust_card
     from hemobench.benchmarks.surrogates.trust.card import fitted
     from hemobench.benchmarks.tables.io import read_table
+    from hemobench.reports.trust_verdict import verdict
 
     try_output(out)
-    known = fitted(read_table(table), seed=seed)
-    save(known.surrogate, out)
-    card = trust_card(known, seed=seed) if trusted else {}
+    with interruptible("nothing", resumes=False), progress("steps", 2) as bar:
+        known = fitted(read_table(table), seed=seed)
+        save(known.surrogate, out)
+        bar.advance("the surrogate is saved; its card is made" if trusted else None)
+        card = trust_card(known, seed=seed) if trusted else {}
+        bar.advance()
     if as_json:
         print_json({"surrogate": str(out), "card": card})
         return
     sys.stdout.write(f"{out}\n")
-    if card:
-        show(card)
+    for line in verdict(card, known.surrogate.task.name, out) if card else ():
+        sys.stdout.write(f"{line}\n")
 
 
 @app.command("show")

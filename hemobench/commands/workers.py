@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
+from datetime import timedelta
+
 from hemobench.benchmarks.execution.progress import Step, What
 
-ORDER: tuple[What, ...] = ("run", "trials", "epochs", "features", "images")
+ORDER: tuple[What, ...] = ("run", "trials", "epochs", "features", "images", "fits")
 """From the whole to its parts: a step of one kind ends what was told of its parts."""
 WORDS = {
     "trials": "trial {done} of {of}",
     "epochs": "epoch {done} of {of}",
     "features": "features of {done:,} of {of:,} images",
     "images": "{done:,} of {of:,} images decoded",
+    "fits": "fit {done} of {of}",
 }
-PASSING = ("features", "images")
+PASSING = ("features", "images", "fits")
 """Kinds that are no longer worth a word when they are done."""
 
 
@@ -26,6 +30,7 @@ class Workers:
     def __init__(self, counted: What) -> None:
         self._counted = counted
         self._steps: dict[int, dict[What, Step]] = {}
+        self._first: dict[int, tuple[float, float]] = {}
 
     def hear(self, step: Step) -> None:
         """Take a step in."""
@@ -36,6 +41,10 @@ class Workers:
         if not (passed or ended):
             above[step.what] = step
         self._steps[step.worker] = above
+        if step.what == "run":
+            self._first.pop(step.worker, None)
+        if step.what == "trials" and step.share is not None:
+            self._first.setdefault(step.worker, (time.monotonic(), step.share))
 
     @property
     def share(self) -> float:
@@ -49,7 +58,22 @@ class Workers:
 
     def lines(self) -> list[str]:
         """A line for each process that is at something."""
-        return [", ".join(map(words, steps.values())) for _, steps in sorted(self._steps.items()) if steps]
+        found = []
+        for worker, steps in sorted(self._steps.items()):
+            if steps:
+                found.append(", ".join(map(words, steps.values())) + self._left(worker, steps.get("trials")))
+        return found
+
+    def _left(self, worker: int, step: Step | None) -> str:
+        """How long a run still takes at the pace since its first trial here; nothing while there is no pace."""
+        if step is None or step.share is None or worker not in self._first:
+            return ""
+        since, before = self._first[worker]
+        advanced = step.share - before
+        if advanced <= 0:
+            return ""
+        seconds = (time.monotonic() - since) * (1 - step.share) / advanced
+        return f", {timedelta(seconds=round(seconds))} left"
 
 
 def _share(step: Step) -> float:
