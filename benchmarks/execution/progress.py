@@ -71,6 +71,7 @@ def listening(listener: Listener) -> Iterator[None]:
             listener(step)
 
     _listener = heard
+    _last.clear()
     try:
         yield
     finally:
