@@ -55,7 +55,7 @@ def train(
     length = epochs or task.epochs
     evaluator = live_evaluator(replace(task, epochs=length), data, extra)
     with interruptible("nothing", resumes=False), progress("epochs") as bar:
-        on_epoch = bar.epochs(evaluator.folds, length)
+        on_epoch = bar.epochs(len(evaluator.folds), length)
         outcome, result = evaluator.train(Proposal(config, length), seed, on_epoch=on_epoch)
     if as_json:
         print_json(trained_as_json(config, outcome, result, evaluator))
