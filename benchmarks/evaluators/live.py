@@ -421,7 +421,7 @@ def live(
     settings = read_options(task.name, task.options, chosen, ["images", "epochs", *readers])
     if not (part is None or type(part) is int):
         raise BenchmarkError(f"live training: images: {part!r} is not a number of images", "give a whole number")
-    found = open_images(task.dataset, Path(data), **reading)
+    found = open_images(task.dataset, Path(data), progress=counting("images"), **reading)
     _refuse_beside_a_split(found, options)
     return Live(task, found if part is None else subset(found, part, SUBSET_SEED), settings, epochs)
 

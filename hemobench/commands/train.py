@@ -74,7 +74,8 @@ def live_evaluator(task: Task, data: Path, options: Mapping[str, Any]) -> Live:
         raise BenchmarkError(
             f"training needs torch and torchvision: {problem}", "pip install 'hemobench[train]'"
         ) from None
-    evaluator = live(task, data, **options)
+    with progress("images"):
+        evaluator = live(task, data, **options)
     say_notes(evaluator.notes)
     return evaluator
 
@@ -230,7 +231,8 @@ def pretrain(
             f"training needs torch and torchvision: {problem}", "pip install 'hemobench[train]'"
         ) from None
     try_output(out)
-    everything = open_images(dataset, data, **settings_of(option or []))
+    with progress("images") as bar:
+        everything = open_images(dataset, data, progress=bar.update, **settings_of(option or []))
     say_notes(everything.notes)
     chosen = subset(everything, images, seed) if images else everything
     with interruptible("nothing", resumes=False), progress("epochs") as bar:

@@ -107,8 +107,9 @@ def _trainers(
     from hemobench.benchmarks.execution.retrain import Trainer, evaluator_of
 
     found = {choice.strategy: Trainer(benchmark.name, epochs, {**choice.settings, **given}) for choice in chosen}
-    for key in dict.fromkeys(trainer.key for trainer in found.values()):
-        say_notes(getattr(evaluator_of(key), "notes", ()))
+    with progress("images"):
+        evaluators = [evaluator_of(key) for key in dict.fromkeys(trainer.key for trainer in found.values())]
+    say_notes(note for evaluator in evaluators for note in getattr(evaluator, "notes", ()))
     return found
 
 

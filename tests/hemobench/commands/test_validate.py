@@ -107,6 +107,8 @@ def test_validate_on_a_published_benchmark(command, tmp_path):
     assert too_long.returncode == 2
     assert "10 epochs, not 40" in too_long.stderr
     assert not (tmp_path / "out" / "validation").exists()  # what costs nothing needs no journal
+    one, two = (CliRunner().invoke(app, [*map(str, validate), "--json", "--jobs", jobs]) for jobs in "12")
+    assert json.loads(one.stdout) == json.loads(two.stdout)
 
 
 @pytest.mark.parametrize(
