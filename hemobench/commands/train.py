@@ -235,7 +235,7 @@ def pretrain(
         everything = open_images(dataset, data, progress=bar.update, **settings_of(option or []))
     say_notes(everything.notes)
     chosen = subset(everything, images, seed) if images else everything
-    with interruptible("nothing", resumes=False), progress("epochs") as bar:
+    with interruptible(f"every whole epoch, beside {out}"), progress("epochs") as bar:
         on_epoch = bar.epochs(1, epochs)
         result = trained(
             chosen,
