@@ -228,7 +228,7 @@ def load(path: Path) -> Validation:
         raise BenchmarkError(f"{path}: strategies have different trainings", HINT)
     metrics = {side: _measured(named) for side, named in read.metrics.items()}
     found = concluded(sides, read.benchmark, read.metric, read.epochs, metrics)
-    return replace(found, basis=tuple(read.basis))
+    return replace(found, basis=tuple(read.basis), lost=tuple(read.lost))
 
 
 @dataclass(frozen=True, slots=True)
@@ -246,6 +246,7 @@ class _File:
     validation: dict[str, _Values]
     test: dict[str, _Values]
     basis: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
     metrics: dict[str, dict[str, dict[str, _Values]]] = field(default_factory=dict)
 
 

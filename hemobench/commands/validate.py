@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from hemobench.benchmarks.execution.retraining_journal import Retraining, RetrainingJournal
     from hemobench.benchmarks.tasks.base import Task
     from hemobench.commands.bar import Bar
-    from hemobench.reports.validation import Repeats, RepeatsTest, Validation
+    from hemobench.reports.validation import Validation
 
 Wanted = Mapping[str, Sequence["Asked"]]
 """The trainings of each strategy's selection, repeat by repeat."""
@@ -190,46 +190,10 @@ def _say_failures(done: Mapping[str, Retraining]) -> None:
 
 def render(validation: Validation) -> None:
     """Print what repeated trainings say, of validation and of test."""
-    from hemobench.reports.text_tables import Table, terminal_table
-    from hemobench.reports.validation import SIDES, TABLE_3
+    from hemobench.reports.text_tables import terminal_table
+    from hemobench.reports.validation_tables import validation_tables, validation_words
 
-    for side in SIDES:
-        title = f"{validation.benchmark}, {side} {validation.metric} in %, {validation.epochs} epochs"
-        render_repeats(title, getattr(validation, side), validation.comparisons[side])
-    for side in SIDES:
-        rows = []
-        for metric, strategies in validation.metrics.get(side, {}).items():
-            rows += [(TABLE_3[metric], name, *_figures(repeats)) for name, repeats in strategies.items()]
-        if rows:
-            header = ("Metric", "Strategy", *FIGURES)
-            console().print(terminal_table(Table(f"{side}, %", header, tuple(rows), texts=2)))
-    if validation.lost:
-        sys.stdout.write(f"left out, since a training of theirs failed: {', '.join(validation.lost)}\n")
-    for sentence in validation.basis:
+    for table in validation_tables(validation):
+        console().print(terminal_table(table))
+    for sentence in validation_words(validation):
         sys.stdout.write(f"{sentence}\n")
-
-
-FIGURES = ("Mean", "± (n-1)", "± (n)", "CV %", "95 % interval")
-
-
-def _figures(repeats: Repeats) -> tuple[str, ...]:
-    figures = (repeats.mean, repeats.std, repeats.population_std, repeats.cv)
-    return (*(f"{value:.2f}" for value in figures), f"{repeats.low:.2f} … {repeats.high:.2f}")
-
-
-def render_repeats(title: str, summaries: Mapping[str, Repeats], tests: Sequence[RepeatsTest]) -> None:
-    """Print the spread of each strategy's selection, and the tests between them."""
-    from hemobench.reports.text_tables import Table, terminal_table
-
-    rows = []
-    for name, repeats in sorted(summaries.items(), key=lambda item: -item[1].mean):
-        runs = " ".join(f"{value:.2f}" for value in repeats.values)
-        rows.append((name, runs, *_figures(repeats)))
-    console().print(terminal_table(Table(title, ("Strategy", "Runs", *FIGURES), tuple(rows))))
-    pairs = [
-        (test.first, test.second, f"{test.difference:+.2f}", f"{test.t_p:.3f}", f"{test.wilcoxon_p:.3f}")
-        for test in tests
-    ]
-    if pairs:
-        columns = ("First", "Second", "Difference", "Paired t, p", "Wilcoxon, p")
-        console().print(terminal_table(Table("", columns, tuple(pairs), texts=2)))

@@ -50,7 +50,7 @@ class Workers:
     def share(self) -> float:
         """How much is done of what processes are still at; what is whole is counted elsewhere."""
         found = 0.0
-        for steps in self._steps.values():
+        for steps in list(self._steps.values()):  # another thread may add to it
             step = steps.get(self._counted)
             share = _share(step) if step is not None else 0.0
             found += share if share < 1 else 0.0
