@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+
 from hemobench.reports.text_tables import Table
 from hemobench.reports.validation import SIDES, TABLE_3, Repeats, RepeatsTest, Validation
 
@@ -52,5 +54,7 @@ def _metrics(title: str, metrics: Mapping[str, Mapping[str, Repeats]]) -> Table:
 
 
 def _figures(repeats: Repeats) -> tuple[str, ...]:
+    """For people; no metric lies below 0 or above 100 %, wherever a t-interval of few repeats ends."""
     figures = (repeats.mean, repeats.std, repeats.population_std, repeats.cv)
-    return (*(f"{value:.2f}" for value in figures), f"{repeats.low:.2f} … {repeats.high:.2f}")
+    low, high = (float(np.clip(end, 0.0, 100.0)) for end in (repeats.low, repeats.high))
+    return (*(f"{value:.2f}" for value in figures), f"{low:.2f} … {high:.2f}")

@@ -41,6 +41,7 @@ def progress(unit: str, total: int | None = None, *, stays: bool = False) -> Ite
         bar = Bar(shown, shown.add_task("", total=total, note=""), total)
         with listening(bar.hear):
             yield bar
+        shown.workers.clear()
 
 
 @contextmanager

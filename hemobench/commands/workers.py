@@ -46,6 +46,10 @@ class Workers:
         if step.what == "trials" and step.share is not None:
             self._first.setdefault(step.worker, (time.monotonic(), step.share))
 
+    def clear(self) -> None:
+        """All of them are done."""
+        self._steps = {}
+
     @property
     def share(self) -> float:
         """How much is done of what processes are still at; what is whole is counted elsewhere."""

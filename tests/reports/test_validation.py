@@ -80,6 +80,9 @@ def test_every_metric_is_summarised_read_back_and_shown(tmp_path):
     assert again.lost == ("late",)
     (auc,) = [row for table in validation_tables(again) for row in table.rows if row[0] == "AUC"]
     assert auc[1:] == ("optuna-tpe", "93.00", "2.00", "1.63", "2.15", "88.03 … 97.97")
+    wide = concluded({"validation": {"a": [20.0, 60.0]}, "test": {"a": [20.0, 60.0]}}, "c-nmc@live", "accuracy", 40)
+    assert wide.test["a"].low < 0
+    assert validation_tables(wide)[0].rows[0][-1] == "0.00 … 100.00"
     assert validation_words(again) == ["Left out, since a training of theirs failed: late."]
 
 
