@@ -18,9 +18,9 @@ SMALL = ("--option", "image_size=64", "--option", "weights=none")
 
 
 @pytest.fixture(scope="module")
-def cells(tmp_path_factory, command):
+def cells(tmp_path_factory, said):
     folder = tmp_path_factory.mktemp("cells") / "c-nmc"
-    done = command("data", "synthesize", "c-nmc", "--out", folder, "--images", 150, "--size", 64)
+    done = said("data", "synthesize", "c-nmc", "--out", folder, "--images", 150, "--size", 64)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -30,8 +30,8 @@ def cached(tmp_path_factory):
     return {"HEMOBENCH_CACHE": str(tmp_path_factory.mktemp("cache"))}
 
 
-def test_synthetic_cells_verify(cells, command, tmp_path):
-    done = command("data", "verify", "c-nmc", cells, "--sheet", tmp_path / "sheet.png", "--json")
+def test_synthetic_cells_verify(cells, said, tmp_path):
+    done = said("data", "verify", "c-nmc", cells, "--sheet", tmp_path / "sheet.png", "--json")
     assert done.returncode == 0
     found = json.loads(done.stdout)
     assert found["ok"]
@@ -40,11 +40,11 @@ def test_synthetic_cells_verify(cells, command, tmp_path):
     assert (tmp_path / "sheet.png").stat().st_size > 1000
 
 
-def test_a_broken_file_makes_verify_fail(command, tmp_path):
-    command("data", "synthesize", "bone-marrow", "--out", tmp_path / "cells", "--images", 40, "--size", 32)
+def test_a_broken_file_makes_verify_fail(said, tmp_path):
+    said("data", "synthesize", "bone-marrow", "--out", tmp_path / "cells", "--images", 40, "--size", 32)
     victim = next((tmp_path / "cells").rglob("*.jpg"))
     victim.write_bytes(victim.read_bytes()[:40])
-    done = command("data", "verify", "bone-marrow", tmp_path / "cells")
+    done = said("data", "verify", "bone-marrow", tmp_path / "cells")
     assert done.returncode == 1
     assert victim.name in done.stdout
 
@@ -97,23 +97,23 @@ def test_impossible_settings_are_named(given, says):
         configured(load_task("bone-marrow-full"), [given])
 
 
-def test_pretrained_weights_are_what_live_training_starts_from(cells, cached, command, tmp_path):
+def test_pretrained_weights_are_what_live_training_starts_from(cells, cached, said, tmp_path):
     pytest.importorskip("torch")
     synthesize("bone-marrow", tmp_path / "ten", images=60, seed=0, size=64)
     weights = tmp_path / "b2.pth"
-    done = command(
+    done = said(
         *("pretrain", "efficientnet_b2", "--data", tmp_path / "ten", "-o", weights),
         *("--epochs", 1, "--image-size", 64, "--device", "cpu", "--json"),
         env=cached,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["images"] == 54
-    trained = command(
+    trained = said(
         *("train", "c-nmc", "--data", cells, "--epochs", 1, "--weights", weights, "--images", 60, "--json"),
         *("--option", "image_size=64"),
         env=cached,
     )
     assert "file b2.pth" in trained.stdout, trained.stderr
-    wrong = command("pretrain", "nonesuch", "--data", tmp_path / "ten", "-o", weights)
+    wrong = said("pretrain", "nonesuch", "--data", tmp_path / "ten", "-o", weights)
     assert wrong.returncode == 2
     assert "nonesuch" in wrong.stderr

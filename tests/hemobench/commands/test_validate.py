@@ -16,9 +16,9 @@ from hemobench.errors import BenchmarkError
 
 
 @pytest.fixture(scope="module")
-def cells(tmp_path_factory, command):
+def cells(tmp_path_factory, said):
     folder = tmp_path_factory.mktemp("cells") / "c-nmc"
-    done = command("data", "synthesize", "c-nmc", "--out", folder, "--images", 150, "--size", 64)
+    done = said("data", "synthesize", "c-nmc", "--out", folder, "--images", 150, "--size", 64)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -28,7 +28,7 @@ def cached(tmp_path_factory):
     return {"HEMOBENCH_CACHE": str(tmp_path_factory.mktemp("cache"))}
 
 
-def test_a_live_suite_runs_resumes_and_is_validated(cells, cached, command, tmp_path):
+def test_a_live_suite_runs_resumes_and_is_validated(cells, cached, said, tmp_path):
     pytest.importorskip("torch")
     suite = tmp_path / "tiny.toml"
     suite.write_text(
@@ -36,13 +36,13 @@ def test_a_live_suite_runs_resumes_and_is_validated(cells, cached, command, tmp_
         'max_trials = 2\nsettings = { image_size = 64, weights = "none", images = 60 }\n'
     )
     run = ("run", suite, "--data", cells, "--out", tmp_path / "out", "--jobs", 1)
-    first = command(*run, env=cached)
+    first = said(*run, env=cached)
     assert first.returncode == 0, first.stderr
     journals = sorted((tmp_path / "out").rglob("trials.jsonl"))
     before = [journal.read_text() for journal in journals]
     journals[0].write_text(before[0].splitlines(keepends=True)[0])  # one trial is lost, one is kept
     journals[0].with_name("end.json").unlink()
-    assert command(*run, env=cached).returncode == 0
+    assert said(*run, env=cached).returncode == 0
     resumed = journals[0].read_text()
     assert resumed.splitlines()[0] == before[0].splitlines()[0]
     assert [json.loads(line)["validation"] for line in resumed.splitlines()] == [
@@ -95,15 +95,15 @@ def check_repeats(found, trainings):
             assert repeats["high"] - repeats["mean"] == pytest.approx(12.7062047 * abs(first - second) / 2, abs=1e-5)
 
 
-def test_validate_on_a_published_benchmark(command, tmp_path):
+def test_validate_on_a_published_benchmark(said, tmp_path):
     arguments = ("run", "papers", "--benchmarks", "c-nmc@published", "--strategies", "random,sssr", "--seeds", 1)
-    assert command(*arguments, "--out", tmp_path / "out").returncode == 0
+    assert said(*arguments, "--out", tmp_path / "out").returncode == 0
     validate = ("validate", tmp_path / "out", "--benchmark", "c-nmc@published")
-    done = command(*validate, "--repeats", 5)
+    done = said(*validate, "--repeats", 5)
     assert done.returncode == 0, done.stderr
     assert "95 % interval" in done.stdout
     assert "Wilcoxon" in done.stdout
-    too_long = command(*validate, "--epochs", 40)
+    too_long = said(*validate, "--epochs", 40)
     assert too_long.returncode == 2
     assert "10 epochs, not 40" in too_long.stderr
     assert not (tmp_path / "out" / "validation").exists()  # what costs nothing needs no journal
