@@ -6,7 +6,7 @@ import sys
 
 import typer
 
-from hemobench.commands import data, gate, parity, results, run, tables, train
+from hemobench.commands import data, gate, parity, results, run, tables, train, validate
 from hemobench.commands import list as listing
 from hemobench.errors import BenchmarkError
 
@@ -30,7 +30,7 @@ for command in (
     results.papers,
     results.export,
     train.train,
-    train.validate,
+    validate.validate,
     train.pretrain,
     tables.record,
     tables.fit,

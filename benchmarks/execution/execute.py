@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,8 +11,9 @@ from pathlib import Path
 
 from hemobench.benchmarks.benchmark import load_benchmark, shared
 from hemobench.benchmarks.environment import environment
-from hemobench.benchmarks.evaluator import Evaluator
+from hemobench.benchmarks.evaluator import Checkpointing, Evaluator
 from hemobench.benchmarks.execution.default_first import DefaultFirst, starts_at_default
+from hemobench.benchmarks.execution.progress import tell
 from hemobench.benchmarks.execution.replay import Replay
 from hemobench.benchmarks.execution.runner import run
 from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
@@ -20,6 +22,9 @@ from hemobench.benchmarks.suite import Plan
 from hemobench.errors import BenchmarkError
 from hemobench.strategies import load_strategy
 from hemobench.strategies.base import Strategy
+
+CHECKPOINTS = "checkpoints"
+"""Folder of a run's half-trained trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +85,7 @@ def execute(plan: Plan, out: Path, suite: str, *, scheduler: str = "") -> Done:
     try:
         if folder.ended:
             return _done(plan, folder, folder.records, None)
-        return _go_on(plan, folder, evaluator)
+        return _with_checkpoints(plan, folder, evaluator)
     finally:
         folder.close()
 
@@ -91,6 +96,21 @@ def _evaluator(plan: Plan, scheduler: str) -> Evaluator:
     from hemobench.benchmarks.evaluators.remote import remote  # needs Dask
 
     return remote(scheduler, plan.key.benchmark, json.dumps(plan.source, sort_keys=True, default=str))
+
+
+def _with_checkpoints(plan: Plan, folder: RunFolder, evaluator: Evaluator) -> Done:
+    """Half-trained trials lie in the run's folder, and go when the run has ended."""
+    kept = folder.path / CHECKPOINTS
+    if isinstance(evaluator, Checkpointing):
+        evaluator.checkpoints_in(kept)
+    try:
+        done = _go_on(plan, folder, evaluator)
+    finally:
+        tell("run")
+        if isinstance(evaluator, Checkpointing):
+            evaluator.checkpoints_in(None)
+    shutil.rmtree(kept, ignore_errors=True)
+    return done
 
 
 def _go_on(plan: Plan, folder: RunFolder, evaluator: Evaluator) -> Done:
@@ -106,6 +126,7 @@ def _go_on(plan: Plan, folder: RunFolder, evaluator: Evaluator) -> Done:
         raise BenchmarkError(f"strategy '{plan.key.strategy}': {problem}", "correct its settings") from None
     strategy = DefaultFirst(own, task.space()) if wrapped else own
     replay = Replay(evaluator, recorded, folder.path)
+    tell("run", note=f"{plan.key.benchmark} {plan.key.strategy}, seed {plan.key.seed}")
     trials = run(strategy, replay, plan.budget, task=task, seed=plan.key.seed)
     seen: list[TrialRecord] = []
     while True:
@@ -116,11 +137,20 @@ def _go_on(plan: Plan, folder: RunFolder, evaluator: Evaluator) -> Done:
             break
         if replay.tell(record):
             folder.append(record)
+            _say_progress(plan, record, len(seen) + 1)
         seen.append(record)
     if not replay.over:
         raise replay.diverged()
     folder.finish(end)
     return _done(plan, folder, seen, end)
+
+
+def _say_progress(plan: Plan, record: TrialRecord, trials: int) -> None:
+    """How many trials are done and how much of the budget is spent, whichever ends the run first."""
+    hours, most = plan.budget.gpu_hours, plan.budget.max_trials
+    spent = min(record.finished * plan.budget.workers / 3600, hours)
+    share = max(spent / hours, trials / most if most else 0.0)
+    tell("trials", trials, most or plan.horizon, f"{spent:.3g} of {hours:g} GPU-hours", min(share, 1.0))
 
 
 def _done(plan: Plan, folder: RunFolder, records: Sequence[TrialRecord], end: RunEnd | None) -> Done:

@@ -31,6 +31,7 @@ from hemobench.reports.statistics.hypothesis_tests import critical_difference
 from hemobench.reports.statistics.pairwise import ROPE
 from hemobench.reports.text_tables import plain
 from hemobench.reports.validation import Validation
+from hemobench.reports.validation_tables import validation_tables, validation_words
 
 TEMPLATES = files("hemobench.reports.html") / "templates"
 
@@ -57,7 +58,7 @@ def write_report(
         heading: Of the page.
         rope: Points within which strategies are equivalent.
         seed: Of the bootstrap.
-        validations: What `hemobench validate` wrote, for the page of the papers.
+        validations: What `hemobench validate` wrote: shown, and held against the papers.
         extended: Results under 6 x 5-fold cross-validation, for the same.
 
     Raises:
@@ -128,6 +129,7 @@ def render(
         overall=[(title(board), board_table(board), board.notes) for board in boards if board.version is None],
         across=_across(found),
         parallel=parallel_section(best, reference_of, seed),
+        phases=[(found, validation_tables(found), validation_words(found)) for found in validations],
         papers=parts(counting, claims),
         legend=[(column.title, column.legend) for column in COLUMNS],
         begins=sorted(startup.items()),
