@@ -13,7 +13,7 @@ import numpy as np
 from ConfigSpace import ConfigurationSpace
 from ConfigSpace.conditions import Condition, Conjunction
 
-from hemobench.strategies.base import Config, Proposal, Status, Supports, Trial
+from hemobench.strategies.base import Config, Count, Proposal, Share, Status, Supports, Trial
 from hemobench.strategies.space import Hyperparameter, active, choices, coerce, default, numeric
 
 
@@ -29,7 +29,7 @@ class Manual:
     starts_at_default: ClassVar[bool] = True
 
     def __init__(
-        self, space: ConfigurationSpace, *, seed: int, horizon: int, finest: int = 10, share: float = 0.85
+        self, space: ConfigurationSpace, *, seed: int, horizon: int, finest: Count = 10, share: Share = 0.85
     ) -> None:
         """Plan the analysis; nothing in it is random.
 

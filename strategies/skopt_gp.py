@@ -10,7 +10,7 @@ from ConfigSpace.hyperparameters import UniformFloatHyperparameter
 from skopt import Optimizer
 from skopt.space import Categorical, Dimension, Integer, Real
 
-from hemobench.strategies.base import Proposal, Status, Supports, Trial, worst_loss
+from hemobench.strategies.base import Count, NotNegative, Proposal, Status, Supports, Trial, worst_loss
 from hemobench.strategies.space import Hyperparameter, choices, coerce, library_seed, numeric
 
 
@@ -35,13 +35,13 @@ class SkoptGP:
         *,
         seed: int,
         horizon: int,
-        startup_trials: int = 10,
-        initial_point_generator: str = "random",
+        startup_trials: Count = 10,
+        initial_point_generator: Literal["random", "sobol", "halton", "hammersly", "lhs", "grid"] = "random",
         acq_func: Literal["gp_hedge", "EI", "LCB", "PI"] = "gp_hedge",
-        n_points: int = 10_000,
-        n_restarts_optimizer: int = 5,
-        xi: float = 0.01,
-        kappa: float = 1.96,
+        n_points: Count = 10_000,
+        n_restarts_optimizer: Count = 5,
+        xi: NotNegative = 0.01,
+        kappa: NotNegative = 1.96,
     ) -> None:
         """Create the optimizer.
 

@@ -14,7 +14,17 @@ from smac.model.random_forest.random_forest import RandomForest
 from smac.runhistory.dataclasses import TrialInfo, TrialValue
 from smac.runhistory.enumerations import StatusType
 
-from hemobench.strategies.base import Proposal, Status, Supports, Trial, worst_loss
+from hemobench.strategies.base import (
+    Count,
+    NotNegative,
+    Probability,
+    Proposal,
+    Share,
+    Status,
+    Supports,
+    Trial,
+    worst_loss,
+)
 from hemobench.strategies.space import active, library_seed
 
 
@@ -44,15 +54,15 @@ class SMAC:
         *,
         seed: int,
         horizon: int,
-        startup_trials: int | None = None,
-        startup_per_hyperparameter: int = 10,
-        startup_max_ratio: float = 0.25,
-        n_trees: int = 10,
-        retrain_after: int = 8,
-        challengers: int = 10_000,
-        local_search_iterations: int = 10,
-        random_probability: float = 0.2,
-        xi: float = 0.0,
+        startup_trials: Count | None = None,
+        startup_per_hyperparameter: Count = 10,
+        startup_max_ratio: Share = 0.25,
+        n_trees: Count = 10,
+        retrain_after: Count = 8,
+        challengers: Count = 10_000,
+        local_search_iterations: Count = 10,
+        random_probability: Probability = 0.2,
+        xi: NotNegative = 0.0,
     ) -> None:
         """Create the facade.
 

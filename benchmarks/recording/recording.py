@@ -15,13 +15,13 @@ from typing import Any
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.environment import environment
 from hemobench.benchmarks.evaluator import Evaluator, Looking, Outcome
+from hemobench.benchmarks.execution.plan import require_support
 from hemobench.benchmarks.execution.process_pool import process_pool
 from hemobench.benchmarks.execution.runner import Vetting
 from hemobench.benchmarks.recording.design import Design, across_folds, points, repeated
 from hemobench.benchmarks.recording.journal import Journal, read_rows
 from hemobench.benchmarks.storage.files import write_whole
 from hemobench.benchmarks.storage.run_folder import same_run
-from hemobench.benchmarks.suite import require_support
 from hemobench.benchmarks.tables.io import MAX_TEXT, write_table
 from hemobench.benchmarks.tables.schema import ALL_FOLDS, SCHEMA, Header, Row, Table, config_key, final_loss
 from hemobench.benchmarks.tasks.base import Task

@@ -16,8 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from hemobench.benchmarks.environment import environment
+from hemobench.benchmarks.execution.plan import Plan, plans
 from hemobench.benchmarks.storage.load import load_results
-from hemobench.benchmarks.suite import Arm, Plan, Suite, plans
+from hemobench.benchmarks.suite import Arm, Suite
 from hemobench.errors import BenchmarkError
 from hemobench.reports.gate.baseline import Baseline, Terms, from_results, labels, require_same_benchmarks
 from hemobench.reports.gate.provenance import Provenance, another_kernel, apart, changed_versions, provenance

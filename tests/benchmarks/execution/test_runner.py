@@ -10,8 +10,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hemobench.benchmarks.budget import ACCOUNTS, Budget
+from hemobench.benchmarks.execution.plan import require_support
 from hemobench.benchmarks.execution.runner import run
-from hemobench.benchmarks.suite import require_support
 from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies import load_strategy
