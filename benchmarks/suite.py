@@ -12,6 +12,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from hemobench.benchmarks.benchmark import load_benchmark
+from hemobench.benchmarks.storage.variants import own_settings, shown_names, variant
 from hemobench.errors import BenchmarkError
 
 SUITES = files("hemobench.benchmarks") / "suites"
@@ -49,6 +50,22 @@ class Entry(BaseModel):
     max_trials: Count | None = None
     horizon: Count | None = None
     settings: dict[str, Any] = {}
+
+    @property
+    def limits(self) -> dict[str, int]:
+        """What it states of its runs' numbers of trials."""
+        stated = {"max_trials": self.max_trials, "horizon": self.horizon}
+        return {name: count for name, count in stated.items() if count is not None}
+
+    @property
+    def source(self) -> dict[str, Any]:
+        """The evaluator's settings, without those that the benchmark has by default."""
+        return own_settings(self.settings, load_benchmark(self.name).defaults)
+
+    @property
+    def variant(self) -> str:
+        """What tells it from other entries of that benchmark."""
+        return variant(self.source, self.limits)
 
 
 class Suite(BaseModel):
@@ -99,6 +116,13 @@ def load_suite(name: str) -> Suite:
         raise BenchmarkError(f"{place}: {where}: {first['msg']}", "see 'Suites' in the README") from None
     except (ValueError, RecursionError) as problem:  # a number of 5000 digits; brackets without end
         raise BenchmarkError(f"{place}: {problem}", "correct the TOML there") from None
+
+
+def shown_benchmarks(suite: Suite) -> list[str]:
+    """What each entry's benchmark is called: by its name and, of several entries, by where they differ."""
+    found = [(entry.name, entry.variant) for entry in suite.benchmarks]
+    names = shown_names(found)
+    return [names[one] for one in found]
 
 
 def narrowed(
@@ -163,9 +187,13 @@ HINTS = {
 
 
 def _entries(suite: Suite, name: str, gpu_hours: float | None) -> list[Entry]:
-    """The suite's entries of a benchmark, or a new one."""
+    """The suite's entries of a benchmark, or of a variant of one as boards call it; or a new one."""
     load_benchmark(name)
+    shown = shown_benchmarks(suite) if "[" in name else []
     there = [entry for entry in suite.benchmarks if entry.name == name]
+    there = there or [suite.benchmarks[place] for place, each in enumerate(shown) if each == name]
+    if "[" in name and not there:
+        raise BenchmarkError(f"the suite has no '{name}'", f"choose one of: {', '.join(dict.fromkeys(shown))}")
     if not there and gpu_hours is None:
         raise BenchmarkError(f"the suite has no budget for '{name}'", "give one with --gpu-hours")
     return there or [Entry(name=name, gpu_hours=[gpu_hours or 1.0])]

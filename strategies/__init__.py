@@ -260,7 +260,8 @@ def _import(path: str) -> type[Strategy]:
     except (Exception, SystemExit) as problem:  # whatever the module does when it is imported
         said = f"{type(problem).__name__}: {problem}"
         raise BenchmarkError(f"strategy '{path}': importing it raised {said}", "correct the module") from None
-    missing = [member for member in ("supports", "ask", "tell") if not hasattr(found, member)]
+    missing = [method for method in ("ask", "tell") if not callable(getattr(found, method, None))]
+    missing = missing if hasattr(found, "supports") else ["supports", *missing]
     if missing:
         raise BenchmarkError(
             f"'{path}' is no strategy: it lacks {', '.join(missing)}", "see hemobench.strategies.base.Strategy"

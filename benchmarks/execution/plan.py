@@ -10,12 +10,12 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from hemobench.benchmarks.benchmark import Benchmark, load_benchmark
+from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.budget import Budget
 from hemobench.benchmarks.execution.settings import require_benchmark_settings, require_strategy_settings
 from hemobench.benchmarks.storage.run_folder import RUN, RunKey, read_json
-from hemobench.benchmarks.storage.variants import NOT_STORED, own_settings, shown_names, variant
-from hemobench.benchmarks.suite import Arm, Entry, Suite
+from hemobench.benchmarks.storage.variants import NOT_STORED
+from hemobench.benchmarks.suite import Arm, Entry, Suite, shown_benchmarks
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies import load_strategy, row_of
@@ -137,10 +137,10 @@ def _distinct_arms(suite: Suite, say: Say) -> list[Arm]:
 
 def _plans(suite: Suite, arms: list[Arm]) -> Iterator[Plan]:
     """All of them, also those that are there twice."""
-    described = [_described(entry) for entry in suite.benchmarks]
-    names = shown_names((one.entry.name, one.variant) for one in described)
-    for one in described:
-        entry, benchmark = one.entry, one.benchmark
+    for entry, shown in zip(suite.benchmarks, shown_benchmarks(suite), strict=True):
+        benchmark = load_benchmark(entry.name)
+        require_benchmark_settings(benchmark, entry.settings)
+        source, entry_variant = entry.source, entry.variant
         for gpu_hours in entry.gpu_hours:
             expected = _horizon(entry, gpu_hours)
             for workers in suite.workers:
@@ -148,39 +148,18 @@ def _plans(suite: Suite, arms: list[Arm]) -> Iterator[Plan]:
                     require_support(load_strategy(arm.name), arm.name, benchmark.task, workers)
                     most = _fewest(entry.max_trials, arm.max_trials)
                     for seed in range(suite.seeds):
+                        label, version = arm.shown, benchmark.version
                         yield Plan(
-                            key=RunKey(entry.name, benchmark.version, arm.shown, gpu_hours, workers, seed, one.variant),
+                            key=RunKey(entry.name, version, label, gpu_hours, workers, seed, entry_variant),
                             strategy=arm.name,
                             settings=settings(arm, suite),
                             budget=Budget(gpu_hours, workers, most),
                             horizon=min(expected, most or expected),
-                            source=one.source,
+                            source=source,
                             default_first=suite.default_first,
-                            limits=one.limits,
-                            shown=names[entry.name, one.variant],
+                            limits=entry.limits,
+                            shown=shown,
                         )
-
-
-@dataclass(frozen=True, slots=True)
-class _Described:
-    """An entry of a suite with its benchmark, and what of it belongs to a run's identity."""
-
-    entry: Entry
-    benchmark: Benchmark
-    source: dict[str, Any]
-    limits: dict[str, int]
-
-    @property
-    def variant(self) -> str:
-        return variant(self.source, self.limits)
-
-
-def _described(entry: Entry) -> _Described:
-    benchmark = load_benchmark(entry.name)
-    require_benchmark_settings(benchmark, entry.settings)
-    stated = {"max_trials": entry.max_trials, "horizon": entry.horizon}
-    limits = {name: count for name, count in stated.items() if count is not None}
-    return _Described(entry, benchmark, own_settings(entry.settings, benchmark.defaults), limits)
 
 
 def _require_same(one: Plan, other: Plan) -> None:

@@ -40,9 +40,9 @@ def _same(one: Any, other: Any) -> bool:
 
 
 def text(parts: Mapping[str, Any]) -> str:
-    """The parts of a variant for people and for folders, as in `folds=0,max_trials=10`."""
-    whole = ",".join(f"{name}={_value(value)}" for name, value in sorted(parts.items()))
-    plain = re.sub(r"[^\w.+=,-]", "-", whole)
+    """The parts of a variant for people and for folders, as in `folds=0+max_trials=10`."""
+    whole = "+".join(f"{name}={_value(value)}" for name, value in sorted(parts.items()))
+    plain = re.sub(r"[^\w.+=-]", "-", whole)
     if plain == whole and len(plain) <= LONGEST:
         return plain
     digest = hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:8]
@@ -51,7 +51,7 @@ def text(parts: Mapping[str, Any]) -> str:
 
 def _value(value: Any) -> str:
     if isinstance(value, list | tuple):
-        return "+".join(map(_value, value))
+        return "_".join(map(_value, value))
     return value if isinstance(value, str) else json.dumps(value, sort_keys=True, default=str)
 
 

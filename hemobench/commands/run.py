@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -98,17 +98,16 @@ def run_with_progress(
     count = workers_of(dask, jobs, todo, suite)
     say_notes_of_suite(suite)
     preflight(todo, out, evaluators=not dask)
-    out.mkdir(parents=True, exist_ok=True)
     best: dict[str, float] = {}
     told = Told(screen, out, tracebacks)
     place = f"Dask ({dask})" if dask else counted(count, "process", "processes")
-    say(f"{suite.title or name}: {counted(len(todo), 'run')} on {place}")
-    with progress("runs", len(todo), stays=True) as bar, _over(todo, out, name, count, dask) as ends:
-        for done in ends:
-            told(done)
-            keep_best(best, done)
-            shown = ", ".join(f"{name.partition('@')[0]} {_score(loss)}" for name, loss in sorted(best.items()))
-            bar.advance(shown)
+    with _over(todo, out, name, count, dask) as ends:
+        say(f"{suite.title or name}: {counted(len(todo), 'run')} on {place}")
+        with progress("runs", len(todo), stays=True) as bar:
+            for done in ends:
+                told(done)
+                keep_best(best, done)
+                bar.advance(best_text(best))
     told.close()
     return told
 
@@ -173,6 +172,18 @@ def keep_best(best: dict[str, float], done: Done) -> None:
     if done.best is not None:
         name = done.plan.shown or done.plan.key.benchmark
         best[name] = min(done.best, best.get(name, done.best))
+
+
+def best_text(best: Mapping[str, float]) -> str:
+    """The best score so far of each benchmark."""
+    return ", ".join(f"{_short(name)} {_score(loss)}" for name, loss in sorted(best.items()))
+
+
+def _short(benchmark: str) -> str:
+    """Its task and, of several variants, which."""
+    task, _, source = benchmark.partition("@")
+    _, bracket, variant = source.partition("[")
+    return f"{task}{bracket}{variant}"
 
 
 def _score(loss: float) -> str:

@@ -48,7 +48,7 @@ def provenance(results: Results) -> Provenance:
                 "give results of one installation: a new, empty folder",
             )
         source = {key: str(value) for key, value in header.get("source", {}).items() if key not in MAY_DIFFER}
-        sources.setdefault(header["benchmark"], source)
+        sources.setdefault(str(results.runs.loc[run, "benchmark"]), source)
     numerics = {name: ", ".join(sorted(values)) for name, values in fingerprints.items() if values}
     return Provenance(versions, numerics, sources)
 

@@ -156,7 +156,7 @@ def judged_by(baseline: Baseline) -> dict[str, Judged]:
 def arm_of(plan: Plan) -> ArmKey:
     """The arm that a plan is one seed of."""
     key = plan.key
-    return ArmKey(key.benchmark, key.version, key.strategy, key.gpu_hours, key.workers)
+    return ArmKey(plan.shown or key.benchmark, key.version, key.strategy, key.gpu_hours, key.workers)
 
 
 def gate_results(baseline: Baseline, name: str, arms: Mapping[str, Arm], root: Path) -> Judgement:
