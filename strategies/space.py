@@ -124,10 +124,17 @@ def _legal_values(hp: Hyperparameter) -> Callable[[Any], bool]:
     values = choices(hp)
     if values is not None:
         typed = {(type(value), value) for value in values}
-        return lambda value: (type(value), value) in typed
+        return lambda value: _among(value, typed)
     hp = numeric(hp)
     kind, low, high = (int if isinstance(hp, UniformIntegerHyperparameter) else float), hp.lower, hp.upper
     return lambda value: type(value) is kind and low <= value <= high
+
+
+def _among(value: Any, typed: set[tuple[type, Any]]) -> bool:
+    try:
+        return (type(value), value) in typed
+    except TypeError:  # a list, for example, which no set can hold
+        return False
 
 
 def quantile(hp: Hyperparameter) -> Callable[[float], Any]:

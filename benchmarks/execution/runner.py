@@ -170,6 +170,8 @@ class Vetting:
             return None
         if not isinstance(proposal, Proposal):
             raise TypeError(f"a {type(proposal).__name__} was asked for; `ask` gives a Proposal or None")
+        if not isinstance(proposal.config, Mapping):
+            raise TypeError(f"a configuration that is a {type(proposal.config).__name__} was asked for, not a mapping")
         self._require_legal(proposal.config)
         epochs = self._task.epochs if proposal.epochs is None else proposal.epochs
         if type(epochs) is not int or not 1 <= epochs <= self._task.epochs:
