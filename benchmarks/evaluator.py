@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from hemobench.strategies.base import Config, Proposal, Status
 
@@ -157,6 +157,53 @@ class Looking(Protocol):
 
         Each one's cost is that of the whole trial.
         """
+
+
+Asked = tuple[Config, int, int]
+"""A training that is asked for: configuration, the run's seed, and fold."""
+
+
+@dataclass(frozen=True, slots=True)
+class Alike:
+    """What trainings have in common that can be computed side by side.
+
+    Attributes:
+        key: Equal for these, and for no others.
+        most: So many of them at once at most.
+        work: About how long they take, in any unit: what takes longest is begun first.
+    """
+
+    key: str
+    most: int
+    work: float
+
+
+@runtime_checkable
+class LookingTogether(Protocol):
+    """Looks at many trainings of one shape at once."""
+
+    def alike(self, config: Config) -> Alike:
+        """Which others a configuration's training can be computed with."""
+
+    @property
+    def folds(self) -> Sequence[int]:
+        """Numbers of the splits that it holds."""
+
+    def pace(self, configs: Sequence[Config], known: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What these take alone, measured on an idle device, as plain data for `look_together`.
+
+        Args:
+            configs: The configurations.
+            known: What was measured before, which is not measured again.
+
+        Raises:
+            BenchmarkError: If they cannot be computed side by side.
+        """
+
+    def look_together(
+        self, asked: Sequence[Asked], lengths: Sequence[int], pace: Mapping[str, Any]
+    ) -> Sequence[Sequence[Outcome]]:
+        """As `Looking.look`, of trainings that are all alike."""
 
 
 def submit(evaluator: Evaluator | Concurrent, proposal: Proposal, seed: int, *, trained: int, limit: float) -> Answer:

@@ -17,7 +17,7 @@ import torch
 import torchvision
 
 from hemobench.benchmarks.benchmark import Benchmark
-from hemobench.benchmarks.evaluator import Cost, Outcome
+from hemobench.benchmarks.evaluator import Alike, Asked, Cost, Outcome
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.benchmarks.training.bone_marrow import BoneMarrowProtocol, architecture
 from hemobench.benchmarks.training.c_nmc import CNmcProtocol
@@ -28,8 +28,10 @@ from hemobench.benchmarks.training.hardware.memory import free_memory, memory_en
 from hemobench.benchmarks.training.looking import Look, Looks, look_all
 from hemobench.benchmarks.training.options import Options, read_options
 from hemobench.benchmarks.training.protocol import TrainingProtocol
-from hemobench.benchmarks.training.seeds import trial_seed
+from hemobench.benchmarks.training.seeds import spread, trial_seed
 from hemobench.benchmarks.training.timer import OnCharge, Timer, TrialEnded
+from hemobench.benchmarks.training.together.pace import Pace, measure, read_pace
+from hemobench.benchmarks.training.together.train import look_together, require_stackable
 from hemobench.datasets import open_images, reader_options
 from hemobench.datasets.files import cache_folder
 from hemobench.datasets.images import ImageSet, subset
@@ -233,11 +235,54 @@ class Live:
                     looks = look_all(self._protocol, config, lengths, noise, self._device, limit)
             except TrialEnded as problem:
                 looks = Looks((), TrialEnded(problem.status, problem.message), (watch.charged, 0.0))
+        return self._outcomes(looks)
+
+    def alike(self, config: Config) -> Alike:
+        """See `LookingTogether`."""
+        batch_size = self._protocol.recipe(config).batch_size
+        shape = self._protocol.shape(config)
+        return Alike(f"{shape}, batch {batch_size}", self._protocol.most_together(batch_size), 1 / batch_size)
+
+    def pace(self, configs: Sequence[Config], known: Mapping[str, Any]) -> Mapping[str, Any]:
+        """See `LookingTogether`."""
+        protocol = self._described
+        with devices.settings(self._options.threads, self._options.deterministic):
+            some = protocol.job(configs[0], protocol.folds[0], 0)
+            require_stackable(some, self._full)
+            before = read_pace(known)
+            return asdict(measure(protocol, configs, self._device, before))
+
+    def look_together(
+        self, asked: Sequence[Asked], lengths: Sequence[int], pace: Mapping[str, Any]
+    ) -> Sequence[Sequence[Outcome]]:
+        """See `LookingTogether`. Where memory does not suffice for all at once, half of them go first."""
+        with devices.settings(self._options.threads, self._options.deterministic):
+            try:
+                looks = self._look_at(asked, lengths, read_pace(pace))
+            except (MemoryError, RuntimeError) as problem:
+                if out_of_memory(problem, self._device) is None or len(asked) == 1:
+                    raise
+                looks = None
+        if looks is None:
+            free_memory(self._device)
+            half = len(asked) // 2
+            first = self.look_together(asked[:half], lengths, pace)
+            return [*first, *self.look_together(asked[half:], lengths, pace)]
+        return [self._outcomes(each) for each in looks]
+
+    def _look_at(self, asked: Sequence[Asked], lengths: Sequence[int], pace: Pace) -> list[Looks]:
+        protocol = self._protocol
+        jobs = []
+        for config, seed, fold in asked:
+            part = fold if fold in protocol.folds else protocol.folds[0]  # of one split alone, whatever its number
+            jobs.append(protocol.job(config, part, spread(trial_seed(seed, config), part)))
+        return look_together(protocol, jobs, lengths, self._device, pace)
+
+    def _outcomes(self, looks: Looks) -> Sequence[Outcome]:
         outcomes = [self._looked(look) for look in looks.looks]
-        ended = looks.ended
-        if ended is not None:
+        if looks.ended is not None:
             cost = self._cost(*looks.seconds)
-            outcomes.append(Outcome(ended.status, {}, {}, (), cost, ended.message))
+            outcomes.append(Outcome(looks.ended.status, {}, {}, (), cost, looks.ended.message))
         return outcomes
 
     def _looked(self, look: Look) -> Outcome:
@@ -307,9 +352,9 @@ class Live:
         return self._images.classes
 
     @property
-    def folds(self) -> int:
-        """How many splits a proposal is trained on."""
-        return len(self._described.folds)
+    def folds(self) -> Sequence[int]:
+        """Numbers of the splits that a proposal is trained on."""
+        return self._described.folds
 
     @property
     def notes(self) -> Sequence[str]:

@@ -18,7 +18,7 @@ from hemobench.benchmarks.evaluator import Evaluator
 from hemobench.benchmarks.execution.retrain import FIRST_SEED
 from hemobench.benchmarks.parity.searches import FIRST, OnProgress, Searches, side_by_side
 from hemobench.benchmarks.parity.setup import SCHEMA, SURROGATE, ParitySetup, answers, begin, figures
-from hemobench.benchmarks.recording.recording import Source
+from hemobench.benchmarks.recording.source import Source
 from hemobench.benchmarks.storage.files import write_whole
 from hemobench.benchmarks.storage.run_folder import read_json
 from hemobench.benchmarks.tables.schema import ALL_FOLDS, config_key

@@ -16,7 +16,7 @@ from hemobench.benchmarks.evaluator import Evaluator
 from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.evaluators.table import TableEvaluator, folds_needed
 from hemobench.benchmarks.parity.table_restricted import Pool
-from hemobench.benchmarks.recording.recording import Source
+from hemobench.benchmarks.recording.source import Source
 from hemobench.benchmarks.storage.files import write_whole
 from hemobench.benchmarks.storage.run_folder import same_run
 from hemobench.benchmarks.surrogates.store import load

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from itertools import islice
 from typing import Any
 
@@ -14,7 +14,7 @@ from hemobench.benchmarks.tables.schema import ALL_FOLDS, Row, config_key, final
 from hemobench.benchmarks.tasks.base import Objective
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config, Status
-from hemobench.strategies.space import is_active, quantile, random_stream
+from hemobench.strategies.space import choices, coerce, is_active, quantile, random_stream
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +30,19 @@ class Design:
         strategies: Names of strategies that search, each with every one of `strategy_seeds`.
         strategy_seeds: How many searches of each.
         strategy_trials: Trials of a search.
-        every_fold: Configurations trained on every fold.
+        near_best: Configurations drawn near the best of these, trained on the folds that those were trained on.
+        every_fold: Configurations trained on every fold; if that is all points, they are from the start.
         best_repeats: The best configurations, so many, are trained with `repeat_seeds` seeds in all, on every fold
             that they were trained on.
         random_repeats: So are so many of those drawn at random.
         repeats: Configurations trained with `repeat_seeds` seeds in all, on the first fold.
         repeat_seeds: See there.
+        repeat_folds: The best and the random ones are repeated on the first so many of their folds; 0 for all.
         folds: What folds there are, by the evaluator's numbers; `ALL_FOLDS` where it puts them together itself.
         epochs: Lengths of training to look at; empty for every epoch up to ten, then about 1.5 times as many each.
         seed: Decides points and searches.
+        grid: Of some hyperparameters, the only values that points take, so that more trainings are alike and can be
+            computed together.
     """
 
     sobol: int = 256
@@ -46,14 +50,17 @@ class Design:
     strategies: tuple[str, ...] = ("optuna-tpe", "smac")
     strategy_seeds: int = 2
     strategy_trials: int = 60
+    near_best: int = 0
     every_fold: int = 0
     best_repeats: int = 0
     random_repeats: int = 0
     repeats: int = 30
     repeat_seeds: int = 5
+    repeat_folds: int = 0
     folds: tuple[int, ...] = (ALL_FOLDS,)
     epochs: tuple[int, ...] = ()
     seed: int = 0
+    grid: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         counts = asdict(self)
@@ -69,7 +76,13 @@ class Design:
 
     def as_data(self) -> dict[str, Any]:
         """As plain data, for the table's header."""
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+        return plain | {"grid": {name: list(values) for name, values in self.grid.items()}}
+
+    @property
+    def everywhere(self) -> bool:
+        """Whether all points are trained on every fold from the start."""
+        return self.every_fold >= self.sobol + self.random + self.near_best
 
     def looks(self, full: int) -> tuple[int, ...]:
         """The lengths of training to look at, the full one last.
@@ -92,8 +105,40 @@ def _geometric(full: int) -> list[int]:
 def points(design: Design, space: ConfigurationSpace) -> list[tuple[str, Config]]:
     """The points to train before anything is known: origin and configuration, none twice."""
     stream = islice(random_stream(space, design.seed), design.random)
-    found = [*(("sobol", c) for c in sobol(space, design.sobol, design.seed)), *(("random", c) for c in stream)]
-    return list({config_key(config): (origin, config) for origin, config in reversed(found)}.values())[::-1]
+    spread_out = sobol(space, design.sobol, design.seed)
+    found = [*(("sobol", config) for config in spread_out), *(("random", config) for config in stream)]
+    snapped = [(origin, on_grid(config, design.grid)) for origin, config in found]
+    return list({config_key(config): (origin, config) for origin, config in reversed(snapped)}.values())[::-1]
+
+
+def on_grid(config: Config, grid: Mapping[str, tuple[float, ...]]) -> Config:
+    """The configuration with the nearest value of the grid, where there is one."""
+    result = dict(config)
+    for name, values in grid.items():
+        if name in result:
+            result[name] = _nearest(result[name], values)
+    return result
+
+
+def _nearest(own: Any, values: Sequence[float]) -> Any:
+    distances = [abs(value - own) for value in values]
+    return type(own)(values[distances.index(min(distances))])
+
+
+def require_grid(design: Design, space: ConfigurationSpace) -> None:
+    """Refuse a grid that is not of numbers of the space.
+
+    Raises:
+        BenchmarkError: Naming the hyperparameter.
+    """
+    for name, values in design.grid.items():
+        if name not in space or choices(space[name]) is not None:
+            numbers = [known for known, hp in space.items() if choices(hp) is None]
+            raise BenchmarkError(f"a grid of '{name}', which is no number of the space", f"it has {', '.join(numbers)}")
+        strange = [value for value in values if coerce(space[name], value) != value]
+        if not values or strange:
+            wrong = strange[0] if strange else "no value"
+            raise BenchmarkError(f"a grid of '{name}' with {wrong}", f"give values of {space[name]}")
 
 
 def sobol(space: ConfigurationSpace, count: int, seed: int) -> list[Config]:
@@ -132,10 +177,69 @@ def across_folds(design: Design, rows: Sequence[Row], objective: Objective) -> l
         objective: What they are ranked by.
     """
     first, others = design.folds[0], design.folds[1:]
+    if design.everywhere:
+        return []
     ended = [row for row in rows if row.status is Status.OK and row.fold == first and row.seed == 0]
     ranked = sorted(ended, key=lambda row: final_loss(row, objective))
     chosen = _spread(ranked, design.every_fold) if others else []
     return [("folds", row.config, 0, fold) for row in chosen for fold in others]
+
+
+NEAR = 0.1
+"""Standard deviation of a step away from a good configuration, as a share of a hyperparameter's range (of its
+logarithm's, where that is what is searched)."""
+OTHER_CHOICE = 0.15
+"""Probability that a choice is made anew."""
+
+
+def near_best(design: Design, rows: Sequence[Row], objective: Objective, space: ConfigurationSpace) -> list[Asked]:
+    """New configurations near the best tenth of those recorded, at least five, to be trained with seed 0.
+
+    Points spread over a space leave few where searches end; a surrogate has to be good there.
+
+    Args:
+        design: The design.
+        rows: What is recorded, in the design's order.
+        objective: What they are ranked by.
+        space: The task's.
+    """
+    ranked = _ranked(rows, objective)
+    best = ranked[: max(5, len(ranked) // 10)]
+    if not best or not design.near_best:
+        return []
+    stream = np.random.default_rng(np.random.SeedSequence([design.seed, 2]))
+    known = {row.key[0] for row in rows}
+    found: dict[str, Config] = {}
+    for turn in range(20 * design.near_best):
+        if len(found) == design.near_best:
+            break
+        config = on_grid(_near(best[turn % len(best)].config, space, stream), design.grid)
+        if config_key(config) not in known:
+            found.setdefault(config_key(config), config)
+    folds = design.folds if design.everywhere else design.folds[:1]
+    return [("near-best", config, 0, fold) for config in found.values() for fold in folds]
+
+
+def _near(config: Config, space: ConfigurationSpace, stream: np.random.Generator) -> Config:
+    moved: dict[str, Any] = {}
+    for name, hp in space.items():
+        if not is_active(space, name, moved):
+            continue
+        fresh, step = stream.random(), stream.normal(0.0, NEAR)
+        if choices(hp) is None and name in config:
+            place = float(hp.to_vector(config[name])) + step
+            moved[name] = quantile(hp)(_reflected(place))
+        elif name in config and stream.random() >= OTHER_CHOICE:
+            moved[name] = config[name]
+        else:
+            moved[name] = quantile(hp)(fresh)
+    return moved
+
+
+def _reflected(place: float) -> float:
+    """A place mirrored at the ends of [0, 1)."""
+    within = abs(place) % 2
+    return min(within, 2 - within, 1 - 1e-9)
 
 
 def repeated(design: Design, rows: Sequence[Row], objective: Objective) -> list[Asked]:
@@ -150,8 +254,9 @@ def repeated(design: Design, rows: Sequence[Row], objective: Objective) -> list[
     folds = _folds_of(rows)
     ranked = _ranked(rows, objective)
     drawn = [row for row in ranked if row.origin == "random"]
-    best = [("repeat-best", row, folds[row.key[0]]) for row in ranked[: design.best_repeats]]
-    random = [("repeat-random", row, folds[row.key[0]]) for row in _spread(drawn, design.random_repeats)]
+    most = design.repeat_folds or None
+    best = [("repeat-best", row, folds[row.key[0]][:most]) for row in ranked[: design.best_repeats]]
+    random = [("repeat-random", row, folds[row.key[0]][:most]) for row in _spread(drawn, design.random_repeats)]
     steps = [("repeat", row, [first]) for row in _spread(ranked, design.repeats)]
     asked = [
         (origin, row.config, seed, fold)

@@ -30,6 +30,9 @@ from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config
 
 PAPER = Architecture("densenet", 121)
+MOST_TOGETHER = 48
+PIXELS_TOGETHER = 768 * 64**2
+"""Of a step, over all trainings side by side: some 8 GB of activations."""
 
 
 class BoneMarrowProtocol:
@@ -135,16 +138,32 @@ class BoneMarrowProtocol:
             network=network.to(self._device).to(memory_format=torch.channels_last),
             feed=feed,
             loss=make_loss(str(config["loss"]), weights.to(self._device)),
-            recipe=Recipe(
-                optimizer=str(config["optimizer"]),
-                learning_rate=float(config["learning_rate"]),
-                batch_size=batch_size,
-                sampling=str(config.get("sampling", "normal")),
-                precision=self._precision,
-                graphs=self._options.graphs,
-            ),
+            recipe=self.recipe(config),
             seed=seed,
+            shape=self.shape(config),
         )
+
+    def recipe(self, config: Config) -> Recipe:
+        """See `TrainingProtocol`."""
+        return Recipe(
+            optimizer=str(config["optimizer"]),
+            learning_rate=float(config["learning_rate"]),
+            batch_size=int(config["batch_size"]),
+            sampling=str(config.get("sampling", "normal")),
+            precision=self._precision,
+            graphs=self._options.graphs,
+        )
+
+    def shape(self, config: Config) -> str:
+        """See `TrainingProtocol`."""
+        which = architecture(config)
+        kept = which.frozen_blocks if which.initialization == "feature_extraction" else 0
+        return f"{which.name}, {kept} blocks kept" if kept else which.name
+
+    def most_together(self, batch_size: int) -> int:
+        """See `TrainingProtocol`; of small images, some ten megabytes each are kept for the gradient."""
+        pixels = self._options.image_size**2
+        return max(1, min(MOST_TOGETHER, int(PIXELS_TOGETHER / (pixels * batch_size))))
 
 
 def architecture(config: Config) -> Architecture:

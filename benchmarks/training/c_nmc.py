@@ -29,6 +29,7 @@ from hemobench.strategies.base import Config
 
 POSITIVE = "all"
 CALIBRATION_IMAGES = 128
+MOST_TOGETHER = 96
 CPU = torch.device("cpu")
 BACKBONE_SEED = 0
 """Of a random backbone: frozen, it belongs to the benchmark, not to a trial."""
@@ -136,7 +137,18 @@ class CNmcProtocol:
         labels = self._sides.labels["train"]
         head = make_head(config, self._which.features, len(self.classes), seed).to(self._device)
         share = self._options.share_features
-        recipe = Recipe(
+        return Job(
+            network=head if share else nn.Sequential(self._on_device, head),
+            feed=self._shared if share else self._images_feed(),
+            loss=make_loss("cross_entropy", balanced_weights(labels, len(self.classes)).to(self._device)),
+            recipe=self.recipe(config),
+            seed=seed,
+            shape=self.shape(config),
+        )
+
+    def recipe(self, config: Config) -> Recipe:
+        """See `TrainingProtocol`."""
+        return Recipe(
             optimizer="adamw",
             learning_rate=float(config["learning_rate"]),
             batch_size=int(config["batch_size"]),
@@ -146,13 +158,15 @@ class CNmcProtocol:
             precision=self._precision,
             graphs=self._options.graphs,
         )
-        return Job(
-            network=head if share else nn.Sequential(self._on_device, head),
-            feed=self._shared if share else self._images_feed(),
-            loss=make_loss("cross_entropy", balanced_weights(labels, len(self.classes)).to(self._device)),
-            recipe=recipe,
-            seed=seed,
-        )
+
+    def shape(self, config: Config) -> str:
+        """See `TrainingProtocol`."""
+        head = f"head of {config['hidden_size']}"
+        return head if self._options.share_features else f"{self._which.title}, {head}"
+
+    def most_together(self, batch_size: int) -> int:
+        """See `TrainingProtocol`; a head keeps next to nothing but an epoch's features."""
+        return MOST_TOGETHER
 
     def _images_feed(self) -> ImageFeed:
         return ImageFeed(

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from hemobench.benchmarks.training.checkpoints import Checkpoints, InMemory
-from hemobench.benchmarks.training.inputs.feeds import Side
+from hemobench.benchmarks.training.inputs.feeds import Feed, Side
 from hemobench.benchmarks.training.loop import Training
 from hemobench.benchmarks.training.metrics import confusion_matrix, evaluate, over_folds
 from hemobench.benchmarks.training.protocol import TrainingProtocol
@@ -125,22 +125,23 @@ def _train_one(
     else:
         resumption.store.drop(key, below=epochs)
     assert progress.best_logits is not None
-    found = {"validation": figures(protocol, training, progress.best_logits, "validation")}
-    if len(training.job.feed.labels("test")):
+    feed = training.job.feed
+    found = {"validation": figures(protocol, feed, progress.best_logits, "validation")}
+    if len(feed.labels("test")):
         training.use_best()
         with watch.timing("evaluation"):
             logits = training.predict("test")
-        found["test"] = figures(protocol, training, logits, "test")
+        found["test"] = figures(protocol, feed, logits, "test")
     metrics = {side: figures for side, (figures, _) in found.items()}
     confusion = {side: counts for side, (_, counts) in found.items()}
     return Result(metrics["validation"], metrics.get("test", {}), tuple(progress.scores), confusion)
 
 
 def figures(
-    protocol: TrainingProtocol, training: Training, logits: torch.Tensor, side: Side
+    protocol: TrainingProtocol, feed: Feed, logits: torch.Tensor, side: Side
 ) -> tuple[dict[str, float], NDArray[np.int64]]:
     """Metrics and confusion matrix of logits (n, classes) of a side's images."""
-    labels = training.job.feed.labels(side).numpy()
+    labels = feed.labels(side).numpy()
     probabilities = logits.double().softmax(dim=1).cpu().numpy()
     counts = confusion_matrix(labels, probabilities.argmax(axis=1), len(protocol.classes))
     return evaluate(labels, probabilities, protocol.classes, protocol.positive), counts

@@ -116,7 +116,7 @@ def _test(protocol: TrainingProtocol, training: Training, timer: Timer) -> dict[
         return {}
     with timer.timing("look"):
         logits = training.predict("test")
-    return figures(protocol, training, logits, "test")[0]
+    return figures(protocol, training.job.feed, logits, "test")[0]
 
 
 def _seen(
@@ -125,7 +125,7 @@ def _seen(
     """What a trial that ends here has; it is charged one test, of the mean length of those made."""
     progress = training.progress
     assert progress.best_logits is not None
-    validation = figures(protocol, training, progress.best_logits, "validation")[0]
+    validation = figures(protocol, training.job.feed, progress.best_logits, "validation")[0]
     result = Result(validation, test, tuple(progress.scores))
     evaluation = timer.seconds["evaluation"] + test_seconds
     return Look(result, timer.charged + test_seconds, evaluation)

@@ -17,7 +17,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 from hemobench.benchmarks.training.hardware.precision import autocast
 from hemobench.benchmarks.training.inputs.feeds import Feed, Side
-from hemobench.benchmarks.training.inputs.sampling import sample
+from hemobench.benchmarks.training.inputs.sampling import order
 from hemobench.benchmarks.training.optimization.losses import Loss
 from hemobench.benchmarks.training.optimization.optimizers import make_optimizer
 from hemobench.benchmarks.training.optimization.steps import Stepper, can_record
@@ -64,6 +64,8 @@ class Job:
         loss: Of logits and labels.
         recipe: How.
         seed: Decides order, sampling and dropout.
+        shape: Names the network's layers and their sizes: trainings of one shape, batch size and number of images can
+            be computed side by side.
     """
 
     network: nn.Module
@@ -71,6 +73,7 @@ class Job:
     loss: Loss
     recipe: Recipe
     seed: int
+    shape: str = ""
 
 
 @dataclass
@@ -177,7 +180,7 @@ class Training:
         """Mean training loss over the epoch's batches."""
         network, feed, recipe = self.job.network, self.job.feed, self.job.recipe
         labels = feed.labels("train")
-        rows, slots = _order(labels, recipe, generator(self.job.seed, Stream.ORDER, epoch))
+        rows, slots = order(labels, recipe.sampling, generator(self.job.seed, Stream.ORDER, epoch))
         targets = torch.split(labels[rows].to(self._device), recipe.batch_size)
         total, steps = torch.zeros((), device=self._device), 0
         network.train()
@@ -230,13 +233,6 @@ class Training:
             self._scheduler.load_state_dict(state["scheduler"])
         self._step.scaler.load_state_dict(state["scaler"])
         self.progress = Progress(**state["progress"])
-
-
-def _order(labels: Tensor, recipe: Recipe, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Rows of the training set in the order of an epoch, and the view of each."""
-    sampled = sample(labels, recipe.sampling, generator)
-    slots = torch.randperm(len(sampled), generator=generator)
-    return sampled[slots], slots
 
 
 def _check_finite(loss: float, which: str, epoch: int) -> None:

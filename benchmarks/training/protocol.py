@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-from hemobench.benchmarks.training.loop import Job
+from hemobench.benchmarks.training.loop import Job, Recipe
 from hemobench.strategies.base import Config
 
 
@@ -36,3 +36,12 @@ class TrainingProtocol(Protocol):
             fold: One of `folds`.
             seed: Decides all its noise.
         """
+
+    def recipe(self, config: Config) -> Recipe:
+        """How a configuration is trained."""
+
+    def shape(self, config: Config) -> str:
+        """See `Job.shape`, of a configuration's training."""
+
+    def most_together(self, batch_size: int) -> int:
+        """How many trainings of a batch size fit a device's memory side by side."""

@@ -23,6 +23,12 @@ Looks = Annotated[
     str, typer.Option(help="Epochs to look after, with commas between; empty: every one up to ten, then fewer.")
 ]
 
+Together = Annotated[bool, typer.Option("--together", help="On a GPU: train points that are alike side by side.")]
+Grid = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=V,V…", help="The only values that points take, so that more are alike; repeatable."),
+]
+
 
 def record(
     benchmark: Annotated[str, typer.Argument(help="What answers, as in c-nmc@live.")],
@@ -34,21 +40,25 @@ def record(
     searches: Annotated[int, typer.Option(min=0, help="Searches of each.")] = 2,
     search_trials: Annotated[int, typer.Option(min=0, help="Trials of a search.")] = 60,
     folds: Annotated[str, typer.Option(help="Folds by number, with commas between; empty: as the task has it.")] = "",
+    near_best: Annotated[int, typer.Option(min=0, help="Further points near the best of these.")] = 0,
     every_fold: Annotated[int, typer.Option(min=0, help="Configurations trained on every fold.")] = 0,
     best_repeats: Annotated[int, typer.Option(min=0, help="Best ones trained with several seeds.")] = 0,
     random_repeats: Annotated[int, typer.Option(min=0, help="Random ones trained with several seeds.")] = 0,
     repeats: Annotated[int, typer.Option(min=0, help="At equal steps of rank, on the first fold.")] = 30,
     repeat_seeds: Annotated[int, typer.Option(min=1, help="Seeds of these.")] = 5,
+    repeat_folds: Annotated[int, typer.Option(min=0, help="Folds of the best and random ones' seeds; 0: all.")] = 0,
     looks: Looks = "",
     scale: Annotated[str, typer.Option(help="What is scaled down, for the table's header.")] = "paper",
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
     seed: Annotated[int, typer.Option(help="Decides the design.")] = 0,
+    together: Together = False,
+    grid: Grid = None,
     option: Option = None,
 ) -> None:
     """Record a table: a mix of space-filling and random points, searches and repetitions. Resumable."""
     from hemobench.benchmarks.recording.design import Design
-    from hemobench.benchmarks.recording.recording import Source
     from hemobench.benchmarks.recording.recording import record as carry_out
+    from hemobench.benchmarks.recording.source import Source
 
     design = Design(
         sobol=sobol,
@@ -56,16 +66,19 @@ def record(
         strategies=tuple(listed(strategies)),
         strategy_seeds=searches,
         strategy_trials=search_trials,
+        near_best=near_best,
         every_fold=every_fold,
         best_repeats=best_repeats,
         random_repeats=random_repeats,
         repeats=repeats,
         repeat_seeds=repeat_seeds,
+        repeat_folds=repeat_folds,
         seed=seed,
         epochs=numbers(looks),
+        grid=_grid(grid or []),
         **({"folds": numbers(folds)} if folds else {}),
     )
-    source = Source(benchmark, _settings(benchmark, data, option or []), scale)
+    source = Source(benchmark, _settings(benchmark, data, option or []), scale, together=together)
     with progress("trainings", stays=True) as bar:
         table = carry_out(
             source,
@@ -75,6 +88,20 @@ def record(
             progress=lambda advance: bar.update(advance.recorded, advance.known),
         )
     sys.stdout.write(f"{out}: {len(table.rows)} trainings; next: hemobench table show {out}, hemobench fit {out}\n")
+
+
+def _grid(given: list[str]) -> dict[str, tuple[float, ...]]:
+    """The values of each hyperparameter that has a grid."""
+    found: dict[str, tuple[float, ...]] = {}
+    for text in given:
+        name, equals, values = text.partition("=")
+        try:
+            found[name] = tuple(float(value) for value in values.split(","))
+        except ValueError:
+            equals = ""
+        if not equals:
+            raise BenchmarkError(f"--grid {text}", "give a name and numbers, as in batch_size=1,2,4,8")
+    return found
 
 
 def _settings(benchmark: str, data: Path | None, options: list[str]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ def train(
     extra = {**{name: value for name, value in chosen.items() if value is not None}, **settings_of(option or [])}
     length = epochs or task.epochs
     evaluator = live_evaluator(replace(task, epochs=length), data, extra)
-    with epoch_progress(evaluator.folds, length) as on_epoch:
+    with epoch_progress(len(evaluator.folds), length) as on_epoch:
         outcome, result = evaluator.train(Proposal(config, length), seed, on_epoch=on_epoch)
     if as_json:
         print_json(trained_as_json(config, outcome, result, evaluator))

@@ -8,7 +8,7 @@ import pytest
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.recording.design import Design, across_folds, points, repeated
-from hemobench.benchmarks.recording.recording import look
+from hemobench.benchmarks.recording.rows import look
 from hemobench.benchmarks.tables.schema import Header, Table
 
 

@@ -15,7 +15,9 @@ from hemobench.benchmarks.evaluator import NO_RESULT
 from hemobench.benchmarks.execution.runner import run
 from hemobench.benchmarks.recorded import artefacts
 from hemobench.benchmarks.recording.design import Design, points, repeated
-from hemobench.benchmarks.recording.recording import Source, look, record
+from hemobench.benchmarks.recording.recording import record
+from hemobench.benchmarks.recording.rows import look
+from hemobench.benchmarks.recording.source import Source
 from hemobench.benchmarks.surrogates.fit import fit
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.store import save

@@ -40,3 +40,16 @@ def _repeat(rows: Tensor, target: int, generator: torch.Generator) -> Tensor:
     whole, rest = divmod(target, len(rows))
     chosen = rows[torch.randperm(len(rows), generator=generator)[:rest]]
     return torch.cat([rows.repeat(whole), chosen])
+
+
+def order(labels: Tensor, how: str, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Rows of the training set in the order of an epoch, and the view of each.
+
+    Args:
+        labels: Training labels, shape (n,), on the CPU.
+        how: One of `SAMPLINGS`.
+        generator: Decides both.
+    """
+    sampled = sample(labels, how, generator)
+    slots = torch.randperm(len(sampled), generator=generator)
+    return sampled[slots], slots

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -42,23 +43,38 @@ def interpolated_weights(labels: Tensor, classes: int, weighting: float) -> Tens
     return (1 - weighting) + weighting * inverse / inverse.mean()
 
 
-def make_loss(name: str, weights: Tensor) -> Loss:
+@dataclass(frozen=True)
+class ClassWeighted:
     """A loss of logits (n, classes) and labels (n,), averaged with the class weights of the labels.
 
-    Cross-entropy is -log p of the true class; the focal loss scales it by (1 - p)^2 (Lin et al., 2017).
+    Attributes:
+        focal: Scale cross-entropy, -log p of the true class, by (1 - p)^2 (Lin et al., 2017).
+        weights: Of the classes, shape (classes,).
+    """
+
+    focal: bool
+    weights: Tensor
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """A number."""
+        entropy = functional.cross_entropy(logits.float(), labels, reduction="none")
+        if self.focal:
+            entropy = focused(entropy)
+        weight = self.weights.to(entropy.device)[labels]
+        return (weight * entropy).sum() / weight.sum()
+
+
+def focused(entropy: Tensor) -> Tensor:
+    """The focal loss of a cross-entropy: (1 - p)^2 is of p = exp(-entropy)."""
+    return (-torch.expm1(-entropy)).pow(GAMMA) * entropy
+
+
+def make_loss(name: str, weights: Tensor) -> ClassWeighted:
+    """The loss of that name; see `ClassWeighted`.
 
     Raises:
         BenchmarkError: If there is no such loss.
     """
     if name not in LOSSES:
         raise BenchmarkError(f"there is no loss '{name}'", f"choose one of: {', '.join(LOSSES)}")
-    gamma = GAMMA if name == "focal" else 0.0
-
-    def loss(logits: Tensor, labels: Tensor) -> Tensor:
-        entropy = functional.cross_entropy(logits.float(), labels, reduction="none")
-        if gamma:
-            entropy = (-torch.expm1(-entropy)).pow(gamma) * entropy
-        weight = weights.to(entropy.device)[labels]
-        return (weight * entropy).sum() / weight.sum()
-
-    return loss
+    return ClassWeighted(name == "focal", weights)

@@ -9,7 +9,8 @@ are recorded, and compute in another order: their trainings part in the last bit
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -51,7 +52,7 @@ class Stepper:
         self.scaler = torch.amp.GradScaler(device.type, enabled=precision == "fp16")
         self._graphed = graphed and can_record(device, precision)
         self._by_hand = 0
-        self._recorded: _Recorded | None = None
+        self._recorded: Recorded | None = None
 
     def __call__(self, inputs: Tensor, target: Tensor, *, full: bool) -> Tensor:
         """One step; the loss before it, on the device.
@@ -67,22 +68,15 @@ class Stepper:
             return self._recorded(inputs, target)
         if self._by_hand < WARM_UP:
             self._by_hand += 1
-            return self._aside(inputs, target)
-        self._recorded = _Recorded(self._gradients_and_step, self._optimizer, inputs, target)
+            with aside(self._device):
+                return self._step(inputs, target)
+        self._optimizer.zero_grad(set_to_none=True)  # the graph makes the gradients its own
+        self._recorded = Recorded(self._gradients_and_step, inputs, target)
         return self._recorded(inputs, target)
 
     def _step(self, inputs: Tensor, target: Tensor) -> Tensor:
         self._optimizer.zero_grad(set_to_none=True)
         return self._gradients_and_step(inputs, target)
-
-    def _aside(self, inputs: Tensor, target: Tensor) -> Tensor:
-        """A step on a stream of its own, as the ones before a recording have to be."""
-        current, aside = torch.cuda.current_stream(self._device), _aside(self._device)
-        aside.wait_stream(current)
-        with torch.cuda.stream(aside):
-            loss = self._step(inputs, target)
-        current.wait_stream(aside)
-        return loss
 
     def _gradients_and_step(self, inputs: Tensor, target: Tensor) -> Tensor:
         with autocast(self._device, self._precision):
@@ -103,29 +97,39 @@ def can_record(device: torch.device, precision: str) -> bool:
     return device.type == "cuda" and precision != "fp16"
 
 
-class _Recorded:
-    """A step as a CUDA graph that reads its batch from fixed places."""
+class Recorded:
+    """A step as a CUDA graph that reads its batch from fixed places.
 
-    def __init__(
-        self,
-        step: Callable[[Tensor, Tensor], Tensor],
-        optimizer: torch.optim.Optimizer,
-        inputs: Tensor,
-        target: Tensor,
-    ) -> None:
+    Args:
+        step: Of inputs and labels, to the loss; done by hand `WARM_UP` times, `aside`.
+        inputs: Of a batch, of the shape that all will have.
+        target: Its labels.
+    """
+
+    def __init__(self, step: Callable[[Tensor, Tensor], Tensor], inputs: Tensor, target: Tensor) -> None:
         self._inputs, self._target = inputs.clone(), target.clone()
         self._graph = torch.cuda.CUDAGraph()
-        optimizer.zero_grad(set_to_none=True)
-        with torch.cuda.graph(self._graph, stream=_aside(inputs.device)):
+        with torch.cuda.graph(self._graph, stream=_stream(inputs.device)):
             self._loss = step(self._inputs, self._target)
 
     def __call__(self, inputs: Tensor, target: Tensor) -> Tensor:
+        """The step with another batch; the loss before it."""
         self._inputs.copy_(inputs)
         self._target.copy_(target)
         self._graph.replay()
         return self._loss.clone()
 
 
+@contextmanager
+def aside(device: torch.device) -> Iterator[None]:
+    """On a stream of its own, as the steps before a recording have to be."""
+    current, other = torch.cuda.current_stream(device), _stream(device)
+    other.wait_stream(current)
+    with torch.cuda.stream(other):
+        yield
+    current.wait_stream(other)
+
+
 @cache
-def _aside(device: torch.device) -> Any:
+def _stream(device: torch.device) -> Any:
     return torch.cuda.Stream(device)

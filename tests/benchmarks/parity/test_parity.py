@@ -35,7 +35,7 @@ from hemobench.benchmarks.parity.searches import (
 from hemobench.benchmarks.parity.setup import LIVE, MEMBER, POOL, SURROGATE, TABLE, ParitySetup, check, trainer
 from hemobench.benchmarks.parity.table_restricted import Pool, TableRestricted
 from hemobench.benchmarks.recording.design import Design
-from hemobench.benchmarks.recording.recording import Source
+from hemobench.benchmarks.recording.source import Source
 from hemobench.benchmarks.surrogates.fit import fit
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.store import load, save

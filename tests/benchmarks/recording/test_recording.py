@@ -13,7 +13,9 @@ import pytest
 from hemobench.benchmarks.evaluator import Cost, Outcome
 from hemobench.benchmarks.recording.design import Design, across_folds, points, repeated, sobol
 from hemobench.benchmarks.recording.journal import Journal, read_rows
-from hemobench.benchmarks.recording.recording import Source, do_unit, first_units, look, record
+from hemobench.benchmarks.recording.recording import do_unit, first_units, record
+from hemobench.benchmarks.recording.rows import look
+from hemobench.benchmarks.recording.source import Source
 from hemobench.benchmarks.tables.io import read_table
 from hemobench.benchmarks.tables.schema import config_key, final_loss
 from hemobench.benchmarks.tasks import load_task
@@ -34,7 +36,8 @@ SOURCE = Source("c-nmc@published")
 SCRIPT = """
 import sys
 from pathlib import Path
-from hemobench.benchmarks.recording.recording import Source, record
+from hemobench.benchmarks.recording.recording import record
+from hemobench.benchmarks.recording.source import Source
 from hemobench.benchmarks.recording.design import Design
 if __name__ == "__main__":
     design = Design(sobol=24, random=12, strategies=("optuna-tpe", "hyperopt-tpe"), strategy_seeds=1,

@@ -10,7 +10,7 @@ import pytest
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.recording.design import Design
-from hemobench.benchmarks.recording.recording import look
+from hemobench.benchmarks.recording.rows import look
 from hemobench.benchmarks.surrogates.fit import fit
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.surrogate import Surrogate

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from hemobench.benchmarks.recording.design import Design, across_folds, repeated
-from hemobench.benchmarks.recording.recording import Source, _start, chunks, collect, distinct, do_unit, first_units
+from hemobench.benchmarks.recording.recording import _start, chunks, collect, distinct, do_unit, first_units
+from hemobench.benchmarks.recording.source import Source
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.benchmarks.tasks import load_task
 

@@ -9,7 +9,8 @@ import typer
 from typer.testing import CliRunner
 
 from hemobench.benchmarks.recording.design import Design
-from hemobench.benchmarks.recording.recording import Source, record
+from hemobench.benchmarks.recording.recording import record
+from hemobench.benchmarks.recording.source import Source
 from hemobench.benchmarks.surrogates.fit import fit
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.store import save

@@ -1,0 +1,150 @@
+"""Layers of K equal networks that work side by side.
+
+Between layers, the activations of all of them are one tensor of shape (K * channels, images, ...): what stands
+beside the channels of one network are the channels of the next. A module that treats elements alike (an activation,
+a sum, a pooling) takes it as it is; convolutions, normalisations, linear layers and dropout are replaced by those
+below. Depthwise convolutions and normalisations do not even see that there are several networks, and the others are
+one batched matrix product.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+
+class ManyLinear(nn.Module):
+    """K linear layers: (K * inputs, images) to (K * outputs, images)."""
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, many: int, like: nn.Linear) -> None:
+        super().__init__()
+        self._many = many
+        self._inputs = like.in_features
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        each = x.view(self._many, self._inputs, -1)
+        return torch.baddbmm(self.bias.unsqueeze(2), self.weight, each).flatten(0, 1)
+
+
+class ManyDropout(nn.Module):
+    """K dropouts, each with a probability of its own.
+
+    Args:
+        rates: Probabilities of a zero, shape (K,).
+    """
+
+    def __init__(self, rates: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("rates", rates)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        if not self.training:
+            return x
+        each = x.view(len(self.rates), -1)
+        rates = self.rates.unsqueeze(1)
+        kept = torch.rand_like(each) >= rates
+        return (each * kept / (1 - rates)).view(x.shape)
+
+
+class ManyNorm(nn.Module):
+    """K batch normalisations with the activation that follows them: a wider one, since channels are independent."""
+
+    weight: Tensor
+    bias: Tensor
+    running_mean: Tensor
+    running_var: Tensor
+
+    def __init__(self, many: int, like: nn.BatchNorm2d) -> None:
+        super().__init__()
+        self._momentum, self._eps = like.momentum or 0.0, like.eps
+        self._act: nn.Module = getattr(like, "act", nn.Identity())
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        normal = functional.batch_norm(
+            x.reshape(1, len(x), -1),
+            self.running_mean.view(-1),
+            self.running_var.view(-1),
+            self.weight.reshape(-1),
+            self.bias.reshape(-1),
+            self.training,
+            self._momentum,
+            self._eps,
+        )
+        activated: Tensor = self._act(normal)
+        return activated.view(x.shape)
+
+
+class ManyConv(nn.Module):
+    """K convolutions without bias: pointwise, depthwise, or of all channels with all.
+
+    Args:
+        many: K.
+        like: One of them; a padding of zero means TensorFlow's "same" where its class says so.
+    """
+
+    weight: Tensor
+
+    def __init__(self, many: int, like: nn.Conv2d) -> None:
+        super().__init__()
+        self._many = many
+        self._inputs, self._outputs = like.in_channels, like.out_channels
+        self._side, self._stride = like.kernel_size[0], like.stride[0]
+        self._padding = None if _pads_itself(like) else int(like.padding[0])
+        self._depthwise = like.groups == like.in_channels == like.out_channels > 1
+        require_square(like, self._depthwise)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        padded = self._pad(x)
+        if self._depthwise:
+            return self._each_channel(padded)
+        if self._side == self._stride == 1:
+            return self._product(padded, padded)
+        return self._product(*self._patches(padded))
+
+    def _pad(self, x: Tensor) -> Tensor:
+        if self._padding is not None:
+            return functional.pad(x, [self._padding] * 4) if self._padding else x
+        # As many as the last window lacks, the odd one below and to the right.
+        windows = -(-x.shape[-1] // self._stride)
+        lacking = max((windows - 1) * self._stride + self._side - x.shape[-1], 0)
+        before, after = lacking // 2, lacking - lacking // 2
+        return functional.pad(x, [before, after, before, after])
+
+    def _each_channel(self, x: Tensor) -> Tensor:
+        weight = self.weight.reshape(len(x), 1, self._side, self._side)
+        images_first = x.transpose(0, 1).contiguous()
+        result = functional.conv2d(images_first, weight, stride=self._stride, groups=len(x))
+        return result.transpose(0, 1).contiguous()
+
+    def _patches(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """The windows' pixels as channels, and a tensor of the result's shape but for its channels."""
+        windows = x.unfold(2, self._side, self._stride).unfold(3, self._side, self._stride)
+        many, channels = self._many, self._inputs
+        each = windows.view(many, channels, *windows.shape[1:])
+        pixels = each.permute(0, 1, 5, 6, 2, 3, 4)
+        return pixels.reshape(many, channels * self._side**2, -1), windows[..., 0, 0]
+
+    def _product(self, x: Tensor, shape_of: Tensor) -> Tensor:
+        weight = self.weight.reshape(self._many, self._outputs, -1)
+        each = x.reshape(self._many, weight.shape[2], -1)
+        return torch.bmm(weight, each).view(-1, *shape_of.shape[1:])
+
+
+def _pads_itself(layer: nn.Conv2d) -> bool:
+    return type(layer).__name__ == "Conv2dSame"
+
+
+def require_square(layer: nn.Conv2d, depthwise: bool) -> None:
+    """Refuse, as a programmer's error, a convolution that `ManyConv` would compute wrongly."""
+    square = len(set(layer.kernel_size)) == len(set(layer.stride)) == 1 and set(layer.dilation) == {1}
+    numbers = all(isinstance(value, int) for value in layer.padding) and len(set(layer.padding)) == 1
+    if not (square and numbers and layer.bias is None and (depthwise or layer.groups == 1)):
+        raise NotImplementedError(f"{layer} cannot be computed side by side")
