@@ -88,9 +88,8 @@ class SMACHyperband(SMAC):
 
     def ask(self) -> Proposal | None:
         while True:
-            try:
-                info = self._facade.ask()
-            except StopIteration:  # SMAC has run out of new configurations
+            info = self._next()
+            if info is None:
                 return None
             config = active(self._space, dict(info.config))
             earlier = self._told.get(tuple(config.items()))

@@ -20,6 +20,7 @@ from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies import load_strategy, row_of
 from hemobench.strategies.base import Strategy, UnsupportedTask
+from hemobench.strategies.space import require_known
 
 Say = Callable[[str], None]
 
@@ -232,9 +233,11 @@ def require_support(strategy: type[Strategy], name: str, task: Task, workers: in
     """Refuse what a strategy cannot do before the first GPU-second.
 
     Raises:
-        UnsupportedTask: If the strategy does not support the task's space or the number of workers.
+        UnsupportedTask: If the task's space has something that no strategy takes, or the strategy does not support
+            the space or the number of workers.
     """
     supports, space = strategy.supports, task.space()
+    require_known(space)
     if space.forbidden_clauses:
         raise UnsupportedTask(f"task '{task.name}' has forbidden clauses", "express them as conditions")
     if space.conditions and not supports.conditional:
