@@ -17,7 +17,8 @@ from hemobench.strategies.space import Hyperparameter, choices, coerce, library_
 class SkoptGP:
     """`skopt.Optimizer` with a Gaussian process and its default, hedged acquisition.
 
-    It has no conditional hyperparameters, and says so rather than have inactive ones imputed for it.
+    It has no conditional hyperparameters, and says so rather than have inactive ones imputed for it. Of a space of
+    choices alone it has no gradients: there the best of the random points is taken, as skopt asks for.
 
     While trials are pending, skopt proposes the same point again and again after its start-up. Then a copy of
     the optimizer is asked that has been told the pending points with a lie, the best loss seen, as in skopt's
@@ -58,6 +59,7 @@ class SkoptGP:
             kappa: Exploration of LCB.
         """
         self._space = space
+        only_choices = all(choices(hp) is not None for hp in space.values())
         self._optimizer = Optimizer(
             dimensions(space),
             base_estimator="GP",
@@ -65,7 +67,7 @@ class SkoptGP:
             initial_point_generator=initial_point_generator,
             n_jobs=1,
             acq_func=acq_func,
-            acq_optimizer="lbfgs",
+            acq_optimizer="sampling" if only_choices else "lbfgs",
             random_state=library_seed(seed),
             model_queue_size=1,
             acq_func_kwargs={"xi": xi, "kappa": kappa},

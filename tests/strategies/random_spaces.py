@@ -179,10 +179,10 @@ def _condition(found: ConfigurationSpace, hps: list[Any], place: int, rng: np.ra
 
 
 LIGHT: dict[str, tuple[int, dict[str, Any]]] = {
-    "skopt-gp": (8, {"startup_trials": 3, "n_points": 100, "n_restarts_optimizer": 1}),
-    "optuna-gp": (7, {"startup_trials": 4}),
-    "smac": (TRIALS, {"challengers": 200, "local_search_iterations": 2}),
-    "smac-hyperband": (30, {"challengers": 200, "local_search_iterations": 2}),
+    "skopt-gp": (5, {"startup_trials": 2, "n_points": 50, "n_restarts_optimizer": 1}),
+    "optuna-gp": (5, {"startup_trials": 3}),
+    "smac": (40, {"challengers": 100, "local_search_iterations": 1, "startup_trials": 4}),
+    "smac-hyperband": (24, {"challengers": 100, "local_search_iterations": 1, "startup_trials": 4}),
 }
 """Trials and settings of those that compute for seconds: enough to get behind their start-up."""
 
