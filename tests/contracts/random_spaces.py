@@ -1,6 +1,6 @@
 """Search spaces as other people have them, drawn from a seed; and every strategy driven over them.
 
-    python tests/strategies/random_spaces.py --spaces 2000        # all adapters, an hour; prints what fails
+    python tests/contracts/random_spaces.py --spaces 2000        # all adapters, an hour; prints what fails
 
 A strategy may refuse a space (`UnsupportedTask`) before its first trial, and nothing else.
 """
@@ -24,6 +24,7 @@ from ConfigSpace.conditions import (
     LessThanCondition,
     NotEqualsCondition,
 )
+from ConfigSpace.exceptions import ActiveHyperparameterNotSetError
 from ConfigSpace.hyperparameters import (
     BetaFloatHyperparameter,
     CategoricalHyperparameter,
@@ -147,8 +148,16 @@ def legal_hyperparameter(name: str, rng: np.random.Generator, plain: bool) -> An
 
 
 def space(seed: int) -> ConfigurationSpace:
-    """A search space: of one to six hyperparameters, in a third of cases with conditions, in a quarter with few points."""
+    """A search space: one to six hyperparameters, in a third of cases with conditions, in a quarter with few points."""
     rng = np.random.default_rng(np.random.SeedSequence([seed, 16]))
+    while True:
+        try:
+            return _space(seed, rng)
+        except ActiveHyperparameterNotSetError:  # ConfigSpace itself refuses some conditions on what may be inactive
+            continue
+
+
+def _space(seed: int, rng: np.random.Generator) -> ConfigurationSpace:
     small, conditional = rng.random() < 0.25, rng.random() < 0.35
     count = int(rng.integers(1, 4 if small else 7))
     hps = [legal_hyperparameter(f"h{place}", rng, plain=small) for place in range(count)]
@@ -255,9 +264,10 @@ def main() -> int:
                 ends[driven(name, seed, given.trials)] += 1
             except (Exception, BenchmarkError) as problem:
                 ends["FAILED"] += 1
-                last = traceback.extract_tb(problem.__traceback__)[-1]
+                place = traceback.extract_tb(problem.__traceback__)[-1]
+                where = f"{place.filename[-40:]}:{place.lineno}"
                 if ends["FAILED"] <= 8:
-                    print(f"  {name}, space {seed}: {type(problem).__name__}: {problem} ({last.filename[-40:]}:{last.lineno})")  # noqa: T201
+                    print(f"  {name}, space {seed}: {type(problem).__name__}: {problem} ({where})")  # noqa: T201
         failures += ends["FAILED"]
         print(f"{name}: {dict(ends)}", flush=True)  # noqa: T201
     return 1 if failures else 0
