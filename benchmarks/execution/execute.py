@@ -10,7 +10,7 @@ from pathlib import Path
 
 from hemobench.benchmarks.benchmark import load_benchmark, shared
 from hemobench.benchmarks.budget import Ledger
-from hemobench.benchmarks.environment import environment
+from hemobench.benchmarks.environment import dated_environment
 from hemobench.benchmarks.evaluator import Evaluator
 from hemobench.benchmarks.execution.arms import built
 from hemobench.benchmarks.execution.plan import Plan
@@ -60,7 +60,7 @@ def execute(plan: Plan, out: Path, suite: str, *, scheduler: str = "") -> Done:
         "suite": suite,
         **plan.header,
         "source": dict(evaluator.provenance),
-        "environment": environment(),
+        "environment": dated_environment(),
     }
     folder = RunFolder(plan.folder(out), header, durable=load_benchmark(plan.key.benchmark).live)
     try:
