@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hemobench.commands import data, gate, parity, results, run, tables, train
+from hemobench.commands import data, gate, parity, reproduce, results, run, tables, train
 from hemobench.commands import list as listing
 from hemobench.errors import BenchmarkError
 
@@ -51,6 +51,7 @@ for command in (
     results.report,
     results.papers,
     results.export,
+    reproduce.reproduce,
     train.train,
     train.validate,
     train.pretrain,
