@@ -128,6 +128,10 @@ def _verb(claim: Claim) -> str:
     return "agrees" if claim.agrees else "disagrees"
 
 
+def _said(claim: Claim) -> str:
+    return "agrees by construction" if claim.agrees and claim.fitted else _verb(claim)
+
+
 def _side_by_side(told: Sequence[Claim]) -> str:
     """One row in words; a single benchmark has its own sentence."""
     first = told[0]
@@ -136,7 +140,7 @@ def _side_by_side(told: Sequence[Claim]) -> str:
     parts = [
         f"{claim.benchmark} cannot tell"
         if claim.agrees is None
-        else f"{claim.benchmark} {_verb(claim)} with {claim.ours_text}"
+        else f"{claim.benchmark} {_said(claim)} with {claim.ours_text}"
         for claim in told
     ]
     said = (
