@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
+from pathlib import Path
 from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 from hemobench.strategies.base import Config, Proposal, Status
@@ -158,6 +159,14 @@ class Looking(Protocol):
 
         Each one's cost is that of the whole trial.
         """
+
+
+@runtime_checkable
+class Checkpointing(Protocol):
+    """Keeps half-trained trials on disk, so that they can be resumed."""
+
+    def checkpoints_in(self, folder: Path | None) -> None:
+        """Keep them in a folder from now on; `None`: where all runs have theirs."""
 
 
 Asked = tuple[Config, int, int]
