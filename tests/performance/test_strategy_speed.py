@@ -1,9 +1,9 @@
 """Asks and tells of each strategy through the harness, against the library's own loop on the same space and seed.
 
 Both loops propose the same configurations, which is asserted, so the ratio is the harness's own doing: adapter,
-vetting, ledger and records. Seconds are the processor's, not the clock's, so that a busy machine disturbs them less. Run
-with `pytest tests/performance --benchmark-enable --benchmark-only --benchmark-json NOW.json`, and hold that file against
-an earlier one with `hemobench gate EARLIER.json NOW.json`.
+vetting, ledger and records. Seconds are the processor's, not the clock's, so that a busy machine disturbs them less.
+Run with `pytest tests/performance --benchmark-enable --benchmark-only --benchmark-json NOW.json`, and hold that file
+against an earlier one with `hemobench gate EARLIER.json NOW.json`.
 
 SMAC and scikit-optimize take 0.1 to 3 seconds a trial: they are measured at 10 and 25 trials.
 """
