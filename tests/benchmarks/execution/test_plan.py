@@ -16,8 +16,8 @@ from hemobench.benchmarks.storage.run_folder import RUN, find_runs
 from hemobench.benchmarks.suite import Suite, narrowed
 from hemobench.reports.leaderboard.ranking import leaderboard
 
-NAME = "c-nmc@recorded"
-HOURS = 0.003
+NAME = "bone-marrow-micro@recorded"
+HOURS = 0.05
 
 
 def suite(*entries, strategies=("random",), seeds=1, **more):
@@ -39,7 +39,7 @@ DIFFERENT = {
     "max_trials or none": [{}, {"max_trials": 3}],
     "a horizon": [{"horizon": 3}, {"horizon": 4}],
     "settings and limits": [{"settings": {"folds": [0]}}, {"settings": {"folds": [0]}, "max_trials": 3}],
-    "budgets that print alike": [{"gpu_hours": [0.0030000001, 0.0030000002]}],
+    "budgets that print alike": [{"gpu_hours": [0.0500000001, 0.0500000002]}],
 }
 
 
@@ -74,10 +74,10 @@ def test_they_are_called_by_where_they_differ(tmp_path):
 
 
 REPEATED = {
-    "a budget": ({"gpu_hours": [HOURS, HOURS]}, {}, "0.003 GPU-hours, 1 worker"),
-    "workers": ({}, {"workers": [2, 2]}, "0.003 GPU-hours, 2 workers"),
+    "a budget": ({"gpu_hours": [HOURS, HOURS]}, {}, "0.05 GPU-hours, 1 worker"),
+    "workers": ({}, {"workers": [2, 2]}, "0.05 GPU-hours, 2 workers"),
     "a strategy": ({}, {"strategies": ["random", {"name": "random", "label": "random"}]}, "random: there twice"),
-    "a default that is written out": ({"settings": {"folds": [1]}}, {}, None),
+    "a default that is written out": ({"name": "c-nmc@recorded", "settings": {"folds": [0]}}, {}, None),
 }
 
 
@@ -85,7 +85,7 @@ REPEATED = {
 def test_exact_repeats_are_run_once_and_said(what):
     entry, more, says = REPEATED[what]
     said = []
-    entries = (entry,) if says else (entry, {})
+    entries = (entry,) if says else (entry, {"name": entry["name"]})
     planned = plans(suite(*entries, **more), said.append)
     assert len(planned) == 1
     assert len(said) == 1

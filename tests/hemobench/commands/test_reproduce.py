@@ -27,7 +27,7 @@ strategies = [
 [[benchmarks]]
 name = "c-nmc@recorded"
 gpu_hours = [0.003]
-settings = { folds = [0] }
+settings = { member = "mean" }
 [[benchmarks]]
 name = "c-nmc@recorded"
 gpu_hours = [0.003]
@@ -68,7 +68,7 @@ def test_identical(place, command):
 
 
 def test_a_part_as_json(place, command):
-    chosen = ("--strategies", "tpe", "--benchmarks", "c-nmc@recorded[folds=0]", "--seeds", 1, "--json")
+    chosen = ("--strategies", "tpe", "--benchmarks", "c-nmc@recorded[member=mean]", "--seeds", 1, "--json")
     done = command("reproduce", "results", *chosen, cwd=place)
     found = json.loads(done.stdout)
     assert (found["identical"], found["runs"], found["differences"]) == (True, 1, [])
