@@ -7,6 +7,8 @@ from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
+from hemobench import late
+
 if TYPE_CHECKING:
     from hemobench.api import leaderboard as leaderboard
     from hemobench.api import load_results as load_results
@@ -16,6 +18,7 @@ if TYPE_CHECKING:
     from hemobench.problem import load_benchmark as load_benchmark
     from hemobench.testing import assert_not_worse as assert_not_worse
 
+late.install()
 try:
     __version__ = version("hemobench")
 except PackageNotFoundError:  # a bare checkout

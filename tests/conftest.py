@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 import sys
+from functools import cache
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 
@@ -24,3 +28,20 @@ def shared_data() -> Path:
     if not data.is_dir():
         pytest.skip("no shared/data beside the checkout")
     return data
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that need torch, which are all that `tox -e train` runs: they skip themselves where it is not."""
+    for item in items:
+        if isinstance(item, pytest.Function) and (_needs_torch(item.module) or _skips(inspect.getsource(item.obj))):
+            item.add_marker("torch")
+
+
+@cache
+def _needs_torch(module: ModuleType) -> bool:
+    lines = inspect.getsource(module).splitlines()
+    return any(_skips(line) for line in lines if re.match(r"\w", line))
+
+
+def _skips(code: str) -> bool:
+    return 'importorskip("torch")' in code

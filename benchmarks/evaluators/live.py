@@ -256,19 +256,19 @@ class Live:
         self, asked: Sequence[Asked], lengths: Sequence[int], pace: Mapping[str, Any]
     ) -> Sequence[Sequence[Outcome]]:
         """See `LookingTogether`. Where memory does not suffice for all at once, half of them go first."""
+        looks: list[Looks] | None = None
         with devices.settings(self._options.threads, self._options.deterministic):
             try:
                 looks = self._look_at(asked, lengths, read_pace(pace))
             except (MemoryError, RuntimeError) as problem:
                 if out_of_memory(problem, self._device) is None or len(asked) == 1:
                     raise
-                looks = None
-        if looks is None:
-            free_memory(self._device)
-            half = len(asked) // 2
-            first = self.look_together(asked[:half], lengths, pace)
-            return [*first, *self.look_together(asked[half:], lengths, pace)]
-        return [self._outcomes(each) for each in looks]
+        free_memory(self._device)  # every group has its own graph, whose memory others cannot use
+        if looks is not None:
+            return [self._outcomes(each) for each in looks]
+        half = len(asked) // 2
+        first = self.look_together(asked[:half], lengths, pace)
+        return [*first, *self.look_together(asked[half:], lengths, pace)]
 
     def _look_at(self, asked: Sequence[Asked], lengths: Sequence[int], pace: Pace) -> list[Looks]:
         protocol = self._protocol

@@ -63,10 +63,20 @@ def check_costs(evaluator: Evaluator, asked: Sequence[Proposal]) -> None:
     assert cost.device
 
 
-def check_equal_answers(benchmark: Benchmark, evaluator: Evaluator, asked: Sequence[Proposal]) -> None:
-    """Equal questions get equal answers, in another order too; of live training, all but the time."""
-    first = [evaluator.evaluate(proposal, 1) for proposal in asked]
-    again = [evaluator.evaluate(proposal, 1) for proposal in reversed(asked)][::-1]
+def check_equal_answers(
+    benchmark: Benchmark, evaluator: Evaluator, asked: Sequence[Proposal], anew: Evaluator | None = None
+) -> None:
+    """Equal questions get equal answers, in another order too; of live training, all but the time.
+
+    Args:
+        benchmark: Whose answers.
+        evaluator: That answers first.
+        asked: The questions.
+        anew: That answers again, if `evaluator` remembers; by default the same.
+    """
+    anew = anew or evaluator
+    first = [evaluator.evaluate(proposal, 0) for proposal in asked]
+    again = [anew.evaluate(proposal, 0) for proposal in reversed(asked)][::-1]
     for one, other in zip(first, again, strict=True):
         assert (one.status, one.validation, one.test, one.curve) == (
             other.status,
@@ -83,9 +93,9 @@ def check_increments(benchmark: Benchmark, evaluator: Evaluator, asked: Sequence
     if epochs < 2:
         return
     config = asked[0].config
-    short = evaluator.evaluate(Proposal(config, 1), 5)
-    rest = evaluator.evaluate(Proposal(config, epochs), 5, trained=1)
-    whole = evaluator.evaluate(Proposal(config, epochs), 5)
+    short = evaluator.evaluate(Proposal(config, 1), 0)
+    rest = evaluator.evaluate(Proposal(config, epochs), 0, trained=1)
+    whole = evaluator.evaluate(Proposal(config, epochs), 0)
     assert rest.validation == whole.validation
     assert rest.test == whole.test
     parts = short.cost.gpu_seconds + rest.cost.gpu_seconds
@@ -96,7 +106,7 @@ def check_truth(benchmark: Benchmark, evaluator: Evaluator, asked: Sequence[Prop
     """What a configuration is worth depends on it alone; its loss is the objective's."""
     configs = [proposal.config for proposal in asked]
     first = [evaluator.truth(config) for config in configs]
-    evaluator.evaluate(Proposal(configs[0], 1), 7)
+    evaluator.evaluate(Proposal(configs[0], 1), 0)
     again = [evaluator.truth(config) for config in reversed(configs)][::-1]
     assert first == again, "asked again, it differs"
     for truth in first:

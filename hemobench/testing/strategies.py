@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +12,7 @@ from hemobench.benchmarks.tasks import load_task
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.strategies import load_strategy
 from hemobench.strategies.base import Proposal, Status, Strategy, Trial
+from hemobench.testing.drives import COST, Drives, Make, drive, told
 
 ANYTHING = ("c-nmc", "bone-marrow-full")
 """Two tasks: one without conditional hyperparameters, one with them."""
@@ -47,61 +46,27 @@ def _check_on(cls: type[Strategy], task: Task, seeded: bool, settings: Mapping[s
     def make(seed: int, horizon: int) -> Strategy:
         return cls(task.space(), seed=seed, horizon=horizon, **fidelity, **settings)  # type: ignore[call-arg]
 
-    check_legal(make, task.space())
-    check_reproducible(make)
+    drives = Drives(make)
+    check_legal(drives, task.space())
+    check_reproducible(drives)
+    check_globals_untouched(drives)
+    check_learns_from_losses_only(drives)
     if seeded:
-        check_seeded(make)
-    check_globals_untouched(make)
+        check_seeded(drives)
     if cls.supports.parallel:
-        check_pending(make)
-        check_pending_differ(make, task.space())
-    check_failures(make)
-    check_all_failed(make)
-    check_learns_from_losses_only(make)
-    check_done_is_done(make)
-    check_short_horizon(make)
+        check_pending(drives)
+        check_pending_differ(drives)
+    check_failures(drives)
+    check_all_failed(drives)
+    check_done_is_done(drives)
+    check_short_horizon(drives)
     if cls.supports.fidelity:
         check_lengths(make, task.epochs)
 
 
-Make = Callable[[int, int], Strategy]
-"""Builds a strategy from a seed and a horizon."""
-
-
-def loss_of(config: Any) -> float:
-    """A smooth, deterministic loss in (0, 1) on any space."""
-    total = 0.0
-    for name, value in sorted(config.items()):
-        if isinstance(value, str):
-            total += len(value) / 40
-        elif isinstance(value, bool):
-            total += 0.05 * value
-        else:
-            total += abs(np.log10(abs(value) + 1e-8) + 4 + 0.1 * len(name)) / 20
-    return float(total / (1 + total))
-
-
-def told(number: int, proposal: Proposal, status: Status = Status.OK) -> Trial:
-    """The trial that a strategy is told of a proposal: the longer it is trained, the lower the loss."""
-    loss = loss_of(proposal.config) + (0.1 / proposal.epochs if proposal.epochs else 0.0)
-    return Trial(number, proposal, loss if status is Status.OK else None, status, 10.0)
-
-
-def drive(strategy: Strategy, trials: int, statuses: Sequence[Status] = (Status.OK,)) -> list[Proposal]:
-    """Ask and tell in turn; trial i ends with status i, counted round."""
-    proposals: list[Proposal] = []
-    for number in range(trials):
-        proposal = strategy.ask()
-        if proposal is None:
-            break
-        proposals.append(proposal)
-        strategy.tell(told(number, proposal, statuses[number % len(statuses)]))
-    return proposals
-
-
-def check_legal(make: Make, space: ConfigurationSpace) -> None:
+def check_legal(drives: Drives, space: ConfigurationSpace) -> None:
     """Proposals are legal points of the space: built-in values, active hyperparameters only, in order."""
-    proposals = drive(make(1, 14), 14)
+    proposals = drives.one.proposals
     assert proposals, "nothing was proposed"
     for proposal in proposals:
         config = proposal.config
@@ -111,92 +76,60 @@ def check_legal(make: Make, space: ConfigurationSpace) -> None:
             assert type(value) in (bool, int, float, str), f"{name} is a {type(value)}"
 
 
-def check_reproducible(make: Make) -> None:
+def check_reproducible(drives: Drives) -> None:
     """Built and told alike, it asks alike."""
-    statuses = (Status.OK, Status.OK, Status.DIVERGED)
-    assert drive(make(3, 16), 16, statuses) == drive(make(3, 16), 16, statuses)
+    if not drives.alike:
+        assert drives.again(global_seed=5, cost=COST).proposals == drives.one.proposals, "it asks otherwise"
 
 
-def check_seeded(make: Make) -> None:
-    """Another seed gives other proposals, from the first ones on."""
-    assert drive(make(3, 12), 4) != drive(make(4, 12), 4)
-
-
-def check_globals_untouched(make: Make) -> None:
+def check_globals_untouched(drives: Drives) -> None:
     """The global generators are left alone, and do not matter."""
-    random.seed(5)
-    np.random.seed(5)  # noqa: NPY002
-    before = (random.getstate(), _numpy_state())
-    first = drive(make(2, 13), 13)
-    after = (random.getstate(), _numpy_state())
-    assert before == after, "a global generator was used"
-    random.seed(6)
-    np.random.seed(6)  # noqa: NPY002
-    assert drive(make(2, 13), 13) == first
+    assert drives.one.untouched, "a global generator was used"
+    if not drives.alike:
+        assert drives.again(global_seed=6, cost=COST).proposals == drives.one.proposals, "a global generator matters"
 
 
-def _numpy_state() -> str:
-    return repr([np.asarray(part).tolist() for part in np.random.get_state(legacy=True)])  # noqa: NPY002
+def check_learns_from_losses_only(drives: Drives) -> None:
+    """Other GPU-seconds change nothing: strategies here minimise the loss."""
+    if not drives.alike:
+        assert drives.again(global_seed=6, cost=COST).proposals == drives.other.proposals, "the cost matters"
 
 
-def check_pending(make: Make) -> None:
+def check_seeded(drives: Drives) -> None:
+    """Another seed gives other proposals, from the first ones on."""
+    assert drive(drives.make(3, 12), 4) != drive(drives.make(4, 12), 4)
+
+
+def check_pending(drives: Drives) -> None:
     """With four trials pending, told in any order, it goes on proposing, or waits and then goes on."""
-    strategy = make(1, 16)
-    rng = np.random.default_rng(0)
-    pending: dict[int, Proposal] = {}
-    asked = 0
-    while asked < 16:
-        while len(pending) < 4 and asked < 16:
-            proposal = strategy.ask()
-            if proposal is None:
-                break
-            pending[asked] = proposal
-            asked += 1
-        if not pending:
-            break
-        number = int(rng.choice(sorted(pending)))
-        strategy.tell(told(number, pending.pop(number)))
-    assert asked >= 8, f"gave up after {asked} trials"
+    assert drives.beside.asked >= drives.trials // 2, f"gave up after {drives.beside.asked} trials"
 
 
-def check_pending_differ(make: Make, space: ConfigurationSpace) -> None:
+def check_pending_differ(drives: Drives) -> None:
     """Trials that are pending together are not one point again and again."""
-    strategy = make(1, 24)
-    for number in range(12):
-        proposal = strategy.ask()
-        if proposal is None:
-            return
-        strategy.tell(told(number, proposal))
-    together = [proposal for proposal in (strategy.ask() for _ in range(4)) if proposal is not None]
-    distinct = {tuple(proposal.config.items()) for proposal in together}
-    assert len(distinct) == len(together), "pending proposals are equal"
+    assert not drives.beside.repeats, "pending proposals are equal"
 
 
-def check_failures(make: Make) -> None:
+def check_failures(drives: Drives) -> None:
     """Failed trials, the first ones and many of them, neither break it nor stop it."""
-    statuses = (Status.DIVERGED, Status.OUT_OF_MEMORY, Status.OK, Status.TIMED_OUT)
-    assert len(drive(make(1, 24), 24, statuses)) >= 12
+    assert len(drives.one.proposals) >= drives.trials // 2
 
 
-def check_all_failed(make: Make) -> None:
+def check_all_failed(drives: Drives) -> None:
     """It survives a budget in which nothing trains."""
-    assert len(drive(make(1, 24), 24, (Status.DIVERGED,))) >= 12
+    strategy = drives.make(1, drives.trials)
+    assert len(drive(strategy, drives.trials, (Status.DIVERGED,))) >= drives.trials // 2
 
 
-def check_learns_from_losses_only(make: Make) -> None:
-    """A constant added to the GPU-seconds changes nothing: strategies here minimise the loss."""
+def check_done_is_done(drives: Drives) -> None:
+    """Once it says that it is done, with nothing pending, it stays so."""
+    assert drives.one.done is not False
 
-    def run(cost: float) -> list[Proposal]:
-        strategy, proposals = make(2, 14), []
-        for number in range(14):
-            proposal = strategy.ask()
-            if proposal is None:
-                break
-            proposals.append(proposal)
-            strategy.tell(replace(told(number, proposal), cost=cost))
-        return proposals
 
-    assert run(1.0) == run(1000.0)
+def check_short_horizon(drives: Drives) -> None:
+    """A horizon of one, two or three trials is a horizon."""
+    for horizon in (1, 2, 3):
+        assert drive(drives.make(1, horizon), horizon)
 
 
 def check_lengths(make: Make, epochs: int) -> None:
@@ -237,17 +170,3 @@ def require_continues(proposal: Proposal, finished: dict[int, Trial], asked: Seq
     assert earlier.proposal.config == proposal.config, "another configuration is continued"
     assert (earlier.proposal.epochs or 0) < proposal.epochs, "a trial is not continued to more epochs"
     assert all(other.resume_from != proposal.resume_from for other in asked), "a trial is continued twice"
-
-
-def check_done_is_done(make: Make) -> None:
-    """Once it says that it is done, with nothing pending, it stays so."""
-    strategy = make(1, 12)
-    proposals = drive(strategy, 18)
-    if len(proposals) < 18:
-        assert strategy.ask() is None
-
-
-def check_short_horizon(make: Make) -> None:
-    """A horizon of one, two or three trials is a horizon."""
-    for horizon in (1, 2, 3):
-        assert drive(make(1, horizon), horizon)

@@ -13,7 +13,7 @@ class Scripted:
     """Answers the i-th proposal with the i-th (seconds, accuracy or status), counted round."""
 
     def __init__(self, answers: Sequence[tuple[float, float | Status]]) -> None:
-        self.answers, self.asked, self.limits, self.trained = answers, 0, [], []
+        self.answers, self.asked, self.limits, self.trained, self.seeds = answers, 0, [], [], []
 
     @property
     def provenance(self):
@@ -27,6 +27,7 @@ class Scripted:
         self.asked += 1
         self.limits.append(limit)
         self.trained.append(trained)
+        self.seeds.append(seed)
         cost = Cost(seconds, "recorded", "a device", evaluation_seconds=seconds / 4)
         if isinstance(answer, Status):
             return Outcome(answer, {}, {}, (), cost, "it failed")

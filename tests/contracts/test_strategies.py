@@ -14,9 +14,13 @@ from hemobench.strategies.asha import ASHA
 from hemobench.strategies.base import Proposal, Status, Supports
 from hemobench.strategies.random_search import RandomSearch
 from hemobench.testing import strategies as contract
+from hemobench.testing.drives import Drives
 
-SLOW = dict.fromkeys(("optuna-gp", "smac-hyperband"), ("c-nmc", "bone-marrow-full"))
-"""Seconds a test: one task without conditions, one with."""
+SLOW = {
+    **dict.fromkeys(("optuna-gp", "smac-hyperband"), ("c-nmc", "bone-marrow-full")),
+    **dict.fromkeys(("smac", "skopt-gp"), ("c-nmc", "bone-marrow", "bone-marrow-full")),
+}
+"""Seconds a test: each kind of hyperparameter, and conditions if it takes them."""
 
 
 def tasks_of(name):
@@ -29,7 +33,11 @@ def tasks_of(name):
     return known.values()
 
 
-CASES = [(name, task) for name in STRATEGIES if unavailable(name) is None for task in tasks_of(name)]
+def marked(name, task):
+    return pytest.param((name, task), marks=pytest.mark.torch if STRATEGIES[name].needs == "torch" else ())
+
+
+CASES = [marked(name, task) for name in STRATEGIES if unavailable(name) is None for task in tasks_of(name)]
 
 
 def built(name, task, seed, horizon):
@@ -39,68 +47,73 @@ def built(name, task, seed, horizon):
     return cls(task.space(), seed=seed, horizon=horizon, **fidelity)
 
 
-@pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
+MODELLED = dict.fromkeys(("skopt-gp", "smac", "optuna-gp"), 16)
+"""Trials of a drive of the slow ones, whose models are in use from the tenth or fourth on."""
+
+
+@pytest.fixture(scope="module", params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
 def case(request):
     return request.param
 
 
-@pytest.fixture
-def make(case):
+@pytest.fixture(scope="module")
+def drives(case):
+    """Of a strategy on a task: what one check looks at, the next one need not drive again."""
     name, task = case
-    return lambda seed, horizon: built(name, load_task(task), seed, horizon)
+    return Drives(lambda seed, horizon: built(name, load_task(task), seed, horizon), MODELLED.get(name, 24))
 
 
-def test_legal(make, case):
-    contract.check_legal(make, load_task(case[1]).space())
+def test_legal(drives, case):
+    contract.check_legal(drives, load_task(case[1]).space())
 
 
-def test_reproducible(make):
-    contract.check_reproducible(make)
+def test_reproducible(drives):
+    contract.check_reproducible(drives)
 
 
-def test_seeded(make, case):
+def test_seeded(drives, case):
     if case[0] == "manual":
         pytest.skip("nothing in the manual analysis is random")
-    contract.check_seeded(make)
+    contract.check_seeded(drives)
 
 
-def test_globals_untouched(make):
-    contract.check_globals_untouched(make)
+def test_globals_untouched(drives):
+    contract.check_globals_untouched(drives)
 
 
-def test_pending(make):
-    contract.check_pending(make)
+def test_pending(drives):
+    contract.check_pending(drives)
 
 
-def test_pending_differ(make, case):
-    contract.check_pending_differ(make, load_task(case[1]).space())
+def test_pending_differ(drives):
+    contract.check_pending_differ(drives)
 
 
-def test_failures(make):
-    contract.check_failures(make)
+def test_failures(drives):
+    contract.check_failures(drives)
 
 
-def test_all_failed(make):
-    contract.check_all_failed(make)
+def test_all_failed(drives):
+    contract.check_all_failed(drives)
 
 
-def test_learns_from_losses_only(make):
-    contract.check_learns_from_losses_only(make)
+def test_learns_from_losses_only(drives):
+    contract.check_learns_from_losses_only(drives)
 
 
-def test_done_is_done(make):
-    contract.check_done_is_done(make)
+def test_done_is_done(drives):
+    contract.check_done_is_done(drives)
 
 
-def test_short_horizon(make):
-    contract.check_short_horizon(make)
+def test_short_horizon(drives):
+    contract.check_short_horizon(drives)
 
 
-def test_lengths(make, case):
+def test_lengths(drives, case):
     if not load_strategy(case[0]).supports.fidelity:
-        assert make(1, 5).ask().epochs is None
+        assert drives.make(1, 5).ask().epochs is None
         return
-    contract.check_lengths(make, load_task(case[1]).epochs)
+    contract.check_lengths(drives.make, load_task(case[1]).epochs)
 
 
 class Broken(RandomSearch):
@@ -155,14 +168,14 @@ def _space():
 
 
 CHECKS = {
-    "illegal": lambda make: contract.check_legal(make, _space()),
-    "foreign type": lambda make: contract.check_legal(make, _space()),
-    "disordered": lambda make: contract.check_legal(make, _space()),
+    "illegal": lambda drives: contract.check_legal(drives, _space()),
+    "foreign type": lambda drives: contract.check_legal(drives, _space()),
+    "disordered": lambda drives: contract.check_legal(drives, _space()),
     "irreproducible": contract.check_reproducible,
     "unseeded": contract.check_seeded,
     "global": contract.check_globals_untouched,
     "gives up": contract.check_pending,
-    "repeats": lambda make: contract.check_pending_differ(make, _space()),
+    "repeats": contract.check_pending_differ,
     "breaks on failures": contract.check_failures,
     "breaks if all fail": contract.check_all_failed,
     "minds the cost": contract.check_learns_from_losses_only,
@@ -175,7 +188,7 @@ CHECKS = {
 def test_a_broken_strategy_fails(way):
     cls = type("Broken", (Broken,), {"way": way})
     with pytest.raises(Exception):  # noqa: B017, PT011 - an illegal value is ConfigSpace's own error
-        CHECKS[way](lambda seed, horizon: cls(_space(), seed=seed, horizon=horizon))
+        CHECKS[way](Drives(lambda seed, horizon: cls(_space(), seed=seed, horizon=horizon)))
 
 
 @pytest.mark.parametrize("way", CHECKS)
@@ -186,7 +199,7 @@ def test_a_sound_one_does_not_and_was_asked(way):
         made.append(Broken(_space(), seed=seed, horizon=horizon))
         return made[-1]
 
-    CHECKS[way](make)
+    CHECKS[way](Drives(make))
     assert made
     assert all(strategy.asked for strategy in made)
 

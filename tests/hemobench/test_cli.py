@@ -27,8 +27,8 @@ def test_run_prints_the_leaderboard_of_all_benchmarks(results):
         assert word in done.stdout
 
 
-def test_leaderboard_as_json(results, command):
-    done = command("leaderboard", results[0], "--json")
+def test_leaderboard_as_json(results, said):
+    done = said("leaderboard", results[0], "--json")
     assert done.returncode == 0
     boards = json.loads(done.stdout)["boards"]
     board = next(found for found in boards if found.get("benchmark") == "c-nmc@recorded")
@@ -37,11 +37,11 @@ def test_leaderboard_as_json(results, command):
     assert 65 < board["rows"][0]["validation"]["mean"] < 99
 
 
-def test_running_again_does_nothing_again(results, command):
+def test_running_again_does_nothing_again(results, said):
     files = [path for path in results[0].rglob("*") if path.is_file()]
     before = {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files}
     assert any(path.name == "trials.jsonl" for path in files)
-    done = command("run", "quick", "--out", results[0], "--seeds", 2, "--strategies", "random,sssr")
+    done = said("run", "quick", "--out", results[0], "--seeds", 2, "--strategies", "random,sssr")
     assert done.returncode == 0
     assert {path: (path.stat().st_mtime_ns, path.read_bytes()) for path in files} == before
 
@@ -70,19 +70,19 @@ def test_interrupted_it_says_so_and_can_be_gone_on_with(tmp_path):
 
 
 @pytest.mark.parametrize("what", ["strategies", "benchmarks", "suites"])
-def test_list(what, command):
-    rows = json.loads(command("list", what, "--json").stdout)[what]
+def test_list(what, said):
+    rows = json.loads(said("list", what, "--json").stdout)[what]
     assert len(rows) >= 3
-    table = command("list", what)
+    table = said("list", what)
     assert table.returncode == 0
     assert rows[0]["name"] in table.stdout
 
 
-def test_card(command):
-    card = json.loads(command("card", "c-nmc@published", "--json").stdout)
+def test_card(said):
+    card = json.loads(said("card", "c-nmc@published", "--json").stdout)
     assert any(target["target"] == 88.84 for target in card["targets"])
     assert card["notes"]
-    assert "88.84" in command("card", "c-nmc@published").stdout
+    assert "88.84" in said("card", "c-nmc@published").stdout
 
 
 @pytest.mark.parametrize(
@@ -103,8 +103,8 @@ def test_card(command):
         (["fly"], "fly"),
     ],
 )
-def test_bad_input_gets_the_one_message(arguments, says, tmp_path, command):
-    done = command(*arguments, cwd=tmp_path)
+def test_bad_input_gets_the_one_message(arguments, says, tmp_path, said):
+    done = said(*arguments, cwd=tmp_path)
     assert done.returncode == 2
     assert says in done.stderr
     assert "Traceback" not in done.stderr
@@ -173,32 +173,32 @@ def test_somebody_elses_strategy_is_run_ranked_and_shown_when_it_fails(tmp_path,
 
 
 @pytest.fixture(scope="module")
-def published(tmp_path_factory, command):
+def published(tmp_path_factory, said):
     out = tmp_path_factory.mktemp("published")
     which = ("--benchmarks", "c-nmc@published", "--gpu-hours", 4, "--strategies", "random,sssr,manual,optuna-tpe")
-    done = command("run", "papers", "--out", out, "--seeds", 3, *which)
+    done = said("run", "papers", "--out", out, "--seeds", 3, *which)
     assert done.returncode == 0, done.stderr
     return out
 
 
-def test_recommend_report_and_export(published, command, tmp_path):
+def test_recommend_report_and_export(published, said, tmp_path):
     folder = published
     asked = ("--benchmark", "c-nmc@published", "--gpu-hours", 4)
-    said = command("recommend", folder, *asked)
-    assert said.stdout.startswith("With 4 GPU-hours on c-nmc@published")
-    plain = json.loads(command("recommend", folder, *asked, "--json").stdout)
+    advised = said("recommend", folder, *asked)
+    assert advised.stdout.startswith("With 4 GPU-hours on c-nmc@published")
+    plain = json.loads(said("recommend", folder, *asked, "--json").stdout)
     assert plain["verdict"]["kind"] in ("best", "any", "unknown")
-    assert plain["answer"] in said.stdout
-    claims = command("papers", folder)
+    assert plain["answer"] in advised.stdout
+    claims = said("papers", folder)
     assert claims.returncode == 0, claims.stderr
     assert "figures agree" in claims.stdout
-    assert command("report", folder, "-o", tmp_path / "report.html").returncode == 0
+    assert said("report", folder, "-o", tmp_path / "report.html").returncode == 0
     assert "<script" in (tmp_path / "report.html").read_text()
     files = {kind: tmp_path / f"out.{kind}" for kind in ("parquet", "csv", "markdown", "latex")}
     options = [part for kind, path in files.items() for part in (f"--{kind}", path)]
-    assert command("export", folder, *options).returncode == 0
+    assert said("export", folder, *options).returncode == 0
     assert all(path.stat().st_size > 500 for path in files.values())
-    nothing = command("export", folder)
+    nothing = said("export", folder)
     assert nothing.returncode == 2
     assert "nothing to export to" in nothing.stderr
 

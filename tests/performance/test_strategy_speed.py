@@ -31,7 +31,7 @@ from hemobench.strategies.hyperopt_tpe import search_space
 from hemobench.strategies.optuna_study import suggest
 from hemobench.strategies.skopt_gp import dimensions
 from hemobench.strategies.space import choices, library_seed, random_stream
-from hemobench.testing.strategies import loss_of
+from hemobench.testing.drives import loss_of
 
 TASK = load_task("c-nmc")
 COST = Cost(1.0, "predicted", "a device")

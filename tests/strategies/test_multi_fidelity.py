@@ -29,7 +29,7 @@ from hemobench.strategies.fidelity.brackets import schedule
 from hemobench.strategies.fidelity.rungs import ranked, rungs
 from hemobench.strategies.hyperband import Hyperband
 from hemobench.strategies.space import random_stream
-from hemobench.testing.strategies import drive, told
+from hemobench.testing.drives import drive, told
 
 TASK = load_task("c-nmc")
 SPACE = TASK.space()

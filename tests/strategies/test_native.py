@@ -16,7 +16,7 @@ from ConfigSpace import Categorical, ConfigurationSpace, Float, Integer
 
 from hemobench.strategies import load_strategy
 from hemobench.strategies.space import library_seed
-from hemobench.testing.strategies import drive, loss_of
+from hemobench.testing.drives import drive, loss_of
 
 SEED, TRIALS = 7, 24
 

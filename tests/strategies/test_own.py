@@ -14,7 +14,7 @@ from hemobench.strategies.manual import Manual, plan
 from hemobench.strategies.random_search import RandomSearch
 from hemobench.strategies.space import active, default, random_stream
 from hemobench.strategies.sssr import SSSR, bounds, scaled, within
-from hemobench.testing.strategies import drive, loss_of, told
+from hemobench.testing.drives import drive, loss_of, told
 
 SPACE = load_task("bone-marrow").space()
 FULL = load_task("bone-marrow-full").space()
@@ -54,6 +54,16 @@ def test_sssr_worked_example():
     drive(strategy, 100)
     result = ranked(kept + ranked(third)[:4])[:7]
     assert configs([t.proposal for t in strategy.survivors]) == configs(result)
+
+
+def test_sssr_rounds_half_of_an_odd_number_up():
+    """3 of 5; of these and 2 of 3, 3 of 5 again; of these and 1 of 1, 2 of 4."""
+    strategy, survivors = SSSR(SPACE, seed=1, horizon=9, rounds=[5, 3, 1], scaling="never"), []
+    for number in range(9):
+        strategy.tell(told(number, strategy.ask()))
+        survivors.append(len(strategy.survivors))
+    assert strategy.ask() is None
+    assert [survivors[5], survivors[8]] == [3, 2]
 
 
 def test_sssr_draws_in_order_from_random_searchs_stream():

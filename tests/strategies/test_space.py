@@ -29,7 +29,7 @@ from hemobench.strategies import load_strategy
 from hemobench.strategies import space as spaces
 from hemobench.strategies.base import UnsupportedTask
 from hemobench.strategies.manual import enabling
-from hemobench.testing.strategies import drive
+from hemobench.testing.drives import drive
 
 
 def draws(space, count, seed=0):

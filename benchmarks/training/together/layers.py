@@ -9,6 +9,8 @@ one batched matrix product.
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -67,18 +69,23 @@ class ManyNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        normal = functional.batch_norm(
-            x.reshape(1, len(x), -1),
-            self.running_mean.view(-1),
-            self.running_var.view(-1),
-            self.weight.reshape(-1),
-            self.bias.reshape(-1),
-            self.training,
-            self._momentum,
-            self._eps,
-        )
+        weight, bias = self.weight.reshape(-1), self.bias.reshape(-1)
+        mean, variance = self.running_mean.view(-1), self.running_var.view(-1)
+        if has_kernels(x) and isinstance(self._act, nn.ReLU6 | nn.Identity):
+            return self._by_kernel(x, weight, bias, mean, variance)
+        each = x.reshape(1, len(x), -1)
+        normal = functional.batch_norm(each, mean, variance, weight, bias, self.training, self._momentum, self._eps)
         activated: Tensor = self._act(normal)
         return activated.view(x.shape)
+
+    def _by_kernel(self, x: Tensor, weight: Tensor, bias: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
+        from hemobench.benchmarks.training.together.kernels import NormRelu6, normalised
+
+        bends = isinstance(self._act, nn.ReLU6)
+        if not self.training:
+            return normalised(x, weight, bias, mean, variance, self._eps, bends)
+        result: Tensor = NormRelu6.apply(x, weight, bias, mean, variance, self._momentum, self._eps, bends)
+        return result
 
 
 class ManyConv(nn.Module):
@@ -102,21 +109,32 @@ class ManyConv(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
-        padded = self._pad(x)
+        if self._side == self._stride == 1:
+            return self._product(x, x)
+        before, after = self._zeros(x.shape[-1])
+        if self._depthwise and has_kernels(x):
+            return self._by_kernel(x, before, after)
+        padded = functional.pad(x, [before, after, before, after])
         if self._depthwise:
             return self._each_channel(padded)
-        if self._side == self._stride == 1:
-            return self._product(padded, padded)
         return self._product(*self._patches(padded))
 
-    def _pad(self, x: Tensor) -> Tensor:
+    def _zeros(self, side: int) -> tuple[int, int]:
+        """Rows of zeros above and below, of images with so many rows."""
         if self._padding is not None:
-            return functional.pad(x, [self._padding] * 4) if self._padding else x
-        # As many as the last window lacks, the odd one below and to the right.
-        windows = -(-x.shape[-1] // self._stride)
-        lacking = max((windows - 1) * self._stride + self._side - x.shape[-1], 0)
-        before, after = lacking // 2, lacking - lacking // 2
-        return functional.pad(x, [before, after, before, after])
+            return self._padding, self._padding
+        # As many as the last window lacks, the odd one below.
+        windows = -(-side // self._stride)
+        lacking = max((windows - 1) * self._stride + self._side - side, 0)
+        return lacking // 2, lacking - lacking // 2
+
+    def _by_kernel(self, x: Tensor, before: int, after: int) -> Tensor:
+        from hemobench.benchmarks.training.together.kernels import Depthwise
+
+        weight = self.weight.reshape(len(x), self._side, self._side)
+        side = (x.shape[-1] + before + after - self._side) // self._stride + 1
+        result: Tensor = Depthwise.apply(x.contiguous(), weight, self._stride, before, side)
+        return result
 
     def _each_channel(self, x: Tensor) -> Tensor:
         weight = self.weight.reshape(len(x), 1, self._side, self._side)
@@ -136,6 +154,11 @@ class ManyConv(nn.Module):
         weight = self.weight.reshape(self._many, self._outputs, -1)
         each = x.reshape(self._many, weight.shape[2], -1)
         return torch.bmm(weight, each).view(-1, *shape_of.shape[1:])
+
+
+def has_kernels(x: Tensor) -> bool:
+    """Whether `kernels` can be used: on a GPU, where PyTorch brings Triton."""
+    return x.is_cuda and find_spec("triton") is not None
 
 
 def _pads_itself(layer: nn.Conv2d) -> bool:

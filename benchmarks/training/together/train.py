@@ -175,7 +175,7 @@ def look_together(
     watch = Timer(device)  # its seconds are nobody's
     together = Together(jobs, device)
     each = [_One(job) for job in jobs]
-    with _quiet(), torch.backends.cudnn.flags(enabled=False):  # wide and shallow: PyTorch's own kernels serve it better
+    with _settings():
         for epoch in range(lengths[-1]):
             for job in jobs:
                 job.feed.prepare(epoch, watch)
@@ -244,11 +244,16 @@ def _ended(one: _One, pace: Pace) -> Looks:
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    """Gradients are views of one tensor, as they are meant to be."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout")
-        yield
+def _settings() -> Iterator[None]:
+    """Matrix products may round as convolutions do by default; and gradients are views of one tensor by intent."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32
+    try:
+        with warnings.catch_warnings(), torch.backends.cudnn.flags(enabled=False):  # wide, shallow: others serve better
+            warnings.filterwarnings("ignore", message="grad and param do not obey the gradient layout")
+            yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
 
 
 def _loss(job: Job) -> ClassWeighted:

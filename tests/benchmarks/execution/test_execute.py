@@ -19,15 +19,22 @@ from contracts.small_suites import ends, run_all, suite, trials
 
 from hemobench.benchmarks.execution.execute import execute
 from hemobench.benchmarks.execution.plan import plans
-from hemobench.benchmarks.execution.process_pool import over_processes
+from hemobench.benchmarks.execution.process_pool import execute_all, over_processes, process_pool
 from hemobench.benchmarks.storage.run_folder import END, TRIALS, find_runs
 from hemobench.errors import BenchmarkError
+from hemobench.strategies import startup_trials
+
+
+def run_here(todo, out: Path) -> None:
+    """In this process, whose libraries are loaded already."""
+    for plan in todo:
+        assert execute(plan, out, "test").failure is None
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory) -> Path:
     out = tmp_path_factory.mktemp("undisturbed")
-    run_all(suite(), out, jobs=1)
+    run_here(plans(suite()), out)
     return out
 
 
@@ -39,28 +46,60 @@ def test_one_job_and_two_give_equal_bytes(tmp_path, undisturbed):
         assert (folder / END).read_bytes() == (undisturbed / folder.relative_to(tmp_path) / END).read_bytes()
 
 
-@pytest.mark.parametrize("strategy", ["smac", "skopt-gp"])
-def test_the_slow_optimizers_too(tmp_path, strategy):
-    chosen = suite([strategy], seeds=2, gpu_hours=2.4)
-    run_all(chosen, tmp_path / "one", jobs=1)
-    run_all(chosen, tmp_path / "two", jobs=2)
-    assert trials(tmp_path / "one") == trials(tmp_path / "two")
+SLOW = (suite(["smac"], seeds=1, gpu_hours=2.4), suite(["skopt-gp"], seeds=1, gpu_hours=2.4))
+PARALLEL = (
+    suite(["sssr", "optuna-tpe", "hyperopt-tpe"], seeds=1, gpu_hours=5.0, workers=4),
+    suite(["skopt-gp"], seeds=1, gpu_hours=2.4, workers=4),
+)
 
 
-def test_four_simulated_workers_are_deterministic(tmp_path):
-    chosen = suite(["sssr", "optuna-tpe", "hyperopt-tpe", "skopt-gp"], seeds=1, gpu_hours=2.8, workers=4)
-    run_all(chosen, tmp_path / "one", jobs=1)
-    run_all(chosen, tmp_path / "two", jobs=2)
-    assert trials(tmp_path / "one") == trials(tmp_path / "two")
-    assert all(end.status in ("budget-spent", "strategy-done") for end in ends(tmp_path / "one"))
+@pytest.fixture(scope="module")
+def over_two(tmp_path_factory) -> Path:
+    """All of these over two processes."""
+    out = tmp_path_factory.mktemp("two")
+    todo = [plan for chosen in (*SLOW, *PARALLEL) for plan in plans(chosen)]
+    with process_pool(2) as pool:
+        assert [done.failure for done in execute_all(todo, out, "test", pool)] == [None] * 6
+    return out
+
+
+def same_over_two(here: Path, over_two: Path) -> None:
+    """Equal trials, and more of them than the start-ups of their strategies."""
+    found, there = trials(here), trials(over_two)
+    for name, records in found.items():
+        assert records == there[name]
+    for chosen in (*SLOW, *PARALLEL):
+        for plan in plans(chosen):
+            if str(plan.key.folder) in found:
+                assert len(found[str(plan.key.folder)]) > startup(plan)
+
+
+def test_the_slow_optimizers_too(tmp_path, over_two):
+    """SMAC's proposals want the hash seed that processes of a pool have."""
+    smac, skopt = SLOW
+    run_all(smac, tmp_path, jobs=1)
+    run_here(plans(skopt), tmp_path)
+    same_over_two(tmp_path, over_two)
+    assert len(trials(tmp_path)) == 2
+
+
+def test_four_simulated_workers_are_deterministic(tmp_path, over_two):
+    run_here([plan for chosen in PARALLEL for plan in plans(chosen)], tmp_path)
+    same_over_two(tmp_path, over_two)
+    assert len(trials(tmp_path)) == 4
+    assert all(end.status in ("budget-spent", "strategy-done") for end in ends(tmp_path))
+
+
+def startup(plan) -> int:
+    return startup_trials(plan.strategy, plan.settings, plan.horizon, 6) or 0
 
 
 def test_what_is_there_is_not_run_again(tmp_path):
-    chosen = suite(["random"], seeds=1)
-    run_all(chosen, tmp_path, jobs=1)
+    todo = plans(suite(["random"], seeds=1))
+    run_here(todo, tmp_path)
     (folder,) = find_runs(tmp_path)
     before = (folder / TRIALS).read_bytes()
-    run_all(chosen, tmp_path, jobs=1)
+    run_here(todo, tmp_path)
     assert (folder / TRIALS).read_bytes() == before  # measured times too
 
 

@@ -25,8 +25,8 @@ from hemobench.strategies.space import active, default
 TASK = load_task("c-nmc")
 
 
-def outcome_of(strategy, evaluator, budget):
-    trials = run(strategy, evaluator, budget, task=TASK, seed=0)
+def outcome_of(strategy, evaluator, budget, seed=0):
+    trials = run(strategy, evaluator, budget, task=TASK, seed=seed)
     records = []
     while True:
         try:
@@ -76,6 +76,13 @@ def test_one_worker_by_hand():
     assert records[0].loss == pytest.approx(0.1)
     assert records[3].loss is None
     assert records[3].test == {}
+
+
+def test_all_trials_of_a_run_have_its_seed():
+    """Noise is keyed by seed, configuration and epoch, not by the position of the ask."""
+    evaluator = Scripted([(100.0, 0.9)])
+    outcome_of(random_search(), evaluator, Budget(1.0, workers=2, max_trials=5), seed=7)
+    assert evaluator.seeds == [7] * 5
 
 
 def test_two_workers_by_hand():

@@ -71,7 +71,7 @@ def setup(table: Table, tmp_path_factory: pytest.TempPathFactory) -> ParitySetup
 def kept(table: Table, folder: Path) -> ParitySetup:
     """A table and its surrogate as files; what they were recorded from stands for live training."""
     write_table(table, folder / "table.parquet")
-    save(fit(table, how=Training(steps=900)), folder / "surrogate.npz")
+    save(fit(table, how=Training(steps=400)), folder / "surrogate.npz")
     files = str(folder / "table.parquet"), str(folder / "surrogate.npz")
     return ParitySetup("c-nmc@surrogate", *files, Source("c-nmc@published"))
 

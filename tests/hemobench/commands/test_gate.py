@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import json
-import os
-import subprocess
 import sys
-from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
@@ -138,39 +135,30 @@ class Failing(RandomSearch):
     def tell(self, trial):
         raise KeyError(trial.number)
 """
-RUN = """
-from hemobench import cli
-cli.main()
-"""
 
 
-def in_folder(folder: Path, *arguments):
-    return subprocess.run(
-        [sys.executable, "-c", RUN, *map(str, arguments)],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=240,
-        env={**os.environ, "COLUMNS": "200"},
-    )
-
-
-def test_a_strategy_of_another_package_is_run_ranked_and_gated(tmp_path):
+def test_a_strategy_of_another_package_is_run_ranked_and_gated(tmp_path, command, said, monkeypatch):
     (tmp_path / "optimizers").mkdir()
     (tmp_path / "optimizers" / "__init__.py").write_text(OWN)
     (tmp_path / "tiny.toml").write_text(SUITE.replace('"sssr"', '"optimizers:Mine"'))
-    ran = in_folder(tmp_path, "run", "tiny.toml", "--seeds", 2, "--jobs", 1, "--out", "out")
+    monkeypatch.setitem(sys.modules, "optimizers", None)
+    del sys.modules["optimizers"]  # and it is forgotten afterwards
+
+    def in_folder(*arguments, how=said):
+        return how(*arguments, "--jobs", 1, cwd=tmp_path, env={"COLUMNS": "200"})
+
+    ran = in_folder("run", "tiny.toml", "--seeds", 2, "--out", "out")
     assert ran.returncode == 0, ran.stderr
     assert "optimizers.Mine" in ran.stdout
-    made = in_folder(tmp_path, "baseline", "tiny.toml", "--jobs", 1)
+    made = in_folder("baseline", "tiny.toml")
     assert made.returncode == 0, made.stderr
-    unnamed = in_folder(tmp_path, "gate", "tiny.json.gz")
+    unnamed = in_folder("gate", "tiny.json.gz", how=command)
     assert unnamed.returncode == 2
     assert "--strategy optimizers:Mine" in unnamed.stderr  # a file shall not decide what is imported
-    same = in_folder(tmp_path, "gate", "tiny.json.gz", "--strategy", "optimizers:Mine", "--jobs", 1)
+    same = in_folder("gate", "tiny.json.gz", "--strategy", "optimizers:Mine")
     assert same.returncode == 0, same.stdout + same.stderr
     assert "optimizers.Mine" in same.stdout
-    failing = in_folder(tmp_path, "gate", "tiny.json.gz", "--strategy", "optimizers:Failing", "--jobs", 1)
+    failing = in_folder("gate", "tiny.json.gz", "--strategy", "optimizers:Failing")
     assert failing.returncode == 1, failing.stdout + failing.stderr
     assert "strategy-error, seed 0: told of trial 0: KeyError: 0" in failing.stdout
     assert "optimizers.Failing for random" in failing.stdout

@@ -12,6 +12,7 @@ from hemobench.benchmarks.execution.execute import execute
 from hemobench.benchmarks.execution.plan import plans
 from hemobench.benchmarks.storage.load import load_results
 from hemobench.benchmarks.suite import load_suite
+from hemobench.benchmarks.surrogates.network import Training
 from hemobench.cli import app
 from hemobench.errors import BenchmarkError
 
@@ -29,7 +30,9 @@ def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("tables")
     table, surrogate = folder / "c-nmc.parquet", folder / "c-nmc.npz"
     invoke("record", "c-nmc@published", "--out", table, *DESIGN)
-    invoke("fit", table, "-o", surrogate, "--no-card")
+    with pytest.MonkeyPatch.context() as patch:  # as chosen, it would take a quarter of a minute
+        patch.setattr("hemobench.benchmarks.surrogates.trust.card.chosen", lambda *_: Training(steps=200))
+        invoke("fit", table, "-o", surrogate, "--no-card")
     return table, surrogate
 
 

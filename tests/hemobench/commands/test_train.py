@@ -18,9 +18,9 @@ SMALL = ("--option", "image_size=64", "--option", "weights=none")
 
 
 @pytest.fixture(scope="module")
-def cells(tmp_path_factory, command):
+def cells(tmp_path_factory, said):
     folder = tmp_path_factory.mktemp("cells") / "c-nmc"
-    done = command("data", "synthesize", "c-nmc", "--out", folder, "--images", 150, "--size", 64)
+    done = said("data", "synthesize", "c-nmc", "--out", folder, "--images", 150, "--size", 64)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -30,8 +30,8 @@ def cached(tmp_path_factory):
     return {"HEMOBENCH_CACHE": str(tmp_path_factory.mktemp("cache"))}
 
 
-def test_synthetic_cells_verify(cells, command, tmp_path):
-    done = command("data", "verify", "c-nmc", cells, "--sheet", tmp_path / "sheet.png", "--json")
+def test_synthetic_cells_verify(cells, said, tmp_path):
+    done = said("data", "verify", "c-nmc", cells, "--sheet", tmp_path / "sheet.png", "--json")
     assert done.returncode == 0
     found = json.loads(done.stdout)
     assert found["ok"]
@@ -40,11 +40,11 @@ def test_synthetic_cells_verify(cells, command, tmp_path):
     assert (tmp_path / "sheet.png").stat().st_size > 1000
 
 
-def test_a_broken_file_makes_verify_fail(command, tmp_path):
-    command("data", "synthesize", "bone-marrow", "--out", tmp_path / "cells", "--images", 40, "--size", 32)
+def test_a_broken_file_makes_verify_fail(said, tmp_path):
+    said("data", "synthesize", "bone-marrow", "--out", tmp_path / "cells", "--images", 40, "--size", 32)
     victim = next((tmp_path / "cells").rglob("*.jpg"))
     victim.write_bytes(victim.read_bytes()[:40])
-    done = command("data", "verify", "bone-marrow", tmp_path / "cells")
+    done = said("data", "verify", "bone-marrow", tmp_path / "cells")
     assert done.returncode == 1
     assert victim.name in done.stdout
 
@@ -67,7 +67,7 @@ def test_train_prints_metrics_curve_confusion_and_cost(cells, cached):
     assert plain["cost"]["gpu_seconds"] > 0
 
 
-def test_a_live_suite_runs_resumes_and_is_validated(cells, cached, command, tmp_path):
+def test_a_live_suite_runs_resumes_and_is_validated(cells, cached, said, tmp_path):
     pytest.importorskip("torch")
     suite = tmp_path / "tiny.toml"
     suite.write_text(
@@ -75,13 +75,13 @@ def test_a_live_suite_runs_resumes_and_is_validated(cells, cached, command, tmp_
         'max_trials = 2\nsettings = { image_size = 64, weights = "none", images = 60 }\n'
     )
     run = ("run", suite, "--data", cells, "--out", tmp_path / "out", "--jobs", 1)
-    first = command(*run, env=cached)
+    first = said(*run, env=cached)
     assert first.returncode == 0, first.stderr
     journals = sorted((tmp_path / "out").rglob("trials.jsonl"))
     before = [journal.read_text() for journal in journals]
     journals[0].write_text(before[0].splitlines(keepends=True)[0])  # one trial is lost, one is kept
     journals[0].with_name("end.json").unlink()
-    assert command(*run, env=cached).returncode == 0
+    assert said(*run, env=cached).returncode == 0
     resumed = journals[0].read_text()
     assert resumed.splitlines()[0] == before[0].splitlines()[0]
     assert [json.loads(line)["validation"] for line in resumed.splitlines()] == [
@@ -96,15 +96,15 @@ def test_a_live_suite_runs_resumes_and_is_validated(cells, cached, command, tmp_
     assert len(found["test"]["random"]["values"]) == 2
 
 
-def test_validate_on_a_published_benchmark(command, tmp_path):
+def test_validate_on_a_published_benchmark(said, tmp_path):
     arguments = ("run", "papers", "--benchmarks", "c-nmc@published", "--strategies", "random,sssr", "--seeds", 1)
-    assert command(*arguments, "--out", tmp_path / "out").returncode == 0
+    assert said(*arguments, "--out", tmp_path / "out").returncode == 0
     validate = ("validate", tmp_path / "out", "--benchmark", "c-nmc@published")
-    done = command(*validate, "--repeats", 5)
+    done = said(*validate, "--repeats", 5)
     assert done.returncode == 0, done.stderr
     assert "95 % interval" in done.stdout
     assert "Wilcoxon" in done.stdout
-    too_long = command(*validate, "--epochs", 40)
+    too_long = said(*validate, "--epochs", 40)
     assert too_long.returncode == 2
     assert "10 epochs, not 40" in too_long.stderr
 
@@ -139,23 +139,23 @@ def test_impossible_settings_are_named(given, says):
         configured(load_task("bone-marrow-full"), [given])
 
 
-def test_pretrained_weights_are_what_live_training_starts_from(cells, cached, command, tmp_path):
+def test_pretrained_weights_are_what_live_training_starts_from(cells, cached, said, tmp_path):
     pytest.importorskip("torch")
     synthesize("bone-marrow", tmp_path / "ten", images=60, seed=0, size=64)
     weights = tmp_path / "b2.pth"
-    done = command(
+    done = said(
         *("pretrain", "efficientnet_b2", "--data", tmp_path / "ten", "-o", weights),
         *("--epochs", 1, "--image-size", 64, "--device", "cpu", "--json"),
         env=cached,
     )
     assert done.returncode == 0, done.stderr
     assert json.loads(done.stdout)["images"] == 54
-    trained = command(
+    trained = said(
         *("train", "c-nmc", "--data", cells, "--epochs", 1, "--weights", weights, "--images", 60, "--json"),
         *("--option", "image_size=64"),
         env=cached,
     )
     assert "file b2.pth" in trained.stdout, trained.stderr
-    wrong = command("pretrain", "nonesuch", "--data", tmp_path / "ten", "-o", weights)
+    wrong = said("pretrain", "nonesuch", "--data", tmp_path / "ten", "-o", weights)
     assert wrong.returncode == 2
     assert "nonesuch" in wrong.stderr

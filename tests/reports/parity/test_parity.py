@@ -97,6 +97,22 @@ def test_equal_means_are_seldom_called_different_and_reversed_ones_are() -> None
     assert sum(p(TRUE, TRUE[::-1], k) < 0.05 for k in range(20)) >= 18
 
 
+def test_noise_under_equal_means_is_that_of_means_of_so_many_seeds() -> None:
+    """Two seeds deviate from their own mean by half the variance, and a resample of them is one apart in two of four.
+
+    The distance of 1.2 is then turned round where the deviation of 1 counts as the 1.41 that it stands for.
+    """
+    noisy, still = np.array([[0.0, 0.2], [0.0, 2.2]]), np.array([[0.0, 1.2], [0.0, 1.2]])
+    found = agreement(("noisy", noisy), ("still", still), ("a", "b"))
+    assert found.expected is not None
+    assert found.expected.value == pytest.approx(3 / 4 - 1 / 4, abs=0.05)
+
+
+def test_who_ties_for_the_first_place_shares_it() -> None:
+    tied = np.array([[0.1, 0.1, 0.2]] * 4) + 0.01 * np.arange(4)[:, None]
+    assert agreement(("x", tied), ("y", tied), ("a", "b", "c")).same_best == pytest.approx(0.5)
+
+
 def test_a_ranking_repeats_itself_as_far_as_noise_lets_it() -> None:
     quiet, loud = drawn(TRUE, 10, 0.002, 3), drawn(TRUE, 10, 0.2, 3)
     assert repeatability(quiet) == pytest.approx(1.0, abs=0.01)
