@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 from hemobench.strategies.base import Config, Proposal, Status
@@ -157,6 +158,14 @@ class Looking(Protocol):
 
         Each one's cost is that of the whole trial.
         """
+
+
+@runtime_checkable
+class Checkpointing(Protocol):
+    """Keeps half-trained trials on disk, so that they can be resumed."""
+
+    def checkpoints_in(self, folder: Path | None) -> None:
+        """Keep them in a folder from now on; `None`: where all runs have theirs."""
 
 
 Asked = tuple[Config, int, int]

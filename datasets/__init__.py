@@ -11,6 +11,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from hemobench.datasets.fingerprints import Progress
 from hemobench.datasets.images import ImageSet
 from hemobench.datasets.scan import Scan, image_set
 from hemobench.errors import BenchmarkError
@@ -79,7 +80,9 @@ def scanned(name: str, root: Path, **options: Any) -> Scan:
     return scan
 
 
-def open_images(name: str, root: Path, *, jobs: int | None = None, **options: Any) -> ImageSet:
+def open_images(
+    name: str, root: Path, *, jobs: int | None = None, progress: Progress | None = None, **options: Any
+) -> ImageSet:
     """Read a folder of labelled cell images.
 
     Every image is decoded once, to find broken files and equal pixels; what is found is kept in the cache folder
@@ -89,6 +92,7 @@ def open_images(name: str, root: Path, *, jobs: int | None = None, **options: An
         name: `c-nmc`, `bone-marrow` or `cells`.
         root: The folder; see the reader's module for the layouts it knows.
         jobs: Threads that decode; all cores by default.
+        progress: Told how many images are decoded, and of how many.
         **options: The reader's own (`prelim` for `c-nmc`, `mapping` and `table` for `bone-marrow`, `table` for
             `cells`).
 
@@ -96,4 +100,4 @@ def open_images(name: str, root: Path, *, jobs: int | None = None, **options: An
         BenchmarkError: On an unknown name or option, a missing or empty folder, an unknown layout, an unknown or
             missing class, a label that the file's name or a table contradicts, or a broken image.
     """
-    return image_set(scanned(name, root, **options), jobs)
+    return image_set(scanned(name, root, **options), jobs, progress)

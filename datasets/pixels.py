@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,6 +21,7 @@ NEARLY_SQUARE = 1.05
 RECIPE = 1
 """Part of the cache's file name: raise it when the pixels that `load_pixels` returns change."""
 CHUNK = 256
+OnProgress = Callable[[int, int], None]
 
 
 def decode(path: Path) -> Image.Image:
@@ -69,7 +71,13 @@ def scaled(path: Path, size: int) -> NDArray[np.uint8]:
     return np.asarray(square(decode(path)).resize((size, size), Image.Resampling.BOX))
 
 
-def load_pixels(images: ImageSet, size: int, cache: Path | None = None, jobs: int = 1) -> NDArray[np.uint8]:
+def load_pixels(
+    images: ImageSet,
+    size: int,
+    cache: Path | None = None,
+    jobs: int = 1,
+    on_progress: OnProgress | None = None,
+) -> NDArray[np.uint8]:
     """All images, decoded and scaled, as one read-only memory-mapped array.
 
     The array is a file of the cache folder, named by the image set's checksum and the size, written whole or not
@@ -80,6 +88,7 @@ def load_pixels(images: ImageSet, size: int, cache: Path | None = None, jobs: in
         size: Side in pixels.
         cache: The cache folder; by default `$HEMOBENCH_CACHE` or the user's.
         jobs: Threads that decode.
+        on_progress: Told how many images are decoded, and of how many; never called if the cache has them.
 
     Returns:
         RGB, shape (n, size, size, 3), uint8, in the order of `images.paths`.
@@ -94,7 +103,7 @@ def load_pixels(images: ImageSet, size: int, cache: Path | None = None, jobs: in
     shape = (len(images), size, size, 3)
     found = _cached(path, shape)
     if found is None:
-        _build(path, images, size, shape, jobs)
+        _build(path, images, size, shape, jobs, on_progress)
         found = _cached(path, shape)
     if found is None:
         raise BenchmarkError(f"the cache file {path} changes under us", "delete it and try again")
@@ -110,7 +119,9 @@ def _cached(path: Path, shape: tuple[int, ...]) -> NDArray[np.uint8] | None:
     return array if array.shape == shape and array.dtype == np.uint8 else None
 
 
-def _build(path: Path, images: ImageSet, size: int, shape: tuple[int, ...], jobs: int) -> None:
+def _build(
+    path: Path, images: ImageSet, size: int, shape: tuple[int, ...], jobs: int, on_progress: OnProgress | None
+) -> None:
     files = [images.root / p for p in images.paths]
     header = {"descr": "|u1", "fortran_order": False, "shape": shape}
     with written_whole(path) as out, ThreadPoolExecutor(max(jobs, 1)) as pool:
@@ -118,3 +129,5 @@ def _build(path: Path, images: ImageSet, size: int, shape: tuple[int, ...], jobs
         for start in range(0, len(files), CHUNK):  # bounds the memory: one chunk of scaled images at a time
             for pixels in pool.map(lambda file: scaled(file, size), files[start : start + CHUNK]):
                 out.write(pixels.tobytes())
+            if on_progress is not None:
+                on_progress(min(start + CHUNK, len(files)), len(files))

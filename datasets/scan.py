@@ -12,7 +12,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from hemobench.datasets.fingerprints import Fingerprint, fingerprints
+from hemobench.datasets.fingerprints import Fingerprint, Progress, fingerprints
 from hemobench.datasets.images import ImageSet
 from hemobench.datasets.names import Part, printable
 from hemobench.errors import BenchmarkError
@@ -91,7 +91,7 @@ class Scan:
     advice: str = ""
 
 
-def image_set(scan: Scan, jobs: int | None = None) -> ImageSet:
+def image_set(scan: Scan, jobs: int | None = None, progress: Progress | None = None) -> ImageSet:
     """Decode every image once and put the set together.
 
     Raises:
@@ -100,7 +100,7 @@ def image_set(scan: Scan, jobs: int | None = None) -> ImageSet:
     _refuse(scan, faults_of_names(scan))
     entries = sorted(scan.entries, key=lambda e: e.path.as_posix())
     paths = [e.path for e in entries]
-    prints = fingerprints(scan.root, paths, jobs)
+    prints = fingerprints(scan.root, paths, jobs, progress)
     _refuse(scan, broken(paths, prints))
     contents = np.array([f.pixels for f in prints])
     notes = [f.detail for f in scan.findings if f.severity != "error" and f.kind != "stray"]

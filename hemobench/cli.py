@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from hemobench.commands import data, gate, parity, reproduce, results, run, tables, train
+from hemobench.commands import data, gate, parity, reproduce, results, run, tables, train, validate
 from hemobench.commands import list as listing
 from hemobench.errors import BenchmarkError
 
@@ -53,7 +53,7 @@ for command in (
     results.export,
     reproduce.reproduce,
     train.train,
-    train.validate,
+    validate.validate,
     train.pretrain,
     tables.record,
     tables.fit,

@@ -18,6 +18,7 @@ import torchvision
 
 from hemobench.benchmarks.benchmark import Benchmark
 from hemobench.benchmarks.evaluator import Alike, Asked, Cost, Outcome
+from hemobench.benchmarks.execution.progress import counting, tell
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.benchmarks.training.bone_marrow import BoneMarrowProtocol, architecture
 from hemobench.benchmarks.training.c_nmc import CNmcProtocol
@@ -97,16 +98,26 @@ class Live:
         self._device = devices.choose(options.device)
         self._device_name = devices.device_name(self._device)
         self._cache = options.cache or cache_folder()
-        on_disk = options.checkpoints == "disk"
-        self._checkpoints = Checkpoints(self._cache / "checkpoints") if on_disk else InMemory()
+        self._checkpoints = self._made(None)
         self._setup_s = {"loading_s": 0.0, "preparation_s": 0.0}
+
+    def _made(self, folder: Path | None) -> Checkpoints | InMemory:
+        most = self._options.checkpoints_gb * 1e9
+        if self._options.checkpoints == "memory":
+            return InMemory(most_bytes=most)
+        return Checkpoints(folder or self._cache / "checkpoints", most)
+
+    def checkpoints_in(self, folder: Path | None) -> None:
+        """Keep half-trained trials in a folder from now on, as of the run that is at work; `None`: in the cache."""
+        self._checkpoints = self._made(folder)
 
     @cached_property
     def _protocol(self) -> TrainingProtocol:
         """Images, splits and features; made at the first trial, and once."""
         options, started = self._options, perf_counter()
         with devices.settings(options.threads, options.deterministic):
-            pixels = load_pixels(self._images, options.image_size, self._cache, options.threads)
+            told = counting("images")
+            pixels = load_pixels(self._images, options.image_size, self._cache, options.threads, told)
             loaded = perf_counter()
             make = _maker(self._task)
             bench = make(self._task, self._images, pixels, options, self._device, self._cache)
@@ -184,7 +195,7 @@ class Live:
             seed: The run's seed.
             trained: Epochs charged before.
             limit: GPU-seconds after which training stops.
-            on_epoch: Told of every epoch.
+            on_epoch: Told of every epoch; by default `execution.progress` is.
             on_charge: Told every second what has been charged so far.
         """
         devices.reset_peak_memory(self._device)
@@ -335,6 +346,7 @@ class Live:
             keep=epochs < self._full,
         )
         noise = trial_seed(seed, proposal.config)
+        told = on_epoch or _telling(len(bench.folds), epochs)
         return train_all(
             bench,
             proposal.config,
@@ -343,7 +355,7 @@ class Live:
             device=self._device,
             watch=watch,
             resumption=resumption,
-            on_epoch=on_epoch,
+            on_epoch=told,
         )
 
     @property
@@ -365,6 +377,19 @@ class Live:
         """Names a trial but for its epochs: everything that its weights depend on."""
         settings = {**self.provenance, "options": {k: str(v) for k, v in asdict(self._options).items()}}
         return json.dumps([settings, dict(proposal.config), seed], sort_keys=True)
+
+
+def _telling(folds: int, epochs: int) -> OnEpoch:
+    """Tells whoever listens of the epochs of all folds."""
+    begun: list[int] = []
+
+    def on_epoch(fold: int, epoch: int, score: float) -> None:
+        if fold not in begun:
+            begun.append(fold)
+        done = (len(begun) - 1) * epochs + epoch
+        tell("epochs", done, folds * epochs, f"accuracy {100 * score:.1f} %")
+
+    return on_epoch
 
 
 def live(
@@ -396,7 +421,7 @@ def live(
     settings = read_options(task.name, task.options, chosen, ["images", "epochs", *readers])
     if not (part is None or type(part) is int):
         raise BenchmarkError(f"live training: images: {part!r} is not a number of images", "give a whole number")
-    found = open_images(task.dataset, Path(data), **reading)
+    found = open_images(task.dataset, Path(data), progress=counting("images"), **reading)
     _refuse_beside_a_split(found, options)
     return Live(task, found if part is None else subset(found, part, SUBSET_SEED), settings, epochs)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,14 +12,18 @@ from pathlib import Path
 from hemobench.benchmarks.benchmark import load_benchmark, shared
 from hemobench.benchmarks.budget import Ledger
 from hemobench.benchmarks.environment import dated_environment
-from hemobench.benchmarks.evaluator import Evaluator
+from hemobench.benchmarks.evaluator import Checkpointing, Evaluator
 from hemobench.benchmarks.execution.arms import built
 from hemobench.benchmarks.execution.plan import Plan
+from hemobench.benchmarks.execution.progress import tell
 from hemobench.benchmarks.execution.replay import Replay
 from hemobench.benchmarks.execution.runner import Failure, run
 from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
 from hemobench.benchmarks.storage.run_folder import SCHEMA, RunFolder, read_end
 from hemobench.errors import BenchmarkError
+
+CHECKPOINTS = "checkpoints"
+"""Folder of a run's half-trained trials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ def execute(plan: Plan, out: Path, suite: str, *, scheduler: str = "") -> Done:
     try:
         if folder.ended:
             return _done(plan, folder, folder.records, read_end(folder.path))
-        return _go_on(plan, folder, evaluator)
+        return _with_checkpoints(plan, folder, evaluator)
     finally:
         folder.close()
 
@@ -79,6 +84,21 @@ def _evaluator(plan: Plan, scheduler: str) -> Evaluator:
     return remote(scheduler, plan.key.benchmark, json.dumps(plan.source, sort_keys=True, default=str))
 
 
+def _with_checkpoints(plan: Plan, folder: RunFolder, evaluator: Evaluator) -> Done:
+    """Half-trained trials lie in the run's folder, and go when the run has ended."""
+    kept = folder.path / CHECKPOINTS
+    if isinstance(evaluator, Checkpointing):
+        evaluator.checkpoints_in(kept)
+    try:
+        done = _go_on(plan, folder, evaluator)
+    finally:
+        tell("run")
+        if isinstance(evaluator, Checkpointing):
+            evaluator.checkpoints_in(None)
+    shutil.rmtree(kept, ignore_errors=True)
+    return done
+
+
 def _go_on(plan: Plan, folder: RunFolder, evaluator: Evaluator) -> Done:
     recorded = folder.records
     strategy, failure = built(plan)
@@ -86,6 +106,7 @@ def _go_on(plan: Plan, folder: RunFolder, evaluator: Evaluator) -> Done:
         return _never_built(plan, folder, failure)
     task = load_benchmark(plan.key.benchmark).task
     replay = Replay(evaluator, recorded, folder.path)
+    tell("run", note=f"{plan.key.benchmark} {plan.key.strategy}, seed {plan.key.seed}")
     trials = run(strategy, replay, plan.budget, task=task, seed=plan.key.seed)
     seen: list[TrialRecord] = []
     while True:
@@ -96,11 +117,20 @@ def _go_on(plan: Plan, folder: RunFolder, evaluator: Evaluator) -> Done:
             break
         if replay.tell(record):
             folder.append(record)
+            _say_progress(plan, record, len(seen) + 1)
         seen.append(record)
     if not replay.over:
         raise replay.diverged()
     folder.finish(end)
     return _done(plan, folder, seen, end)
+
+
+def _say_progress(plan: Plan, record: TrialRecord, trials: int) -> None:
+    """How many trials are done and how much of the budget is spent, whichever ends the run first."""
+    hours, most = plan.budget.gpu_hours, plan.budget.max_trials
+    spent = min(record.finished * plan.budget.workers / 3600, hours)
+    share = max(spent / hours, trials / most if most else 0.0)
+    tell("trials", trials, most or plan.horizon, f"{spent:.3g} of {hours:g} GPU-hours", min(share, 1.0))
 
 
 def _never_built(plan: Plan, folder: RunFolder, failure: Failure | None) -> Done:

@@ -15,10 +15,12 @@ from typing import TYPE_CHECKING
 from hemobench.benchmarks.evaluator import WORKER
 from hemobench.benchmarks.execution.execute import Done, contained
 from hemobench.benchmarks.execution.plan import Plan
+from hemobench.benchmarks.execution.progress import heard_from, is_heard, speak_through
 from hemobench.benchmarks.storage.run_folder import RUN, TRIALS
 from hemobench.errors import BenchmarkError
 
 if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
     from multiprocessing.sharedctypes import Synchronized
 
 # One thread: two BLAS threads on two busy cores make Gaussian processes five times slower. A fixed hash seed:
@@ -108,10 +110,13 @@ def process_pool(jobs: int) -> Iterator[Executor]:
     os.environ.update(WORKER_ENVIRONMENT)
     context = multiprocessing.get_context("spawn")
     started = context.Value("i", 0)
-    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(started,))
+    reader, writer = context.Pipe(duplex=False)
+    told = writer if is_heard() else None  # a pipe that nobody reads fills up
+    pool = ProcessPoolExecutor(jobs, mp_context=context, initializer=_start_worker, initargs=(started, told))
     try:
-        yield pool
-        pool.shutdown()
+        with heard_from(reader):
+            yield pool
+            pool.shutdown()
     except BrokenExecutor:
         raise ProcessDied(
             "a process was killed from outside, perhaps for want of memory",
@@ -123,18 +128,23 @@ def process_pool(jobs: int) -> Iterator[Executor]:
         pool.shutdown(wait=False, cancel_futures=True)
         raise
     finally:
+        writer.close()
+        reader.close()
         for name, value in before.items():
             os.environ.pop(name, None) if value is None else os.environ.update({name: value})
 
 
-def _start_worker(started: Synchronized[int]) -> None:
-    """Number the process, leave Ctrl-C to the parent, and do not outlive it.
+def _start_worker(started: Synchronized[int], writer: Connection | None) -> None:
+    """Number the process, leave Ctrl-C to the parent, tell it of progress, and do not outlive it.
 
     The number spreads live training over the GPUs. An orphan would go on writing where nobody looks.
     """
     with started.get_lock():
-        os.environ[WORKER] = str(started.value)
+        number = started.value
         started.value += 1
+    os.environ[WORKER] = str(number)
+    if writer is not None:
+        speak_through(writer, number + 1)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_die_with_parent, daemon=True).start()
 

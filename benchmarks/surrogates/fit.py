@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from hemobench.benchmarks.execution.progress import tell
 from hemobench.benchmarks.surrogates.network import Arrays, Training, problem_of, train
 from hemobench.benchmarks.surrogates.noise.margins import Residuals, copula, silent
 from hemobench.benchmarks.surrogates.noise.repeats import Repeats, repeats
@@ -19,7 +20,7 @@ from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 
 FEWEST = 20
-DECAYS, TRIED_STEPS = (0.6, 3.0, 10.0), 800
+DECAYS, TRIED_STEPS, TRIED_PARTS = (0.6, 3.0, 10.0), 800, 3
 ENOUGH_REPEATS = 10
 """Repeated trainings below which noise is taken from held-out errors instead."""
 
@@ -83,11 +84,13 @@ def cross_validated(t: Targets, table: Table, how: Training, *, count: int = PAR
     """What is predicted of every configuration by a surrogate that was fitted to the other parts' alone."""
     n, _, outputs = t.values.shape
     held = HeldOut(np.zeros_like(t.values), np.zeros((how.members, n, outputs)), np.zeros(n), np.zeros(n))
-    for left_out in parts(t.groups, count, seed):
+    for number, left_out in enumerate(parts(t.groups, count, seed)):
+        tell("fits", number, count, "held-out parts are predicted")
         fitted, rest = network_surrogate(t.part(~left_out), table, how, seed), t.part(left_out)
         held.outputs[left_out] = predicted(fitted, rest)
         held.members[:, left_out] = by_member(fitted, rest)
         _, held.seconds[left_out], held.failure[left_out] = fitted.predict_many(rest.inputs, int(t.epochs[-1]))
+    tell("fits", count, count)
     return held
 
 
@@ -138,7 +141,9 @@ def chosen(t: Targets, table: Table, seed: int) -> Training:
     errors = []
     for decay in DECAYS:
         how, total = Training(decay=decay, steps=TRIED_STEPS), 0.0
-        for left_out in parts(t.groups, 3, seed):
+        for number, left_out in enumerate(parts(t.groups, TRIED_PARTS, seed)):
+            done = DECAYS.index(decay) * TRIED_PARTS + number
+            tell("fits", done, len(DECAYS) * TRIED_PARTS, "the weight decay is chosen")
             fitted = network_surrogate(t.part(~left_out), table, how, seed)
             rest = t.part(left_out & t.reached[:, -1])
             predicted = fitted.predict_many(rest.inputs, int(t.epochs[-1]))[0]

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
+from hemobench.benchmarks.execution.progress import tell
 from hemobench.benchmarks.training.cross_validation import Result, figures, mean_curve
 from hemobench.benchmarks.training.loop import Training
 from hemobench.benchmarks.training.metrics import over_folds
@@ -101,6 +102,7 @@ def _look(
     try:
         for epoch in range(1, lengths[-1] + 1):
             progress = training.run(epoch)
+            tell("epochs", epoch, lengths[-1])
             if progress.epochs == epoch and progress.best_epoch == epoch - 1:
                 test, tests = _test(protocol, training, timer), tests + 1
             if epoch in lengths:

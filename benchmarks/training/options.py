@@ -39,9 +39,11 @@ class Options:
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         threads: CPU threads of PyTorch. With one, equal seeds give equal bits.
         deterministic: Ask PyTorch for deterministic algorithms where it has them.
-        cache: Folder of pixels, features and checkpoints; by default the user's (`datasets.files.cache_folder`).
-        checkpoints: Where half-trained trials are kept: on `disk`, or in `memory`, which is faster and ends with the
-            process; trials are then trained again, uncharged.
+        cache: Folder of pixels and features; by default the user's (`datasets.files.cache_folder`).
+        checkpoints: Where half-trained trials are kept: on `disk`, in the folder of their run, until it ends; or in
+            `memory`, which is faster and ends with the process; trials are then trained again, uncharged.
+        checkpoints_gb: Most that half-trained trials may take, in GB of 10^9 bytes; those that were used least recently
+            go first, and their trials are trained again, uncharged, should they be resumed.
         trial_timeout: Charged device-seconds after which a trial has timed out; `None` for no such limit.
     """
 
@@ -63,6 +65,7 @@ class Options:
     deterministic: bool = True
     cache: Path | None = None
     checkpoints: Literal["disk", "memory"] = "disk"
+    checkpoints_gb: float = 10.0
     trial_timeout: float | None = None
 
     def __post_init__(self) -> None:
@@ -72,6 +75,8 @@ class Options:
             raise BenchmarkError(f"PyTorch cannot train with {self.threads} threads", "give at least 1")
         if self.folds < 3:
             raise BenchmarkError(f"{self.folds} folds cannot hold training, validation and test", "give at least 3")
+        if not self.checkpoints_gb >= 0:
+            raise BenchmarkError(f"checkpoints cannot take {self.checkpoints_gb} GB", "give 0 or more")
         if self.trial_timeout is not None and not self.trial_timeout > 0:
             raise BenchmarkError(f"a trial cannot time out after {self.trial_timeout} seconds", "give more than 0")
 

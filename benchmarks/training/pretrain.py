@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +13,9 @@ import numpy as np
 import torch
 from torchvision import models
 
+from hemobench.benchmarks.execution.progress import counting
+from hemobench.benchmarks.storage.files import refusals, whole_file
+from hemobench.benchmarks.training.checkpoints import Checkpoints
 from hemobench.benchmarks.training.cross_validation import OnEpoch
 from hemobench.benchmarks.training.hardware import devices
 from hemobench.benchmarks.training.inputs.augmentation import Augmentation
@@ -60,6 +66,8 @@ def pretrain(
 ) -> Pretrained:
     """Train a torchvision network from random weights to tell the classes of an image set, and save its state dict.
 
+    Interrupted, it goes on after the last whole epoch when it is asked for the same again.
+
     Args:
         images: With classes; a tenth is held out, every class in its share.
         architecture: torchvision's name for it, as in `efficientnet_b2`.
@@ -72,7 +80,7 @@ def pretrain(
         on_epoch: Told of every epoch.
 
     Raises:
-        BenchmarkError: If torchvision has no such classifier.
+        BenchmarkError: If torchvision has no such classifier, or the file cannot be written.
     """
     if architecture not in models.list_models(module=models):
         raise BenchmarkError(f"torchvision has no classifier '{architecture}'", "as in efficientnet_b2 or densenet121")
@@ -81,16 +89,63 @@ def pretrain(
     none = np.empty(0, dtype=np.int64)
     sides = Sides.of(images, Split(np.flatnonzero(~held_out), np.flatnonzero(held_out), none))
     with devices.settings(threads, deterministic=True):
-        pixels = Pixels(load_pixels(images, image_size, cache_folder(), threads), where)
+        pixels = Pixels(load_pixels(images, image_size, cache_folder(), threads, counting("images")), where)
         with forked(torch.device("cpu"), seed, Stream.WEIGHTS):
             network = models.get_model(architecture, weights=None, num_classes=len(images.classes))
         network.to(where).to(memory_format=torch.channels_last)
         loss = make_loss("cross_entropy", torch.ones(len(images.classes)))
         job = Job(network, ImageFeed(sides, pixels, VIEWS, seed, where), loss, RECIPE, seed)
-        told = (lambda epoch, score: on_epoch(0, epoch, score)) if on_epoch else None
-        training = Training(job, where, Timer(where, math.inf, math.inf), told)
+        kept = Kept(out, [images.checksum, architecture, image_size, seed, str(where), torch.__version__])
+        training = Training(job, where, Timer(where, math.inf, math.inf), kept.after_epoch(on_epoch))
+        kept.resume(training, epochs, where)
         progress = training.run(epochs)
         training.use_best()
-    out.parent.mkdir(parents=True, exist_ok=True)
-    torch.save({name: tensor.cpu() for name, tensor in network.state_dict().items()}, out)
+    state = {name: tensor.cpu() for name, tensor in network.state_dict().items()}
+    with refusals(out), whole_file(out) as partial:
+        torch.save(state, partial)
+    kept.forget()
     return Pretrained(progress.epochs, progress.scores[progress.best_epoch], len(sides.labels["train"]))
+
+
+class Kept:
+    """The training's state after its last epoch, in a folder beside the file that it is for.
+
+    Args:
+        out: That file.
+        identity: All that decides the weights, but for the number of epochs.
+    """
+
+    def __init__(self, out: Path, identity: list[str | int]) -> None:
+        self._folder = kept_in(out)
+        self._store = Checkpoints(self._folder)
+        self._key = json.dumps(identity)
+        self._training: Training | None = None
+
+    def after_epoch(self, on_epoch: OnEpoch | None) -> Callable[[int, float], None]:
+        """What keeps the state after each epoch, and tells of it."""
+
+        def keep(epoch: int, score: float) -> None:
+            assert self._training is not None
+            self._store.save(self._key, epoch, self._training.state())
+            if on_epoch is not None:
+                on_epoch(0, epoch, score)
+
+        return keep
+
+    def resume(self, training: Training, epochs: int, device: torch.device) -> None:
+        """Give a training the state that an earlier process left, if it has not gone further than this one is to go."""
+        self._training = training
+        for epoch in range(epochs, 0, -1):
+            state = self._store.load(self._key, epoch, device)
+            if state is not None:
+                training.load_state(state)
+                return
+
+    def forget(self) -> None:
+        """The weights are there: nothing is to be resumed."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def kept_in(out: Path) -> Path:
+    """Where the state of a pretraining lies until its weights are written."""
+    return out.with_name(f"{out.name}.checkpoints")

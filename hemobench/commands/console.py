@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -43,3 +44,25 @@ def write_text(path: Path, text: str) -> None:
         path.write_text(text)
     except OSError as problem:
         raise BenchmarkError(f"{path}: {problem.strerror}", "name a file that can be written") from None
+
+
+def try_output(path: Path) -> Path:
+    """Find out, before anything expensive starts, whether a file can be written at its end; gives the path.
+
+    Its folder is made. A file that is there stays as it is.
+
+    Raises:
+        BenchmarkError: If it cannot be written.
+    """
+    if path.is_dir():
+        raise BenchmarkError(f"{path}: is a folder", "name a file")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile(dir=path.parent, prefix=f".{path.name}."):
+            pass
+        if path.exists():
+            with path.open("ab"):
+                pass
+    except OSError as problem:
+        raise BenchmarkError(f"{path}: {problem.strerror}", "name a file that can be written") from None
+    return path

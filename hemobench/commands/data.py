@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hemobench.commands.console import Json, console, print_json
-from hemobench.commands.progress import progress
+from hemobench.commands.console import Json, console, print_json, try_output
+from hemobench.commands.progress import interruptible, progress
 
 if TYPE_CHECKING:
     from hemobench.datasets.verify import Report
@@ -37,7 +37,9 @@ def verify(
 
     given = {"mapping": mapping, "table": table}
     options: dict[str, Any] = {option: value for option, value in given.items() if value is not None}
-    with progress("images") as bar:
+    if sheet is not None:
+        try_output(sheet)
+    with interruptible("nothing", resumes=False), progress("images") as bar:
         report = check(name, folder, manifest, sample=sample, progress=bar.update, **options)
     if as_json:
         print_json(report_as_json(report))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from hemobench.commands.console import console
+from hemobench.commands.progress import progress
 
 if TYPE_CHECKING:
     from hemobench.benchmarks.suite import Suite
@@ -32,7 +33,8 @@ def notes_of(task: Task, settings: Mapping[str, Any]) -> Sequence[str]:
 
     known = reader_options(task.dataset)
     options = {name: value for name, value in settings.items() if name in known}
-    return open_images(task.dataset, Path(settings["data"]), **options).notes
+    with progress("images") as bar:
+        return open_images(task.dataset, Path(settings["data"]), progress=bar.update, **options).notes
 
 
 def say_notes_of_suite(suite: Suite) -> None:

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from hemobench.errors import BenchmarkError
+
+if TYPE_CHECKING:
+    from hemobench.benchmarks.benchmark import Benchmark
 
 Data = Annotated[Path, typer.Option(help="Folder of images.")]
 Jobs = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
@@ -87,3 +91,29 @@ def settings_of(pairs: Sequence[str]) -> dict[str, Any]:
         except tomllib.TOMLDecodeError:
             settings[name.strip()] = text.strip()
     return settings
+
+
+def trainings_at_once(benchmark: Benchmark, asked: int | None) -> int:
+    """How many processes answer side by side, and a warning if GPUs have to be shared.
+
+    Args:
+        benchmark: What answers. Of a live one, by default as many as there are GPUs, or else cores: trainings that
+            share a device have no honest cost. Others answer at once, in this process, unless asked otherwise.
+        asked: What the user asked for, if anything.
+
+    Raises:
+        BenchmarkError: If it trains and torch is not there.
+    """
+    if not benchmark.live:
+        return asked or 1
+    try:
+        from hemobench.benchmarks.training.hardware import devices
+    except ImportError as problem:
+        raise BenchmarkError(f"training needs torch: {problem}", "pip install 'hemobench[train]'") from None
+    room, gpus = devices.count(), devices.gpus()
+    if asked is not None and 0 < gpus < asked:
+        sys.stderr.write(
+            f"hemobench: {asked} processes share {gpus} GPU{'s' if gpus > 1 else ''}: trainings slow each other down, "
+            "and the GPU-hours measured are too many\n"
+        )
+    return asked or room

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,88 +12,57 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import typer
+
 from hemobench.commands.console import console
 from hemobench.errors import BenchmarkError
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress, TaskID
 
     from hemobench.benchmarks.execution.execute import Done
     from hemobench.benchmarks.execution.plan import Plan
+    from hemobench.benchmarks.execution.progress import What
+    from hemobench.commands.bar import Bar
 
 
 END = "end.json"
 
 
-@dataclass
-class Bar:
-    """A progress bar to be told of progress.
-
-    Attributes:
-        total: How much there is to do; `None` while nobody knows.
-    """
-
-    progress: Progress
-    task: TaskID
-    total: int | None
-
-    def update(self, done: int, total: int | None) -> None:
-        """So much is done, of so much."""
-        self.total = total
-        self.progress.update(self.task, completed=done, total=total)
-
-    def advance(self, note: str | None = None) -> None:
-        """One more is done; a note stands behind the bar until the next."""
-        shown = self.progress.tasks[0].fields["note"] if note is None else note
-        self.progress.update(self.task, advance=1, note=shown)
-
-    def phase(self, what: str) -> Callable[[int, int], None]:
-        """What is done next; gives what is called with how many are done, and of how many."""
-        self.progress.update(self.task, note=what)
-        return self.update
-
-    def add(self, more: int) -> None:
-        """There is more to do."""
-        self.update(int(self.progress.tasks[0].completed), (self.total or 0) + more)
-
-
 @contextmanager
 def progress(unit: str, total: int | None = None, *, stays: bool = False) -> Iterator[Bar]:
-    """A progress bar on the standard error.
+    """A progress bar on the standard error, which also hears what processes tell of their work.
 
     Args:
-        unit: What is counted, in the plural, as in `runs`.
+        unit: What is counted, in the plural: `runs`, `trainings`, `epochs`, …
         total: How much there is to do; `None` if it is not known yet.
         stays: Whether it stays on the screen when all is done.
     """
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
+    from hemobench.benchmarks.execution.progress import listening
+    from hemobench.commands.bar import Bar, Shown
 
-    counts = MofNCompleteColumn(), TextColumn(unit), BarColumn(bar_width=20)
-    times = TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
-    columns = *counts, *times, TextColumn("{task.fields[note]}", markup=False)
-    with Progress(*columns, console=console(stderr=True), transient=not stays) as shown:
-        yield Bar(shown, shown.add_task("", total=total, note=""), total)
+    counted: What = "trials" if unit == "runs" else "epochs"
+    with Shown(unit, counted, stays=stays) as shown:
+        bar = Bar(shown, shown.add_task("", total=total, note=""), total)
+        with listening(bar.hear):
+            yield bar
+        shown.workers.clear()
 
 
 @contextmanager
-def epoch_progress(folds: int, epochs: int) -> Iterator[Callable[[int, int, float], None]]:
-    """A progress bar over the epochs of all folds; gives what is called with fold, epoch and accuracy."""
-    with progress("epochs", folds * epochs) as bar:
+def interruptible(kept: str, *, resumes: bool = True) -> Iterator[None]:
+    """On Ctrl-C, say what is kept, and with which command it goes on; exit code 130.
 
-        def on_epoch(fold: int, epoch: int, score: float) -> None:
-            bar.progress.update(
-                bar.task, completed=fold * epochs + epoch, note=f"fold {fold}: accuracy {100 * score:.1f} %"
-            )
-
-        yield on_epoch
+    Args:
+        kept: What is, as in `every finished trial, in results/quick`.
+        resumes: Whether the same command goes on from there.
+    """
+    try:
+        yield
+    except KeyboardInterrupt:
+        goes_on = f"; it goes on with\n  {shlex.join(['hemobench', *sys.argv[1:]])}" if resumes else ""
+        sys.stderr.write(f"\nhemobench: interrupted; kept: {kept}{goes_on}\n")
+        raise typer.Exit(130) from None
 
 
 @dataclass

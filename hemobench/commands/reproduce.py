@@ -40,7 +40,7 @@ def reproduce(
     from hemobench.benchmarks.execution.numerics import imitated
     from hemobench.benchmarks.execution.preflight import preflight
     from hemobench.benchmarks.storage.load import load_results
-    from hemobench.reports.reproduction import compared
+    from hemobench.reports.citing.reproduction import compared
     from hemobench.reports.shipped import RESULTS
 
     sys.path.append(os.getcwd())  # for strategies of the user's own, after all that is installed

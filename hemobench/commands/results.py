@@ -39,7 +39,7 @@ def leaderboard(
     svg: Annotated[Path | None, typer.Option(help="Also write the table as a picture.")] = None,
 ) -> None:
     """Show who won, by how much, and how sure that is."""
-    from hemobench.reports.citation import citation
+    from hemobench.reports.citing.citation import citation
     from hemobench.reports.comparison.comparison import leaderboard_columns
     from hemobench.reports.leaderboard.model import as_json as plain
     from hemobench.reports.leaderboard.render import render, to_markdown, to_svg
@@ -102,7 +102,7 @@ def report(
     """Write one HTML file that works offline: the answer first, then the evidence."""
     from hemobench.reports.comparison.comparison import report_columns
     from hemobench.reports.html.report import write_report
-    from hemobench.reports.validation import load
+    from hemobench.reports.validation.repeats import load
     from hemobench.strategies import STRATEGIES
 
     startup = {name: entry.startup for name, entry in STRATEGIES.items()}
@@ -133,7 +133,7 @@ def export(
 ) -> None:
     """Hand results to other tools."""
     from hemobench.benchmarks.storage.archive_writer import consolidate
-    from hemobench.reports.citation import citation
+    from hemobench.reports.citing.citation import citation
     from hemobench.reports.comparison.comparison import leaderboard_columns
     from hemobench.reports.export import export as exports
     from hemobench.reports.leaderboard.render import to_markdown
@@ -188,7 +188,7 @@ def papers(
     from hemobench.reports.papers import as_json as plain
     from hemobench.reports.papers import compare_with_papers, in_words
     from hemobench.reports.shipped import PAPERS
-    from hemobench.reports.validation import load
+    from hemobench.reports.validation.repeats import load
 
     claims = compare_with_papers(
         _loaded(results or PAPERS, report_columns),

@@ -13,7 +13,8 @@ import typer
 
 from hemobench.commands.console import console
 from hemobench.commands.images import say_notes_of_suite
-from hemobench.commands.options import counted, listed
+from hemobench.commands.options import counted, listed, trainings_at_once
+from hemobench.commands.progress import interruptible
 from hemobench.commands.results import leaderboard
 from hemobench.errors import BenchmarkError
 
@@ -54,11 +55,8 @@ def run_suite(
     )
     name = Path(suite).stem
     folder = out or Path("results") / name
-    try:
+    with interruptible(f"every finished trial, in {folder}"):
         told = run_with_progress(chosen, name, folder, jobs, dask, tracebacks=traceback)
-    except KeyboardInterrupt:
-        sys.stderr.write("\nhemobench: interrupted; the same command goes on from here\n")
-        raise typer.Exit(130) from None
     leaderboard(folder)
     sys.stdout.write(f"\nresults: {folder}   again: hemobench leaderboard {folder}\n")
     if told.broken or told.always_failed:
@@ -147,24 +145,19 @@ def _over(todo: Sequence[Plan], out: Path, name: str, count: int, dask: str) -> 
 def workers_of(dask: str, jobs: int | None, todo: Sequence[Plan], suite: Suite) -> int:
     """How many processes, or workers of a cluster, are of use: a live run keeps as many of a cluster busy as it has."""
     if not dask:
-        return min(jobs or processes(suite), len(todo))
+        return min(processes(suite, jobs), len(todo))
     from hemobench.benchmarks.benchmark import load_benchmark
 
     trials = sum(plan.budget.workers if load_benchmark(plan.key.benchmark).live else 1 for plan in todo)
     return min(jobs or (processes(suite) if dask == "local" else 1), trials)
 
 
-def processes(suite: Suite) -> int:
+def processes(suite: Suite, asked: int | None = None) -> int:
     """One a core; for live benchmarks one a GPU, where there are any, since a shared device has no honest costs."""
     from hemobench.benchmarks.benchmark import load_benchmark
 
-    if any(load_benchmark(entry.name).live for entry in suite.benchmarks):
-        try:
-            from hemobench.benchmarks.training.hardware import devices
-        except ImportError as problem:
-            raise BenchmarkError(f"training needs torch: {problem}", "pip install 'hemobench[train]'") from None
-        return devices.count()
-    return os.cpu_count() or 1
+    live = [found for entry in suite.benchmarks if (found := load_benchmark(entry.name)).live]
+    return trainings_at_once(live[0], asked) if live else asked or os.cpu_count() or 1
 
 
 def keep_best(best: dict[str, float], done: Done) -> None:

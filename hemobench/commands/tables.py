@@ -6,15 +6,18 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hemobench.commands.console import Json, console, print_json
+from hemobench.commands.console import Json, console, print_json, try_output
 from hemobench.commands.images import notes_of, say_notes
-from hemobench.commands.options import Option, listed, numbers, settings_of
-from hemobench.commands.progress import progress
+from hemobench.commands.options import Option, listed, numbers, settings_of, trainings_at_once
+from hemobench.commands.progress import interruptible, progress
 from hemobench.errors import BenchmarkError
+
+if TYPE_CHECKING:
+    from hemobench.benchmarks.benchmark import Benchmark
 
 app = typer.Typer(name="table", help="Look at recorded tables, check and merge them.", no_args_is_help=True)
 Table = Annotated[Path, typer.Argument(metavar="TABLE", help="A recorded table, Parquet.")]
@@ -49,13 +52,16 @@ def record(
     repeat_folds: Annotated[int, typer.Option(min=0, help="Folds of the best and random ones' seeds; 0: all.")] = 0,
     looks: Looks = "",
     scale: Annotated[str, typer.Option(help="What is scaled down, for the table's header.")] = "paper",
-    jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Processes; default: one a GPU where it trains, or else a core.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides the design.")] = 0,
     together: Together = False,
     grid: Grid = None,
     option: Option = None,
 ) -> None:
     """Record a table: a mix of space-filling and random points, searches and repetitions. Resumable."""
+    from hemobench.benchmarks.benchmark import load_benchmark
     from hemobench.benchmarks.recording.design import Design
     from hemobench.benchmarks.recording.recording import record as carry_out
     from hemobench.benchmarks.recording.source import Source
@@ -78,16 +84,27 @@ def record(
         grid=_grid(grid or []),
         **({"folds": numbers(folds)} if folds else {}),
     )
+    try_output(out)
     source = Source(benchmark, _settings(benchmark, data, option or []), scale, together=together)
-    with progress("trainings", stays=True) as bar:
+    found = load_benchmark(benchmark)
+    count = _processes(found, jobs, together)
+    kept = f"every finished training, in {out}.journal"
+    with interruptible(kept), progress("trainings", stays=True) as bar:
         table = carry_out(
             source,
             design,
             out,
-            jobs=jobs or os.cpu_count() or 1,
+            jobs=count,
             progress=lambda advance: bar.update(advance.recorded, advance.known),
         )
     sys.stdout.write(f"{out}: {len(table.rows)} trainings; next: hemobench table show {out}, hemobench fit {out}\n")
+
+
+def _processes(benchmark: Benchmark, asked: int | None, together: bool) -> int:
+    """One a GPU where it trains; side by side, costs are reckoned, so that processes may share a GPU."""
+    if asked is not None and together:
+        return asked
+    return trainings_at_once(benchmark, asked) if benchmark.live else asked or os.cpu_count() or 1
 
 
 def _grid(given: list[str]) -> dict[str, tuple[float, ...]]:
@@ -122,7 +139,7 @@ def fit(
     out: Annotated[Path, typer.Option("--out", "-o", help="The surrogate, .npz.")],
     seed: Annotated[int, typer.Option(help="The same seed gives the same surrogate.")] = 0,
     trusted: Annotated[
-        bool, typer.Option("--card/--no-card", help="Cross-validate it and print its trust card.")
+        bool, typer.Option("--card/--no-card", help="Say how far to trust it; --json has the whole trust card.")
     ] = True,
     as_json: Json = False,
 ) -> None:
@@ -131,16 +148,21 @@ def fit(
     from hemobench.benchmarks.surrogates.trust.card import card as trust_card
     from hemobench.benchmarks.surrogates.trust.card import fitted
     from hemobench.benchmarks.tables.io import read_table
+    from hemobench.reports.trust_verdict import verdict
 
-    known = fitted(read_table(table), seed=seed)
-    save(known.surrogate, out)
-    card = trust_card(known, seed=seed) if trusted else {}
+    try_output(out)
+    with interruptible("nothing", resumes=False), progress("steps", 2) as bar:
+        known = fitted(read_table(table), seed=seed)
+        save(known.surrogate, out)
+        bar.advance("the surrogate is saved; its card is made" if trusted else None)
+        card = trust_card(known, seed=seed) if trusted else {}
+        bar.advance()
     if as_json:
         print_json({"surrogate": str(out), "card": card})
         return
     sys.stdout.write(f"{out}\n")
-    if card:
-        show(card)
+    for line in verdict(card, known.surrogate.task.name, out) if card else ():
+        sys.stdout.write(f"{line}\n")
 
 
 @app.command("show")

@@ -1,4 +1,4 @@
-"""`hemobench train`, `validate` and `pretrain`: what is trained for real, outside of a search."""
+"""`hemobench train` and `pretrain`: what is trained for real, outside of a search."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from hemobench.commands.console import Json, console, print_json
+from hemobench.commands.console import Json, console, print_json, try_output
 from hemobench.commands.images import say_notes
 from hemobench.commands.options import Data, Option, settings_of
-from hemobench.commands.progress import epoch_progress, progress
+from hemobench.commands.progress import interruptible, progress
 from hemobench.errors import BenchmarkError
 
 if TYPE_CHECKING:
@@ -24,9 +24,7 @@ if TYPE_CHECKING:
     from hemobench.benchmarks.evaluators.live import Live
     from hemobench.benchmarks.tasks.base import Task
     from hemobench.benchmarks.training.cross_validation import Result
-    from hemobench.reports.leaderboard.basis import Basis
     from hemobench.reports.text_tables import Table
-    from hemobench.reports.validation import Repeats, RepeatsTest
 
 MOST_COLUMNS = 12
 """Classes up to which confusion matrices are printed."""
@@ -56,7 +54,8 @@ def train(
     extra = {**{name: value for name, value in chosen.items() if value is not None}, **settings_of(option or [])}
     length = epochs or task.epochs
     evaluator = live_evaluator(replace(task, epochs=length), data, extra)
-    with epoch_progress(len(evaluator.folds), length) as on_epoch:
+    with interruptible("nothing", resumes=False), progress("epochs") as bar:
+        on_epoch = bar.epochs(len(evaluator.folds), length)
         outcome, result = evaluator.train(Proposal(config, length), seed, on_epoch=on_epoch)
     if as_json:
         print_json(trained_as_json(config, outcome, result, evaluator))
@@ -67,46 +66,6 @@ def train(
         raise typer.Exit(1)
 
 
-def validate(
-    results: Annotated[Path, typer.Argument(metavar="DIR", help="Folder of the results of a suite.")],
-    benchmark: Annotated[str, typer.Option(help="As in c-nmc@live.")],
-    repeats: Annotated[int, typer.Option(min=1, help="Trainings of each configuration.")] = 3,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Default: the task's full length.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Folder of images, for a live benchmark.")] = None,
-    option: Option = None,
-    out: Annotated[Path | None, typer.Option(help="Write it as JSON too, for papers and report --validation.")] = None,
-    as_json: Json = False,
-) -> None:
-    """Train what each strategy selected again, several times, and compare: the C-NMC paper's second phase."""
-    from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.benchmarks.execution.retrain import retrain, selected
-    from hemobench.benchmarks.storage.load import load_results
-    from hemobench.reports.leaderboard.basis import basis_of
-
-    found = load_benchmark(benchmark)
-    chosen = selected(load_results(results), benchmark)
-    length = epochs or found.task.epochs
-    if found.live:
-        if data is None:
-            raise BenchmarkError(f"{benchmark} trains on real images", "give their folder with --data DIR")
-        evaluator: Any = live_evaluator(
-            replace(found.task, epochs=length), data, {**chosen[0].settings, **settings_of(option or [])}
-        )
-    elif length > found.task.epochs:
-        raise BenchmarkError(f"{benchmark} knows {found.task.epochs} epochs, not {length}", "train on a live benchmark")
-    else:
-        evaluator = found.evaluator()
-    sides: dict[str, dict[str, list[float]]] = {"validation": {}, "test": {}}
-    with progress("trainings", repeats * len(chosen)) as bar:
-        for choice, _, outcome in retrain(chosen, evaluator, length, repeats):
-            for side, metrics in (("validation", outcome.validation), ("test", outcome.test)):
-                value = metrics.get(found.task.headline, float("nan"))
-                sides[side].setdefault(choice.strategy, []).append(100 * value)
-            bar.advance()
-    basis = basis_of(evaluator.provenance, found.task)
-    report_repeats(sides, benchmark, found.task, length, out, basis, as_json=as_json)
-
-
 def live_evaluator(task: Task, data: Path, options: Mapping[str, Any]) -> Live:
     """A live evaluator, or the one message that torch is missing."""
     try:
@@ -115,7 +74,8 @@ def live_evaluator(task: Task, data: Path, options: Mapping[str, Any]) -> Live:
         raise BenchmarkError(
             f"training needs torch and torchvision: {problem}", "pip install 'hemobench[train]'"
         ) from None
-    evaluator = live(task, data, **options)
+    with progress("images"):
+        evaluator = live(task, data, **options)
     say_notes(evaluator.notes)
     return evaluator
 
@@ -240,62 +200,6 @@ def _shown(metrics: Mapping[str, float], name: str) -> str:
     return f"{100 * metrics[name]:.2f}" + (f" ± {100 * deviation:.2f}" if deviation is not None else "")
 
 
-def report_repeats(
-    sides: Mapping[str, Mapping[str, Sequence[float]]],
-    benchmark: str,
-    task: Task,
-    epochs: int,
-    out: Path | None,
-    basis: Basis | None,
-    *,
-    as_json: bool,
-) -> None:
-    """Print what repeated trainings say, of validation and of test."""
-    from hemobench.reports import validation
-    from hemobench.reports.leaderboard.basis import sentences, warnings
-
-    label = task.headline_label
-    found = validation.concluded(sides, benchmark, label, epochs)
-    if basis is not None:
-        means = {
-            "validation": {name: each.mean for name, each in found.validation.items()},
-            "test": {name: each.mean for name, each in found.test.items()},
-        }
-        found = replace(found, basis=(*sentences(basis, task), *warnings(basis, means)))
-    if out is not None:
-        validation.save(found, out)
-    if as_json:
-        print_json(validation.as_json(found))
-        return
-    for side, summaries in (("validation", found.validation), ("test", found.test)):
-        render_repeats(f"{benchmark}, {side} {label} in %, {epochs} epochs", summaries, found.comparisons[side])
-    if found.lost:
-        sys.stdout.write(f"left out, since a training of theirs failed: {', '.join(found.lost)}\n")
-    for sentence in found.basis:
-        sys.stdout.write(f"{sentence}\n")
-
-
-def render_repeats(title: str, summaries: Mapping[str, Repeats], tests: Sequence[RepeatsTest]) -> None:
-    """Print the spread of each strategy's selection, and the tests between them."""
-    from hemobench.reports.text_tables import Table, terminal_table
-
-    header = ("Strategy", "Runs", "Mean", "± (n-1)", "± (n)", "CV %", "95 % interval")
-    rows = []
-    for name, repeats in sorted(summaries.items(), key=lambda item: -item[1].mean):
-        runs = " ".join(f"{value:.2f}" for value in repeats.values)
-        figures = (repeats.mean, repeats.std, repeats.population_std, repeats.cv)
-        interval = f"{repeats.low:.2f} … {repeats.high:.2f}"
-        rows.append((name, runs, *(f"{value:.2f}" for value in figures), interval))
-    console().print(terminal_table(Table(title, header, tuple(rows))))
-    pairs = [
-        (test.first, test.second, f"{test.difference:+.2f}", f"{test.t_p:.3f}", f"{test.wilcoxon_p:.3f}")
-        for test in tests
-    ]
-    if pairs:
-        columns = ("First", "Second", "Difference", "Paired t, p", "Wilcoxon, p")
-        console().print(terminal_table(Table("", columns, tuple(pairs), texts=2)))
-
-
 def pretrain(
     architecture: Annotated[str, typer.Argument(help="torchvision's name, as in efficientnet_b2.")],
     data: Data,
@@ -326,10 +230,13 @@ def pretrain(
         raise BenchmarkError(
             f"training needs torch and torchvision: {problem}", "pip install 'hemobench[train]'"
         ) from None
-    everything = open_images(dataset, data, **settings_of(option or []))
+    try_output(out)
+    with progress("images") as bar:
+        everything = open_images(dataset, data, progress=bar.update, **settings_of(option or []))
     say_notes(everything.notes)
     chosen = subset(everything, images, seed) if images else everything
-    with epoch_progress(1, epochs) as on_epoch:
+    with interruptible(f"every whole epoch, beside {out}"), progress("epochs") as bar:
+        on_epoch = bar.epochs(1, epochs)
         result = trained(
             chosen,
             architecture,

@@ -13,7 +13,7 @@ import pandas as pd
 
 from hemobench.benchmarks.storage.results import IDENTITY, Results
 from hemobench.errors import BenchmarkError
-from hemobench.reports.citation import Citation
+from hemobench.reports.citing.citation import Citation
 from hemobench.reports.comparison.incumbents import with_trials
 from hemobench.reports.export.optuna_studies import distributions, to_optuna
 from hemobench.reports.leaderboard.model import Board

@@ -17,7 +17,7 @@ from hemobench.benchmarks.benchmark import Reference, load_benchmark
 from hemobench.benchmarks.storage.results import Results
 from hemobench.errors import BenchmarkError
 from hemobench.reports.charts import Figure
-from hemobench.reports.citation import citation
+from hemobench.reports.citing.citation import citation
 from hemobench.reports.comparison.comparison import Comparison, comparisons
 from hemobench.reports.comparison.incumbents import only_incumbents, with_trials
 from hemobench.reports.html.sections import SIGNS, board_table, section, single
@@ -31,7 +31,8 @@ from hemobench.reports.statistics.bootstrap import ranks
 from hemobench.reports.statistics.hypothesis_tests import critical_difference
 from hemobench.reports.statistics.pairwise import ROPE
 from hemobench.reports.text_tables import plain
-from hemobench.reports.validation import Validation
+from hemobench.reports.validation.repeats import Validation
+from hemobench.reports.validation.tables import validation_tables, validation_words
 
 TEMPLATES = files("hemobench.reports.html") / "templates"
 
@@ -58,7 +59,7 @@ def write_report(
         heading: Of the page.
         rope: Points within which strategies are equivalent.
         seed: Of the bootstrap.
-        validations: What `hemobench validate` wrote, for the page of the papers.
+        validations: What `hemobench validate` wrote: shown, and held against the papers.
         extended: Results under 6 x 5-fold cross-validation, for the same.
 
     Raises:
@@ -129,6 +130,7 @@ def render(
         overall=[(title(board), board_table(board), board.notes) for board in boards if board.version is None],
         across=_across(found),
         parallel=parallel_section(best, reference_of, seed),
+        phases=[(found, validation_tables(found), validation_words(found)) for found in validations],
         papers=parts(counting, claims),
         legend=[(column.title, column.legend) for column in COLUMNS],
         begins=sorted(startup.items()),

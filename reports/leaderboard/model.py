@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from hemobench.reports.citation import Citation
+from hemobench.reports.citing.citation import Citation
 from hemobench.reports.parallel.costs import ParallelCost
 from hemobench.reports.serialize import rounded
 from hemobench.reports.statistics.text import sentence

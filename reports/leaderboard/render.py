@@ -14,7 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hemobench.errors import BenchmarkError
-from hemobench.reports.citation import Citation
+from hemobench.reports.citing.citation import Citation
 from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, Interval, Row, Spread
 from hemobench.reports.parallel import render as parallel_table
 from hemobench.reports.parallel.costs import ParallelCost

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.execution.plan import plans
 from hemobench.benchmarks.suite import load_suite, narrowed, suite_names
 from hemobench.errors import BenchmarkError
@@ -98,8 +99,34 @@ def test_options_that_cannot_be_are_refused(tmp_path, options, says):
 
 
 def test_a_missing_suite_names_what_there_is():
-    known = "full, gate, live-c-nmc, multi-fidelity, papers, parallel, quick"
+    live = "live-c-nmc, live-paper-bone-marrow, live-paper-c-nmc"
+    known = f"full, gate, {live}, multi-fidelity, papers, parallel, quick"
     with pytest.raises(BenchmarkError, match=rf"did you mean 'quick'.*\n.*{known}"):
         load_suite("quik")
     with pytest.raises(BenchmarkError, match=r"nowhere\.toml"):
         load_suite("nowhere.toml")
+
+
+def trials_of(name):
+    """Strategy and number of trials that end its runs, of a suite on images."""
+    return {(plan.key.strategy, plan.budget.max_trials) for plan in plans(load_suite(name))}
+
+
+def test_the_papers_studies_have_the_papers_numbers_of_trials():
+    c_nmc = load_suite("live-paper-c-nmc")
+    assert {count for _, count in trials_of("live-paper-c-nmc")} == {20}
+    assert c_nmc.benchmarks[0].settings["split"] == "paper"
+    assert load_benchmark("c-nmc@live").task.epochs == 10
+    assert trials_of("live-paper-bone-marrow") == {("manual", 100), ("random", 100), ("sssr", 48)}
+    assert load_suite("live-paper-bone-marrow").benchmarks[0].settings["folds"] == 6
+    searched = sum(plan.settings["startup_trials"] == 10 for plan in plans(c_nmc) if plan.key.strategy == "optuna-tpe")
+    assert searched == c_nmc.seeds
+
+
+@pytest.mark.parametrize("name", ["live-c-nmc", "live-paper-c-nmc", "live-paper-bone-marrow"])
+def test_settings_of_live_suites_are_read_by_their_tasks(name):
+    options = pytest.importorskip("hemobench.benchmarks.training.options", exc_type=ImportError)
+    for entry in load_suite(name).benchmarks:
+        task = load_benchmark(entry.name).task
+        given = {key: value for key, value in entry.settings.items() if key != "images"}
+        assert options.read_options(task.name, task.options, given).image_size == entry.settings["image_size"]

@@ -45,8 +45,8 @@ from hemobench.datasets.facts import load_manifest
 from hemobench.datasets.pixels import scaled
 from hemobench.datasets.readers.c_nmc import prelim_labels
 from hemobench.errors import BenchmarkError
-from hemobench.reports import validation
 from hemobench.reports.gate import baseline
+from hemobench.reports.validation import repeats as validation
 from hemobench.strategies.base import Status
 from hemobench.strategies.space import random_stream
 

@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hemobench.errors import BenchmarkError
-from hemobench.reports.validation import as_json, concluded, load, repeats_tests, save, summary
+from hemobench.reports.validation.repeats import as_json, concluded, load, repeats_tests, save, summary
+from hemobench.reports.validation.tables import validation_tables, validation_words
 
 accuracies = st.lists(st.floats(0.1, 1.0), min_size=3, max_size=12)
 
@@ -68,6 +69,23 @@ def whole():
     return concluded({"validation": values, "test": values}, "c-nmc@live", "accuracy", 40)
 
 
+def test_every_metric_is_summarised_read_back_and_shown(tmp_path):
+    values = {"optuna-tpe": [86.0, 84.0, 85.0], "late": [80.0, float("nan"), 81.0]}
+    metrics = {"test": {"auroc": {"optuna-tpe": [91.0, 93.0, 95.0], "late": [1.0, float("nan"), 1.0]}}}
+    found = concluded({"validation": values, "test": values}, "c-nmc@live", "accuracy", 40, metrics)
+    assert found.metrics["test"]["auroc"] == {"optuna-tpe": summary([91.0, 93.0, 95.0])}  # without what failed
+    save(found, tmp_path / "v.json")
+    again = load(tmp_path / "v.json")
+    assert again.metrics == found.metrics
+    assert again.lost == ("late",)
+    (auc,) = [row for table in validation_tables(again) for row in table.rows if row[0] == "AUC"]
+    assert auc[1:] == ("optuna-tpe", "93.00", "2.00", "1.63", "2.15", "88.03 … 97.97")
+    wide = concluded({"validation": {"a": [20.0, 60.0]}, "test": {"a": [20.0, 60.0]}}, "c-nmc@live", "accuracy", 40)
+    assert wide.test["a"].low < 0
+    assert validation_tables(wide)[0].rows[0][-1] == "0.00 … 100.00"
+    assert validation_words(again) == ["Left out, since a training of theirs failed: late."]
+
+
 def test_what_is_written_is_read_back(tmp_path):
     found = whole()
     assert found.lost == ("late",)
@@ -118,5 +136,7 @@ def test_no_file_and_no_json(tmp_path):
     (tmp_path / "v.json").write_text("{")
     with pytest.raises(BenchmarkError, match="the whole file"):
         load(tmp_path / "v.json")
-    with pytest.raises(BenchmarkError, match="No such file"):
-        save(whole(), tmp_path / "none" / "v.json")
+    save(whole(), tmp_path / "new" / "v.json")
+    assert load(tmp_path / "new" / "v.json").epochs == 40
+    with pytest.raises(BenchmarkError, match=r"v\.json"):
+        save(whole(), tmp_path / "v.json" / "w.json")

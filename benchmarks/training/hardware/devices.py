@@ -23,8 +23,8 @@ def choose(name: str) -> torch.device:
         BenchmarkError: If PyTorch cannot use it.
     """
     if name == "auto":
-        gpus = torch.cuda.device_count() if torch.cuda.is_available() else 0
-        return torch.device("cuda", int(os.environ.get(WORKER, "0")) % gpus) if gpus else torch.device("cpu")
+        there = gpus()
+        return torch.device("cuda", int(os.environ.get(WORKER, "0")) % there) if there else torch.device("cpu")
     try:
         device = torch.device(name)
         torch.empty(1, device=device)
@@ -46,9 +46,14 @@ def device_name(device: torch.device) -> str:
     return platform.processor() or platform.machine()
 
 
+def gpus() -> int:
+    """How many GPUs PyTorch can use."""
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+
+
 def count() -> int:
     """How many trials can be trained side by side without sharing a device: GPUs, or else cores."""
-    return torch.cuda.device_count() or os.cpu_count() or 1
+    return gpus() or os.cpu_count() or 1
 
 
 @contextmanager

@@ -19,6 +19,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hemobench.benchmarks.execution.progress import tell
 from hemobench.benchmarks.training.hardware.precision import autocast
 from hemobench.benchmarks.training.inputs.augmentation import Augmentation, augment, normalise
 from hemobench.benchmarks.training.inputs.feeds import Pixels, Side, Sides, chunk, fits, view_draws
@@ -101,8 +102,10 @@ class FeatureCache:
             inputs = normalise(images, self.which.normalisation)
             with autocast(self.device, self.precision):
                 features = self.backbone(inputs.contiguous(memory_format=torch.channels_last))
-            parts.append(features.float().cpu().numpy())
-        return np.concatenate(parts)
+            parts.append(features.float())
+            tell("features", min(start + step, len(positions)), len(positions))
+        found: NDArray[np.float32] = torch.cat(parts).cpu().numpy()  # the device is waited for once
+        return found
 
 
 def _read(path: Path, n: int) -> NDArray[np.float32] | None:

@@ -55,7 +55,7 @@ def test_a_split_that_is_given_is_the_only_one_whatever_the_number_of_classes(
 ) -> None:
     evaluator = make(many_classes_split)
     outcome, result = evaluator.train(Proposal(CONFIG, 1), 0)
-    assert evaluator.folds == 1
+    assert list(evaluator.folds) == [0]
     assert "as given, 46 train, 23 validation, 23 test" in evaluator.provenance["split"]
     assert outcome.status is Status.OK
     assert outcome.validation["macro_f1_std"] == 0.0

@@ -16,7 +16,8 @@ from hemobench.benchmarks.tasks import load_task  # noqa: E402
 from hemobench.benchmarks.tasks.bone_marrow import AUGMENTATIONS, OPTIMIZERS  # noqa: E402
 from hemobench.benchmarks.training.bone_marrow import BoneMarrowProtocol, architecture  # noqa: E402
 from hemobench.benchmarks.training.checkpoints import Checkpoints  # noqa: E402
-from hemobench.benchmarks.training.loop import Recipe, Training, _order  # noqa: E402
+from hemobench.benchmarks.training.inputs.sampling import order  # noqa: E402
+from hemobench.benchmarks.training.loop import Training  # noqa: E402
 from hemobench.benchmarks.training.options import Options  # noqa: E402
 from hemobench.benchmarks.training.seeds import generator  # noqa: E402
 from hemobench.benchmarks.training.timer import Timer, TrialEnded  # noqa: E402
@@ -220,6 +221,6 @@ def test_a_last_batch_of_one_is_passed_over_whichever_image_it_holds(bench: Bone
 
 def test_two_places_with_one_image_have_two_views() -> None:
     labels = torch.tensor([0, 0, 0, 1])
-    rows, slots = _order(labels, Recipe("sgd", 0.1, 2, sampling="over"), generator(0))
+    rows, slots = order(labels, "over", generator(0))
     assert sorted(rows.tolist()) == [0, 1, 2, 3, 3, 3]
     assert sorted(slots.tolist()) == list(range(6))

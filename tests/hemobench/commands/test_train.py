@@ -1,4 +1,4 @@
-"""`hemobench train`, `validate` and `data`, as commands; what trains is skipped where torch is not."""
+"""`hemobench train`, `pretrain` and `data`, as commands; what trains is skipped where torch is not."""
 
 from __future__ import annotations
 
@@ -65,48 +65,6 @@ def test_train_prints_metrics_curve_confusion_and_cost(cells, cached):
     assert len(plain["curve"]) == 2
     assert sum(map(sum, plain["confusion"]["validation"])) > 0
     assert plain["cost"]["gpu_seconds"] > 0
-
-
-def test_a_live_suite_runs_resumes_and_is_validated(cells, cached, said, tmp_path):
-    pytest.importorskip("torch")
-    suite = tmp_path / "tiny.toml"
-    suite.write_text(
-        'seeds = 1\nstrategies = ["random", "optuna-tpe"]\n[[benchmarks]]\nname = "c-nmc@live"\ngpu_hours = [0.1]\n'
-        'max_trials = 2\nsettings = { image_size = 64, weights = "none", images = 60 }\n'
-    )
-    run = ("run", suite, "--data", cells, "--out", tmp_path / "out", "--jobs", 1)
-    first = said(*run, env=cached)
-    assert first.returncode == 0, first.stderr
-    journals = sorted((tmp_path / "out").rglob("trials.jsonl"))
-    before = [journal.read_text() for journal in journals]
-    journals[0].write_text(before[0].splitlines(keepends=True)[0])  # one trial is lost, one is kept
-    journals[0].with_name("end.json").unlink()
-    assert said(*run, env=cached).returncode == 0
-    resumed = journals[0].read_text()
-    assert resumed.splitlines()[0] == before[0].splitlines()[0]
-    assert [json.loads(line)["validation"] for line in resumed.splitlines()] == [
-        json.loads(line)["validation"] for line in before[0].splitlines()
-    ]
-    arguments = ["validate", tmp_path / "out", "--benchmark", "c-nmc@live", "--data", cells, "--epochs", 2]
-    arguments += ["--option", "images=60"]
-    done = CliRunner(env=cached).invoke(app, [*map(str, arguments), "--repeats", "2", "--json"])
-    assert done.exit_code == 0, done.output
-    found = json.loads(done.stdout)
-    assert set(found["test"]) == {"random", "optuna-tpe"}
-    assert len(found["test"]["random"]["values"]) == 2
-
-
-def test_validate_on_a_published_benchmark(said, tmp_path):
-    arguments = ("run", "papers", "--benchmarks", "c-nmc@published", "--strategies", "random,sssr", "--seeds", 1)
-    assert said(*arguments, "--out", tmp_path / "out").returncode == 0
-    validate = ("validate", tmp_path / "out", "--benchmark", "c-nmc@published")
-    done = said(*validate, "--repeats", 5)
-    assert done.returncode == 0, done.stderr
-    assert "95 % interval" in done.stdout
-    assert "Wilcoxon" in done.stdout
-    too_long = said(*validate, "--epochs", 40)
-    assert too_long.returncode == 2
-    assert "10 epochs, not 40" in too_long.stderr
 
 
 def test_values_are_read_as_toml_or_text():

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from html import unescape
 from html.parser import HTMLParser
 from itertools import pairwise
@@ -21,6 +22,7 @@ import pytest
 from hemobench.benchmarks.storage.results import Results
 from hemobench.errors import BenchmarkError
 from hemobench.reports.html.report import plotly_js, write_report
+from hemobench.reports.validation.repeats import concluded
 
 HOSTILE = [
     "<script>alert(1)</script>",
@@ -176,6 +178,20 @@ def test_a_report_of_nothing_comparable(
     assert "nothing can be compared" in (tmp_path / "report.html").read_text(encoding="utf-8")
     write_report(collect([run("tpe", 0, status="unfinished")]), tmp_path / "report.html")
     assert "not known: no strategy has a result on every seed" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_second_phase_has_its_figures_and_what_they_rest_on(worked: Results, tmp_path: Path) -> None:
+    values = {"random": [80.0, 82.0], "sssr": [81.0, 85.0]}
+    sides = {"validation": values, "test": values}
+    found = concluded(sides, "c-nmc@live", "accuracy", 40, {"test": {"auroc": {"random": [90.25, 92.5]}}})
+    phase = replace(found, basis=("First weights: <none>.",))
+    write_report(worked, tmp_path / "report.html", validations=[phase])
+    text = (tmp_path / "report.html").read_text(encoding="utf-8")
+    start = text.index('id="phases"')
+    section = text[start : text.index("</section>", start)]
+    for words in ("c-nmc@live, test accuracy in %, 40 epochs", "83.00", "AUC", "91.38", "First weights: &lt;none&gt;."):
+        assert words in section
+    assert 'href="#phases"' in text
 
 
 def test_a_file_that_cannot_be_written(worked: Results, tmp_path: Path) -> None:

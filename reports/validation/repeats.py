@@ -7,7 +7,7 @@ paired t-test. Its deviations divide by n; ours by n - 1, with the other beside.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from pathlib import Path
@@ -17,10 +17,22 @@ import numpy as np
 from pydantic import Field, FiniteFloat, TypeAdapter, ValidationError
 from scipy import stats
 
+from hemobench.benchmarks.storage.files import refusals, whole_file
 from hemobench.errors import BenchmarkError
 
 SCHEMA = 1
 SIDES = ("validation", "test")
+TABLE_3 = {
+    "accuracy": "accuracy",
+    "precision": "precision, mean of classes",
+    "sensitivity": "sensitivity",
+    "recall": "recall, mean of classes",
+    "specificity": "specificity",
+    "macro_f1": "F1, mean of classes",
+    "auroc": "AUC",
+}
+"""Metrics of the C-NMC paper's Table 3 as they are measured, and for people. Sensitivity and specificity are those of
+the class that is looked for; a task without one has means over classes."""
 MOST_BYTES = 10 << 20
 HINT = "write it again with: hemobench validate DIR --benchmark NAME --out FILE"
 
@@ -102,6 +114,8 @@ class Validation:
         comparisons: Between strategies, by side.
         lost: Strategies that are left out, since a training of theirs failed.
         basis: What stands behind the figures, in words: see `leaderboard.basis`.
+        metrics: Every metric of the C-NMC paper's Table 3 that was measured: repeats by side, name (see `TABLE_3`)
+            and strategy.
     """
 
     benchmark: str
@@ -112,10 +126,15 @@ class Validation:
     comparisons: Mapping[str, Sequence[RepeatsTest]]
     lost: tuple[str, ...] = ()
     basis: tuple[str, ...] = ()
+    metrics: Mapping[str, Mapping[str, Mapping[str, Repeats]]] = field(default_factory=dict)
 
 
 def concluded(
-    sides: Mapping[str, Mapping[str, Sequence[float]]], benchmark: str, metric: str, epochs: int
+    sides: Mapping[str, Mapping[str, Sequence[float]]],
+    benchmark: str,
+    metric: str,
+    epochs: int,
+    metrics: Mapping[str, Mapping[str, Mapping[str, Sequence[float]]]] | None = None,
 ) -> Validation:
     """Summaries and tests of repeated trainings.
 
@@ -124,6 +143,7 @@ def concluded(
         benchmark: As in `c-nmc@live`.
         metric: For people.
         epochs: Length of every training.
+        metrics: Percent by side, metric, strategy and repeat: what else was measured.
     """
     names = {name for values in sides.values() for name in values}
     lost = {
@@ -138,7 +158,18 @@ def concluded(
         test={name: summary(values) for name, values in whole["test"].items()},
         comparisons={side: repeats_tests(whole[side]) for side in SIDES},
         lost=tuple(sorted(lost)),
+        metrics={side: _summaries((metrics or {}).get(side, {}), lost) for side in SIDES},
     )
+
+
+def _summaries(
+    metrics: Mapping[str, Mapping[str, Sequence[float]]], lost: Collection[str]
+) -> dict[str, dict[str, Repeats]]:
+    """By metric and strategy."""
+    found = {}
+    for name, values in metrics.items():
+        found[name] = {strategy: summary(repeats) for strategy, repeats in values.items() if strategy not in lost}
+    return found
 
 
 def as_json(found: Validation) -> dict[str, Any]:
@@ -153,7 +184,15 @@ def as_json(found: Validation) -> dict[str, Any]:
         "comparisons": {side: [_known(asdict(test)) for test in tests] for side, tests in found.comparisons.items()},
         "lost": list(found.lost),
         "basis": list(found.basis),
+        "metrics": {side: _metrics_as_json(metrics) for side, metrics in found.metrics.items()},
     }
+
+
+def _metrics_as_json(metrics: Mapping[str, Mapping[str, Repeats]]) -> dict[str, Any]:
+    plain: dict[str, Any] = {}
+    for name, strategies in metrics.items():
+        plain[name] = {strategy: _known(asdict(repeats)) for strategy, repeats in strategies.items()}
+    return plain
 
 
 def save(found: Validation, path: Path) -> None:
@@ -162,10 +201,8 @@ def save(found: Validation, path: Path) -> None:
     Raises:
         BenchmarkError: If it cannot be written.
     """
-    try:
-        path.write_text(json.dumps(as_json(found), indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    except OSError as problem:
-        raise BenchmarkError(f"{path}: {problem.strerror}", "name a file in a folder that can be written") from None
+    with refusals(path), whole_file(path) as partial:
+        partial.write_text(json.dumps(as_json(found), indent=1, allow_nan=False) + "\n", encoding="utf-8")
 
 
 def load(path: Path) -> Validation:
@@ -189,8 +226,9 @@ def load(path: Path) -> Validation:
     lengths = {len(values) for side in sides.values() for values in side.values()}
     if len(lengths) > 1 or sides["validation"].keys() != sides["test"].keys():
         raise BenchmarkError(f"{path}: strategies have different trainings", HINT)
-    found = concluded(sides, read.benchmark, read.metric, read.epochs)
-    return replace(found, basis=tuple(read.basis))
+    metrics = {side: _measured(named) for side, named in read.metrics.items()}
+    found = concluded(sides, read.benchmark, read.metric, read.epochs, metrics)
+    return replace(found, basis=tuple(read.basis), lost=tuple(read.lost))
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,9 +246,18 @@ class _File:
     validation: dict[str, _Values]
     test: dict[str, _Values]
     basis: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    metrics: dict[str, dict[str, dict[str, _Values]]] = field(default_factory=dict)
 
 
 _files = TypeAdapter(_File)
+
+
+def _measured(metrics: Mapping[str, Mapping[str, _Values]]) -> dict[str, dict[str, list[float]]]:
+    plain = {}
+    for name, strategies in metrics.items():
+        plain[name] = {strategy: found.values for strategy, found in strategies.items()}
+    return plain
 
 
 def _known(fields: Mapping[str, Any]) -> dict[str, Any]:
