@@ -63,7 +63,9 @@ def test_two_entries_that_differ_are_both_run_and_shown(difference, tmp_path):
 
 
 def test_they_are_called_by_where_they_differ(tmp_path):
-    chosen = suite({"settings": {"folds": [OTHER], "member": "mean"}}, {"settings": {"folds": [OTHER], "member": 2}}, {})
+    chosen = suite(
+        {"settings": {"folds": [OTHER], "member": "mean"}}, {"settings": {"folds": [OTHER], "member": 2}}, {}
+    )
     shown = [plan.shown for plan in plans(chosen)]
     assert sorted(shown) == [NAME, f"{NAME}[folds={OTHER}+member=2]", f"{NAME}[folds={OTHER}+member=mean]"]
     two = suite(*chosen.model_dump()["benchmarks"][:2])
@@ -111,7 +113,9 @@ def aged(plan, out):
     return earlier
 
 
-@pytest.mark.parametrize("entry", [{"settings": {"folds": [OTHER]}}, {"max_trials": 3}, {"horizon": 3, "max_trials": 3}])
+@pytest.mark.parametrize(
+    "entry", [{"settings": {"folds": [OTHER]}}, {"max_trials": 3}, {"horizon": 3, "max_trials": 3}]
+)
 def test_what_an_earlier_version_began_goes_on_where_it_lies(entry, tmp_path):
     first, second = sorted(plans(suite(entry, seeds=2)), key=lambda plan: plan.key.seed)
     executed([first], tmp_path)
