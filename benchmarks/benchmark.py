@@ -99,10 +99,13 @@ class Benchmark:
         """What the answers rest on: `targets`, each beside what was reached, and `notes`.
 
         Raises:
-            BenchmarkError: If the benchmark trains, and so rests on nothing but the images.
+            BenchmarkError: If the benchmark rests on nothing but your images or your files: with what it is.
         """
-        if not self.card_of:
+        if self.live:
             raise BenchmarkError(f"{self.name} has no card: it trains on your images", "see the README's live section")
+        if not self.card_of:
+            hint = "of a table: hemobench table show FILE; of a surrogate, what `hemobench fit` wrote beside it"
+            raise BenchmarkError(f"{self.name} has no card of its own: it answers from {self.about}", hint)
         found: Mapping[str, Any] = _load(self.card_of)(self.task.name)
         return found
 
