@@ -33,13 +33,13 @@ SECOND = (
 )
 NOTES = {
     "c-nmc": (
-        "All 7,835 images of official folds 0, 1 and, in part, 2, at 224 pixels; features of a frozen EfficientNet-Lite0 "
-        "with ImageNet's weights, where the paper has EfficientNet-B2's.",
-        "The paper's split: a fifth of the training cells is the validation set, so people are on both sides of it; the "
+        "All 7,835 images of official folds 0, 1 and, in part, 2, at 224 pixels; features of a frozen "
+        "EfficientNet-Lite0 with ImageNet's weights, where the paper has EfficientNet-B2's.",
+        "The paper's split: a fifth of the training cells is the validation set, so people are on both sides; the "
         "test set is what there is of official fold 2, people never trained on.",
         "Trained side by side on one GPU. Costs are reckoned from trainings measured alone; features of the frozen "
         "backbone were computed once and charged to nobody.",
-        "Above a learning rate of 1e-4, few configurations can be told from one another: the best trainings lie some two "
+        "Above a learning rate of 1e-4, few configurations can be told from one another: the best trainings lie two "
         "points above the median, and two seeds of one configuration one point apart.",
     ),
     "bone-marrow-micro": (

@@ -23,7 +23,7 @@ class Difference:
     """Where a run parts from the recorded one.
 
     Attributes:
-        run: As in `optuna-tpe on c-nmc@recorded, 0.0063 GPU-hours, seed 0`.
+        run: As in `optuna-tpe on c-nmc@recorded, 0.0016 GPU-hours, seed 0`.
         trial: Number of the first trial that differs; `None` where the ends differ alone.
         what: `proposal`: the strategy asked for something else; `answer`: the same was answered otherwise; `end`:
             one of the two has more trials, or ended otherwise.

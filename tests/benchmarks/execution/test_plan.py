@@ -16,10 +16,8 @@ from hemobench.benchmarks.storage.run_folder import RUN, find_runs
 from hemobench.benchmarks.suite import Suite, narrowed
 from hemobench.reports.leaderboard.ranking import leaderboard
 
-NAME = "c-nmc@recorded"
-HOURS = 0.003
-USUAL = load_benchmark(NAME).defaults["folds"][0]
-OTHER = 1 - USUAL
+NAME = "bone-marrow-micro@recorded"
+HOURS = 0.05
 
 
 def suite(*entries, strategies=("random",), seeds=1, **more):
@@ -34,14 +32,14 @@ def executed(planned, out):
 
 
 DIFFERENT = {
-    "settings": [{"settings": {"folds": [USUAL]}}, {"settings": {"folds": [OTHER]}}],
-    "a setting or none": [{}, {"settings": {"folds": [OTHER]}}],
+    "settings": [{"settings": {"folds": [1]}}, {"settings": {"folds": [0]}}],
+    "a setting or none": [{}, {"settings": {"folds": [0]}}],
     "a setting's order": [{"settings": {"folds": [0, 1]}}, {"settings": {"folds": [1, 0]}}],
     "max_trials": [{"max_trials": 3}, {"max_trials": 4}],
     "max_trials or none": [{}, {"max_trials": 3}],
     "a horizon": [{"horizon": 3}, {"horizon": 4}],
-    "settings and limits": [{"settings": {"folds": [OTHER]}}, {"settings": {"folds": [OTHER]}, "max_trials": 3}],
-    "budgets that print alike": [{"gpu_hours": [0.0030000001, 0.0030000002]}],
+    "settings and limits": [{"settings": {"folds": [0]}}, {"settings": {"folds": [0]}, "max_trials": 3}],
+    "budgets that print alike": [{"gpu_hours": [0.0500000001, 0.0500000002]}],
 }
 
 
@@ -63,11 +61,9 @@ def test_two_entries_that_differ_are_both_run_and_shown(difference, tmp_path):
 
 
 def test_they_are_called_by_where_they_differ(tmp_path):
-    chosen = suite(
-        {"settings": {"folds": [OTHER], "member": "mean"}}, {"settings": {"folds": [OTHER], "member": 2}}, {}
-    )
+    chosen = suite({"settings": {"folds": [0], "member": "mean"}}, {"settings": {"folds": [0], "member": 2}}, {})
     shown = [plan.shown for plan in plans(chosen)]
-    assert sorted(shown) == [NAME, f"{NAME}[folds={OTHER}+member=2]", f"{NAME}[folds={OTHER}+member=mean]"]
+    assert sorted(shown) == [NAME, f"{NAME}[folds=0+member=2]", f"{NAME}[folds=0+member=mean]"]
     two = suite(*chosen.model_dump()["benchmarks"][:2])
     assert sorted(plan.shown for plan in plans(two)) == [f"{NAME}[member=2]", f"{NAME}[member=mean]"]
     executed(plans(two), tmp_path)
@@ -78,10 +74,10 @@ def test_they_are_called_by_where_they_differ(tmp_path):
 
 
 REPEATED = {
-    "a budget": ({"gpu_hours": [HOURS, HOURS]}, {}, "0.003 GPU-hours, 1 worker"),
-    "workers": ({}, {"workers": [2, 2]}, "0.003 GPU-hours, 2 workers"),
+    "a budget": ({"gpu_hours": [HOURS, HOURS]}, {}, "0.05 GPU-hours, 1 worker"),
+    "workers": ({}, {"workers": [2, 2]}, "0.05 GPU-hours, 2 workers"),
     "a strategy": ({}, {"strategies": ["random", {"name": "random", "label": "random"}]}, "random: there twice"),
-    "a default that is written out": ({"settings": {"folds": [USUAL]}}, {}, None),
+    "a default that is written out": ({"name": "c-nmc@recorded", "settings": {"folds": [0]}}, {}, None),
 }
 
 
@@ -89,7 +85,7 @@ REPEATED = {
 def test_exact_repeats_are_run_once_and_said(what):
     entry, more, says = REPEATED[what]
     said = []
-    entries = (entry,) if says else (entry, {})
+    entries = (entry,) if says else (entry, {"name": entry["name"]})
     planned = plans(suite(*entries, **more), said.append)
     assert len(planned) == 1
     assert len(said) == 1
@@ -113,9 +109,7 @@ def aged(plan, out):
     return earlier
 
 
-@pytest.mark.parametrize(
-    "entry", [{"settings": {"folds": [OTHER]}}, {"max_trials": 3}, {"horizon": 3, "max_trials": 3}]
-)
+@pytest.mark.parametrize("entry", [{"settings": {"folds": [0]}}, {"max_trials": 3}, {"horizon": 3, "max_trials": 3}])
 def test_what_an_earlier_version_began_goes_on_where_it_lies(entry, tmp_path):
     first, second = sorted(plans(suite(entry, seeds=2)), key=lambda plan: plan.key.seed)
     executed([first], tmp_path)

@@ -209,8 +209,15 @@ def test_a_pace_is_measured_for_each_kind_once(leukaemia: CNmcProtocol) -> None:
     pace = measure(leukaemia, configs, CPU)
     assert set(pace.beats) == {"head of 256, adamw", "head of 512, adamw"}
     assert all(value >= 0 for beat in pace.beats.values() for value in (beat.start, beat.step, beat.images))
-    kept = Pace({**pace.beats, "head of 256, adamw": BEAT})
-    assert measure(leukaemia, configs, CPU, kept).beats["head of 256, adamw"] == BEAT
+    before = Pace({"head of 256, adamw": replace(BEAT, start=0.0)})
+    again = measure(leukaemia, configs, CPU, before)
+    assert again.beats["head of 256, adamw"] == before.beats["head of 256, adamw"]
+
+
+def test_what_loading_kernels_took_is_no_training_s(leukaemia: CNmcProtocol) -> None:
+    known = Pace({kind("lite", "adam"): BEAT, kind("lite", "sgd"): replace(BEAT, start=1.0), kind("dense", "sgd"): BEAT})
+    beats = measure(leukaemia, [], CPU, known).beats
+    assert [beats[name].start for name in ("lite, adam", "lite, sgd", "dense, sgd")] == [1.0, 1.0, 5.0]
 
 
 def test_what_cannot_keep_step_is_refused(marrow: BoneMarrowProtocol) -> None:

@@ -10,7 +10,6 @@ import sys
 
 import pytest
 
-from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.execution.execute import execute
 from hemobench.benchmarks.execution.plan import plans
 from hemobench.benchmarks.storage.archive_writer import consolidate
@@ -18,7 +17,6 @@ from hemobench.benchmarks.suite import load_suite
 from hemobench.cli import app
 from hemobench.errors import BenchmarkError
 
-OTHER = 1 - load_benchmark("c-nmc@recorded").defaults["folds"][0]
 SUITE = """
 seeds = 2
 default_first = true
@@ -29,12 +27,12 @@ strategies = [
 [[benchmarks]]
 name = "c-nmc@recorded"
 gpu_hours = [0.003]
-settings = { folds = [OTHER] }
+settings = { member = "mean" }
 [[benchmarks]]
 name = "c-nmc@recorded"
 gpu_hours = [0.003]
 max_trials = 6
-""".replace("OTHER", str(OTHER))
+"""
 THEIRS = """
 from hemobench.strategies.random_search import RandomSearch
 class Stubborn(RandomSearch):
@@ -70,7 +68,7 @@ def test_identical(place, command):
 
 
 def test_a_part_as_json(place, command):
-    chosen = ("--strategies", "tpe", "--benchmarks", f"c-nmc@recorded[folds={OTHER}]", "--seeds", 1, "--json")
+    chosen = ("--strategies", "tpe", "--benchmarks", "c-nmc@recorded[member=mean]", "--seeds", 1, "--json")
     done = command("reproduce", "results", *chosen, cwd=place)
     found = json.loads(done.stdout)
     assert (found["identical"], found["runs"], found["differences"]) == (True, 1, [])
