@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -16,6 +17,7 @@ from hemobench.errors import BenchmarkError
 if TYPE_CHECKING:
     from hemobench.benchmarks.storage.results import Parts, Results
     from hemobench.reports.leaderboard.model import Board
+    from hemobench.reports.papers import Claim
     from hemobench.reports.parallel.costs import ParallelCost
 
 Folder = Annotated[
@@ -208,29 +210,57 @@ def _size(count: int) -> str:
 
 
 def papers(
-    results: Folder = None, validation: Validations = None, extended: Extended = None, as_json: Json = False
+    results: Folder = None,
+    validation: Validations = None,
+    extended: Extended = None,
+    words: Annotated[bool, typer.Option("--words", help="Print sentences instead of tables.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown.")] = False,
+    latex: Annotated[bool, typer.Option("--latex", help="Print LaTeX, for the package booktabs.")] = False,
+    as_json: Json = False,
 ) -> None:
     """Hold the two papers' figures beside these results, and say where they agree."""
-    from rich.text import Text
-
     from hemobench.benchmarks.benchmark import load_benchmark
+    from hemobench.reports import papers as beside_ours
     from hemobench.reports.comparison.comparison import report_columns
-    from hemobench.reports.papers import as_json as plain
-    from hemobench.reports.papers import compare_with_papers, in_words
     from hemobench.reports.shipped import PAPERS
     from hemobench.reports.validation.repeats import load
 
-    claims = compare_with_papers(
+    claims = beside_ours.compare_with_papers(
         _loaded(results or PAPERS, report_columns),
         lambda name: load_benchmark(name).reference(),
         validations=[load(path) for path in validation or []],
         extended=_loaded(extended, report_columns) if extended else None,
     )
     if as_json:
-        print_json(plain(claims))
+        print_json(beside_ours.as_json(claims))
+    elif markdown:
+        sys.stdout.write(beside_ours.to_markdown(claims))
+    elif latex:
+        sys.stdout.write(beside_ours.to_latex(claims))
+    else:
+        _show_papers(claims, words)
+
+
+def _show_papers(claims: Sequence[Claim], words: bool) -> None:
+    """Tables, or all in sentences; the readings come first."""
+    from rich.text import Text
+
+    from hemobench.reports.papers import beside, in_words, legend, readings
+    from hemobench.reports.text_tables import terminal_table
+
+    screen = console()
+    if words:
+        for line in in_words(claims):
+            screen.print(Text(line), soft_wrap=True)
         return
-    for line in in_words(claims):
-        console().print(Text(line), soft_wrap=True)
+    for paper, text in readings(claims):
+        screen.print(Text(f"{paper}: {text}"))
+    for figure in beside(claims):
+        screen.print()
+        screen.print(terminal_table(figure.table))
+    for text in legend(claims):
+        screen.print()
+        screen.print(Text(text))
 
 
 def boards_of(results: Results) -> list[Board]:

@@ -14,7 +14,17 @@ from hemobench.benchmarks.storage.results import Results
 from hemobench.reports.papers import bone_marrow, c_nmc, folds, three_runs
 from hemobench.reports.papers.claims import BONE_MARROW, C_NMC, Claim
 from hemobench.reports.papers.measured import Measured, measured, of_comparisons
-from hemobench.reports.papers.render import PAPERS, PaperFigure, as_json, beside, in_words, readings
+from hemobench.reports.papers.render import (
+    PAPERS,
+    PaperFigure,
+    as_json,
+    beside,
+    in_words,
+    legend,
+    readings,
+    to_latex,
+    to_markdown,
+)
 from hemobench.reports.validation.repeats import Validation
 
 __all__ = [
@@ -28,9 +38,12 @@ __all__ = [
     "claims_of",
     "compare_with_papers",
     "in_words",
+    "legend",
     "measured",
     "of_comparisons",
     "readings",
+    "to_latex",
+    "to_markdown",
 ]
 
 

@@ -8,12 +8,18 @@ from typing import Any
 
 from hemobench.reports.papers.claims import BONE_MARROW, C_NMC, Claim, by_source
 from hemobench.reports.serialize import rounded
-from hemobench.reports.text_tables import Table
+from hemobench.reports.text_tables import Table, escaped, latex_table, markdown_table
 
 SCHEMA = 1
 PAPERS = (BONE_MARROW, C_NMC)
 _MICRO = (
     "Its small networks on small images stand for themselves: compare its leads, effects and shares, not its levels."
+)
+
+
+FITTED = "agrees (fitted)"
+FITTED_MEANS = (
+    f'"{FITTED}": the surface was calibrated to the paper, so this agreement is by construction and confirms nothing.'
 )
 
 
@@ -62,11 +68,34 @@ def in_words(claims: Sequence[Claim]) -> list[str]:
     return lines
 
 
+def legend(claims: Sequence[Claim]) -> list[str]:
+    """What a reader of the tables must know."""
+    return [FITTED_MEANS] if any(claim.agrees and claim.fitted for claim in claims) else []
+
+
+def to_markdown(claims: Sequence[Claim]) -> str:
+    """Every figure as a Markdown table, under its paper, with the readings."""
+    lines: list[str] = []
+    for paper in dict.fromkeys(claim.paper for claim in claims):
+        lines += [f"## {escaped(paper)}", ""]
+        lines += [f"- {escaped(text)}" for name, text in readings(claims) if name == paper]
+        for figure in beside([claim for claim in claims if claim.paper == paper]):
+            lines += ["", f"### {escaped(figure.place)}", "", *markdown_table(figure.table)]
+        lines += [""]
+    return "\n".join([*lines, *map(escaped, legend(claims))]).rstrip() + "\n"
+
+
+def to_latex(claims: Sequence[Claim]) -> str:
+    """Every figure as a LaTeX table (package `booktabs`), the legend as a comment."""
+    tables = [latex_table(figure.table) for figure in beside(claims)]
+    return "\n\n".join([*(f"% {text}" for text in legend(claims)), *tables]) + "\n"
+
+
 def as_json(claims: Sequence[Claim]) -> dict[str, Any]:
     """The fields of `Claim` for programs, with its source; and the sentences of `readings`."""
     return {
         "schema": SCHEMA,
-        "claims": [{**rounded(asdict(claim)), "source": claim.source} for claim in claims],
+        "claims": [{**rounded(asdict(claim)), "source": claim.source, "fitted": claim.fitted} for claim in claims],
         "readings": [{"paper": paper, "words": words} for paper, words in readings(claims)],
     }
 
@@ -94,7 +123,13 @@ def _cell(claim: Claim | None) -> str:
 
 
 def _verb(claim: Claim) -> str:
+    if claim.agrees and claim.fitted:
+        return FITTED
     return "agrees" if claim.agrees else "disagrees"
+
+
+def _said(claim: Claim) -> str:
+    return "agrees by construction" if claim.agrees and claim.fitted else _verb(claim)
 
 
 def _side_by_side(told: Sequence[Claim]) -> str:
@@ -105,7 +140,7 @@ def _side_by_side(told: Sequence[Claim]) -> str:
     parts = [
         f"{claim.benchmark} cannot tell"
         if claim.agrees is None
-        else f"{claim.benchmark} {_verb(claim)} with {claim.ours_text}"
+        else f"{claim.benchmark} {_said(claim)} with {claim.ours_text}"
         for claim in told
     ]
     said = (

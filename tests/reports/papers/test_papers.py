@@ -23,8 +23,11 @@ from hemobench.reports.papers import (
     in_words,
     measured,
     readings,
+    to_latex,
+    to_markdown,
 )
 from hemobench.reports.papers.bone_marrow import single_effects
+from hemobench.reports.papers.claims import deviation_margin
 from hemobench.reports.papers.figures import paper_figures, parts
 from hemobench.reports.papers.folds import paired_difference, trainings
 from hemobench.reports.papers.reference_values import EFFECTS, FIRST_LATE, SHARES, TABLE_1, THREE_RUNS, TOP_FIVE
@@ -83,7 +86,11 @@ def test_calibrated_figures_agree_and_both_verdicts_occur(results: Results) -> N
     assert by_name["mean test accuracy of what TPE selects"].agrees
     assert {claim.agrees for claim in claims} == {True, False, None}
     for claim in claims:
-        verb = {True: ("Agrees on ",), False: ("Disagrees on ",), None: ("Runs on ", "Not in the paper, on ")}
+        verb = {
+            True: ("Agrees on ", "Agrees by construction on "),
+            False: ("Disagrees on ",),
+            None: ("Runs on ", "Not in the paper, on "),
+        }
         assert claim.words.startswith(tuple(f"{start}{claim.benchmark}" for start in verb[claim.agrees]))
         if claim.agrees is not None:
             assert claim.published is not None
@@ -153,10 +160,10 @@ def test_sources_stand_side_by_side(results: Results) -> None:
     assert table.table.header == ("What", "Paper", "bone-marrow@published", "bone-marrow-micro@live", "Agrees within")
     row = next(row for row in table.table.rows if row[0] == "micro F1 of the best set of random")
     assert (row[1], row[4]) == ("83.4 %", "± 0.5")
-    assert row[2].endswith(" agrees")
+    assert row[2].endswith(" agrees (fitted)")
     assert row[3].endswith(" disagrees")
     words = next(words for words in table.words if words.startswith("Micro F1 of the best set of random is 83.4 %"))
-    assert "bone-marrow@published agrees with" in words
+    assert "bone-marrow@published agrees by construction with" in words
     assert "bone-marrow-micro@live disagrees with" in words
     assert table.reading.startswith(f"Of the figures that can be told ({len(table.words)})")
     for figure in figures.values():
@@ -322,3 +329,45 @@ def test_json(results: Results, worked: Results) -> None:
     assert {claim["source"] for claim in data["claims"]} == {"published"}
     assert len(data["readings"]) == 2
     assert {claim.agrees for claim in compare_with_papers(worked, lambda name: None)} == {None}
+
+
+def test_tables_as_markdown_and_latex_hold_every_figure(results: Results) -> None:
+    claims = compare_with_papers(results, reference_of)
+    markdown, latex = to_markdown(claims), to_latex(claims)
+    figures = beside(claims)
+    assert markdown.count("### ") == latex.count(r"\begin{tabular}") == len(figures)
+    rows = sum(len(figure.table.rows) for figure in figures)
+    heads = 2 * len(figures)
+    assert sum(line.startswith("| ") for line in markdown.splitlines()) == rows + heads
+    assert latex.count(r" \\") == rows + len(figures)
+    assert "83.4 %" in markdown
+    assert r"83.4 \%" in latex
+    assert "confirms nothing" in markdown
+    assert "confirms nothing" in latex
+
+
+def test_what_was_fitted_is_called_so_and_how_a_strategy_walks_is_not(results: Results) -> None:
+    claims = compare_with_papers(results, reference_of)
+    fitted = {claim.what for claim in claims if claim.fitted}
+    assert "micro F1 of the best set of random" in fitted
+    assert "share of seeds in which random search and SSSR find the same set" not in fitted
+    assert not any(claim.fitted for claim in compare_with_papers(both(results), reference_of) if claim.source == "live")
+    agreed = next(claim for claim in claims if claim.fitted and claim.agrees)
+    assert agreed.words.startswith("Agrees by construction")
+
+
+def test_no_tolerance_takes_whatever_comes(results: Results) -> None:
+    for claim in compare_with_papers(results, reference_of):
+        if claim.published is not None and claim.unit != "" and claim.published > 0:
+            assert claim.margin <= claim.published, claim.what  # nothing at all would not agree
+
+
+def test_the_deviation_s_margin_is_two_of_its_standard_errors() -> None:
+    rng = np.random.default_rng(0)
+    deviations = rng.normal(0, 3.0, (20_000, 10)).std(axis=1, ddof=1)
+    assert deviation_margin(3.0, 10) == pytest.approx(2 * deviations.std(), rel=0.05)
+
+
+def test_the_main_claim_of_the_c_nmc_paper_comes_first(results: Results) -> None:
+    places = [claim.place for claim in compare_with_papers(results, reference_of) if claim.paper == C_NMC]
+    assert places[0] == "Table 2"
