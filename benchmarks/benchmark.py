@@ -86,7 +86,7 @@ class Benchmark:
         try:
             return make(self, **{**self.defaults, **settings})
         except TypeError as problem:
-            raise BenchmarkError(f"{self.name}: {problem}", "see the benchmark's settings in the README") from None
+            raise BenchmarkError(f"{self.name}: {problem}", "see docs/suites.md, and docs/live.md of training") from None
 
     def reference(self) -> Reference | None:
         """What regret is normalised by, or `None` where nothing is known beforehand."""
@@ -102,7 +102,7 @@ class Benchmark:
             BenchmarkError: If the benchmark rests on nothing but your images or your files: with what it is.
         """
         if self.live:
-            raise BenchmarkError(f"{self.name} has no card: it trains on your images", "see the README's live section")
+            raise BenchmarkError(f"{self.name} has no card: it trains on your images", "see docs/live.md")
         if not self.card_of:
             hint = "of a table: hemobench table show FILE; of a surrogate, what `hemobench fit` wrote beside it"
             raise BenchmarkError(f"{self.name} has no card of its own: it answers from {self.about}", hint)

@@ -113,7 +113,7 @@ def load_suite(name: str) -> Suite:
     except ValidationError as problem:
         first = problem.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise BenchmarkError(f"{place}: {where}: {first['msg']}", "see 'Suites' in the README") from None
+        raise BenchmarkError(f"{place}: {where}: {first['msg']}", "see docs/suites.md") from None
     except (ValueError, RecursionError) as problem:  # a number of 5000 digits; brackets without end
         raise BenchmarkError(f"{place}: {problem}", "correct the TOML there") from None
 
