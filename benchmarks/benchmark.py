@@ -86,7 +86,7 @@ class Benchmark:
         try:
             return make(self, **{**self.defaults, **settings})
         except TypeError as problem:
-            raise BenchmarkError(f"{self.name}: {problem}", "see the benchmark's settings in the README") from None
+            raise BenchmarkError(f"{self.name}: {problem}", "see docs/suites.md, and docs/live.md of training") from None
 
     def reference(self) -> Reference | None:
         """What regret is normalised by, or `None` where nothing is known beforehand."""
@@ -99,10 +99,13 @@ class Benchmark:
         """What the answers rest on: `targets`, each beside what was reached, and `notes`.
 
         Raises:
-            BenchmarkError: If the benchmark trains, and so rests on nothing but the images.
+            BenchmarkError: If the benchmark rests on nothing but your images or your files: with what it is.
         """
+        if self.live:
+            raise BenchmarkError(f"{self.name} has no card: it trains on your images", "see docs/live.md")
         if not self.card_of:
-            raise BenchmarkError(f"{self.name} has no card: it trains on your images", "see the README's live section")
+            hint = "of a table: hemobench table show FILE; of a surrogate, what `hemobench fit` wrote beside it"
+            raise BenchmarkError(f"{self.name} has no card of its own: it answers from {self.about}", hint)
         found: Mapping[str, Any] = _load(self.card_of)(self.task.name)
         return found
 

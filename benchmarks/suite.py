@@ -113,7 +113,7 @@ def load_suite(name: str) -> Suite:
     except ValidationError as problem:
         first = problem.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
-        raise BenchmarkError(f"{place}: {where}: {first['msg']}", "see 'Suites' in the README") from None
+        raise BenchmarkError(f"{place}: {where}: {first['msg']}", "see docs/suites.md") from None
     except (ValueError, RecursionError) as problem:  # a number of 5000 digits; brackets without end
         raise BenchmarkError(f"{place}: {problem}", "correct the TOML there") from None
 
@@ -135,7 +135,7 @@ def narrowed(
     workers: int | None = None,
     data: Path | None = None,
 ) -> Suite:
-    """The suite with what is given in place of what it says.
+    """The suite with what is given in place of what it says; its title is that of the whole.
 
     Raises:
         BenchmarkError: If a number is out of range, a benchmark that is new to the suite has no budget, or a live one
@@ -151,8 +151,10 @@ def narrowed(
     if gpu_hours is not None:
         entries = [entry.model_copy(update={"gpu_hours": [gpu_hours]}) for entry in entries]
     arms = [arm for name in strategies for arm in _arms(suite, name)] if strategies else list(suite.strategies)
+    part = any(value is not None for value in given.values()) or benchmarks or strategies
     return suite.model_copy(
         update={
+            "title": "" if part else suite.title,
             "benchmarks": [_with_data(entry, data) for entry in entries],
             "strategies": arms,
             "seeds": suite.seeds if seeds is None else seeds,

@@ -6,8 +6,9 @@ Labels and error texts come from users: they are shown as text, never read as ma
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Generic, TypeVar
 
@@ -66,10 +67,13 @@ def filled(columns: Sequence[Column[Shown]], rows: Sequence[Shown]) -> list[Colu
     ]
 
 
-def fitted(columns: Sequence[Column[Shown]], rows: Sequence[Shown], width: int) -> list[Column[Shown]]:
-    """The columns that have something to show, less the least important ones until they fit."""
-    left = filled(columns, rows)
-    while len(left) > 2 and _width(left, rows) > width:
+def fitted(columns: Sequence[Column[Shown]], tables: Sequence[Sequence[Shown]], width: int) -> list[Column[Shown]]:
+    """The columns that have something to show in any of some tables, less the least important ones until all fit."""
+    some = [rows for rows in tables if rows]
+    if not some:
+        return []
+    left = filled(columns, [row for rows in some for row in rows])
+    while len(left) > 2 and any(_width(left, rows) > width for rows in some):
         left.remove(max(left, key=lambda column: column.importance))
     return left
 
@@ -163,10 +167,38 @@ def escaped(text: str) -> str:
     return re.sub(r"[\\`*{}\[\]<>|#&~]|(?<!\w)_|_(?!\w)", r"\\\g<0>", plain(text))
 
 
-def short_name(name: str) -> str:
-    """A strategy's label, cut where it is longer than a table has room for."""
-    name = plain(name)
-    return name if len(name) <= LONGEST_NAME else name[: LONGEST_NAME - 1] + "…"
+def short_names(names: Iterable[str]) -> dict[str, str]:
+    """Labels, those that are longer than a table has room for cut in the middle, as long as they stay distinct."""
+    whole = {name: plain(name) for name in names}
+    short = {name: _cut(text) for name, text in whole.items()}
+    seen = Counter(short.values())
+    return {name: short[name] if seen[short[name]] == 1 else text for name, text in whole.items()}
+
+
+def shortened(
+    columns: Sequence[Column[Shown]], tables: Sequence[Sequence[Shown]], name_of: Callable[[Shown], str]
+) -> list[Column[Shown]]:
+    """The columns, the first of which shows labels as `short_names` cuts them.
+
+    Args:
+        columns: Whose first holds labels.
+        tables: Rows of all tables that are shown together.
+        name_of: Gives the label of a row.
+    """
+    short = short_names(name_of(row) for rows in tables for row in rows)
+    whole = columns[0]
+
+    def cell(row: Shown) -> str:
+        return whole.cell(row).replace(plain(name_of(row)), short[name_of(row)], 1)
+
+    return [replace(whole, cell=cell), *columns[1:]]
+
+
+def _cut(name: str) -> str:
+    if len(name) <= LONGEST_NAME:
+        return name
+    head = LONGEST_NAME // 2
+    return f"{name[:head]}…{name[len(name) - (LONGEST_NAME - head - 1) :]}"
 
 
 def counted(count: int, word: str) -> str:

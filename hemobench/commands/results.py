@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -59,14 +60,14 @@ def leaderboard(
 
 
 def recommend(
-    benchmark: Annotated[str, typer.Option(help="As in c-nmc@recorded.")],
-    gpu_hours: Annotated[float, typer.Option(help="The budget that you have.")],
+    benchmark: Annotated[str, typer.Option(help="As in c-nmc@recorded; without, all are listed.")] = "",
+    gpu_hours: Annotated[float | None, typer.Option(help="The budget that you have; without, all are listed.")] = None,
     results: Folder = None,
     rope: Annotated[float | None, typer.Option(min=0.0, help="Points of the metric that do not matter to you.")] = None,
     workers: Annotated[int | None, typer.Option(min=1, help="Trials at once, if results of several are there.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Answer the question: which strategy, at this budget?"""
+    """Answer the question: which strategy, at this budget? Without options: at every budget that was run."""
     from hemobench.benchmarks.benchmark import load_benchmark
     from hemobench.reports.comparison.comparison import leaderboard_columns
     from hemobench.reports.leaderboard.run_figures import outside_shares
@@ -75,15 +76,20 @@ def recommend(
     from hemobench.reports.recommendation.text import in_words
     from hemobench.reports.statistics.pairwise import ROPE
 
-    if not 0 < gpu_hours < float("inf"):
+    if gpu_hours is not None and not 0 < gpu_hours < float("inf"):
         raise BenchmarkError(f"--gpu-hours {gpu_hours}", "give a positive number of GPU-hours")
-    reference = load_benchmark(benchmark).reference()
     found = _loaded(results, leaderboard_columns)
+    if not benchmark or gpu_hours is None:
+        if gpu_hours is not None:
+            hint = f"with one of: {', '.join(sorted(set(found.runs['benchmark'])))}"
+            raise BenchmarkError("--gpu-hours without --benchmark", f"say on which benchmark, {hint}")
+        _list_answers(found, benchmark, as_json=as_json)
+        return
     answer = answer_of(
         found,
         benchmark,
         gpu_hours,
-        reference,
+        load_benchmark(benchmark).reference(),
         workers=workers,
         rope=ROPE if rope is None else rope,
         outside=outside_shares(found, lambda name, configs: load_benchmark(name).outside(configs)),
@@ -92,6 +98,30 @@ def recommend(
         print_json(plain(answer))
     else:
         sys.stdout.write("\n".join(in_words(answer)) + "\n")
+
+
+def _list_answers(results: Results, benchmark: str, *, as_json: bool) -> None:
+    """The verdict at every budget that was run, of a benchmark or of all.
+
+    Raises:
+        BenchmarkError: If the benchmark is not among the results.
+    """
+    from hemobench.reports.leaderboard.model import as_json as plain
+    from hemobench.reports.leaderboard.render import answers
+    from hemobench.reports.text_tables import pairs
+
+    boards = [board for board in boards_of(results) if board.verdict is not None]
+    chosen = [board for board in boards if not benchmark or board.benchmark == benchmark]
+    if not chosen:
+        there = ", ".join(dict.fromkeys(board.benchmark for board in boards))
+        raise BenchmarkError(f"no results on {benchmark}", f"there are some on: {there}")
+    if as_json:
+        print_json(plain(chosen))
+        return
+    console().print(pairs([("-", line) for line in answers(chosen)]))
+    first = chosen[0]
+    asked = f"--benchmark {shlex.quote(first.benchmark)} --gpu-hours {first.gpu_hours:g}"
+    console().print(f"More of one, or of another budget: hemobench recommend {asked}", markup=False, soft_wrap=True)
 
 
 def report(

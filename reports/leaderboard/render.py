@@ -29,7 +29,7 @@ from hemobench.reports.text_tables import (
     markdown_table,
     pairs,
     plain,
-    short_name,
+    shortened,
     table_of,
     terminal_table,
 )
@@ -42,14 +42,17 @@ def render(
 ) -> None:
     """Print every board with its notes, as wide as the console allows, and what the columns mean.
 
+    All boards show the same columns, so that they can be read beside each other; those that are left out are named.
     What parallelism costs comes next, if there is anything to tell, and at last what the results are cited by.
     """
-    shown: list[Column[Row]] = []
+    every = shortened(COLUMNS, [board.rows for board in boards], lambda row: row.strategy)
+    alike = fitted(every, [board.rows for board in boards if board.benchmark != OVERALL], console.width)
+    shown = list(alike)
     if len(boards) > 1:
         console.print(pairs([("-", line) for line in answers(boards)]))
         console.print()
     for board in boards:
-        columns = fitting(board, console.width)
+        columns = fitted(every, [board.rows], console.width) if board.benchmark == OVERALL else alike
         shown += [column for column in columns if column not in shown]
         console.print(Text(title(board), style="bold"))
         for line in answer(board):
@@ -58,7 +61,7 @@ def render(
             console.print(terminal_table(table_of(columns, board.rows, best=_best(board))))
         console.print(pairs([("-", note) for note in notes_of(board)]))
         console.print()
-    console.print(pairs(_legend(boards, shown) + _left_out(boards, shown)))
+    console.print(pairs(_legend(boards, shown) + _left_out(boards, alike)))
     parallel_table.render(costs, console)
     if cited is not None:
         console.print()
@@ -135,7 +138,7 @@ def answers(boards: Sequence[Board]) -> list[str]:
 
 def fitting(board: Board, width: int) -> list[Column[Row]]:
     """The columns that have something to show, less the least important ones until they fit."""
-    return fitted(COLUMNS, board.rows, width)
+    return fitted(COLUMNS, [board.rows], width)
 
 
 def _best(board: Board) -> Callable[[Row], bool]:
@@ -155,21 +158,21 @@ def _legend(boards: Sequence[Board], shown: Sequence[Column[Row]]) -> list[tuple
     """What each column means, and how the strategies begin."""
     startup = {row.strategy: row.startup for board in boards for row in board.rows if row.startup}
     begins = plain("; ".join(f"{name}: {text}" for name, text in sorted(startup.items())))
-    meanings = [(column.title, column.legend) for column in COLUMNS if column in shown]
+    titles = {column.title for column in shown}
+    meanings = [(column.title, column.legend) for column in COLUMNS if column.title in titles]
     return meanings + ([("Start-up", begins)] if begins else [])
 
 
 def _left_out(boards: Sequence[Board], shown: Sequence[Column[Row]]) -> list[tuple[str, str]]:
     """Which columns a wider terminal would show."""
-    hidden = {column.title for board in boards for column in filled(COLUMNS, board.rows)} - {
-        column.title for column in shown
-    }
+    filling = [filled(COLUMNS, board.rows) for board in boards if board.benchmark != OVERALL]
+    hidden = {column.title for columns in filling for column in columns} - {column.title for column in shown}
     names = ", ".join(column.title for column in COLUMNS if column.title in hidden)
     return [("Not shown", f"{names}: for want of width")] if names else []
 
 
 def _strategy(row: Row) -> str:
-    name = short_name(row.strategy)
+    name = plain(row.strategy)
     return f"{name} !" if row.status else name
 
 

@@ -18,7 +18,7 @@ from hemobench.reports.text_tables import (
     markdown_table,
     pairs,
     plain,
-    short_name,
+    shortened,
     table_of,
     terminal_table,
 )
@@ -28,10 +28,12 @@ HEADING = "What parallelism costs"
 
 def render(costs: Sequence[ParallelCost], console: Console) -> None:
     """Print every table, what is seen in it, and what the columns mean; nothing where there are no costs."""
-    for rows in by_table(costs):
+    tables = by_table(costs)
+    columns = fitted(shortened(COLUMNS, tables, lambda cost: cost.strategy), tables, console.width)
+    for rows in tables:
         console.print()
         console.print(Text(title(rows), style="bold"))
-        console.print(terminal_table(table_of(fitted(COLUMNS, rows, console.width), rows)))
+        console.print(terminal_table(table_of(columns, rows)))
         console.print(pairs([("-", note) for note in seen(rows) + notes(rows)]))
     if costs:
         console.print()
@@ -83,7 +85,7 @@ def _ends(change: Change) -> tuple[float, float, float]:
 
 
 def _strategy(cost: ParallelCost) -> str:
-    name = short_name(cost.strategy)
+    name = plain(cost.strategy)
     return f"{name} !" if cost.missing else name
 
 

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -69,6 +71,23 @@ def test_interrupted_it_says_so_and_can_be_gone_on_with(tmp_path):
     assert "Traceback" not in errors
 
 
+def test_version(command):
+    said = command("--version").stdout
+    assert re.fullmatch(r"hemobench \d+\.\d+\.\d+( \(commit [0-9a-f]{12}(-dirty)?\))?\n", said)
+    cited = (Path(__file__).parents[2] / "CITATION.cff").read_text()
+    assert f"version: {said.split()[1]}\n" in cited
+
+
+def test_recommend_without_options_lists_what_was_run(results, command):
+    said = " ".join(command("recommend", results[0]).stdout.split())
+    for line in ("c-nmc@recorded, 0.0063 core-hours", "bone-marrow-micro@recorded, 0.145 core-hours"):
+        assert line in said
+    assert "hemobench recommend --benchmark" in said
+    one = json.loads(command("recommend", results[0], "--benchmark", "c-nmc@recorded", "--json").stdout)
+    assert [board["gpu_hours"] for board in one["boards"]] == [0.0063]
+    assert one["boards"][0]["answer"]
+
+
 @pytest.mark.parametrize("what", ["strategies", "benchmarks", "suites"])
 def test_list(what, said):
     rows = json.loads(said("list", what, "--json").stdout)[what]
@@ -100,6 +119,9 @@ def test_card(said):
         (["run", "quick", "--out", "/dev/null", "--seeds", "1"], "--out /dev/null"),
         (["list", "things"], "strategies, benchmarks, suites"),
         (["card", "c-nmc@live"], "no card"),
+        (["card", "c-nmc@table"], "a table of your own recording"),
+        (["recommend", "--gpu-hours", "3"], "--gpu-hours without --benchmark"),
+        (["recommend", "--benchmark", "c-nmc@nowhere"], "no results on c-nmc@nowhere"),
         (["fly"], "fly"),
     ],
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -17,10 +18,12 @@ from rich.console import Console
 
 from hemobench.benchmarks.storage.results import Results
 from hemobench.errors import BenchmarkError
-from hemobench.reports.leaderboard.model import Board
+from hemobench.reports.citing.citation import Citation, Cited
+from hemobench.reports.export.export import to_latex
+from hemobench.reports.leaderboard.model import Board, as_json
 from hemobench.reports.leaderboard.ranking import leaderboard
 from hemobench.reports.leaderboard.render import COLUMNS, render, to_markdown, to_svg
-from hemobench.reports.text_tables import plain
+from hemobench.reports.text_tables import LONGEST_NAME, plain, short_names
 
 HOSTILE = ["[red]x[/red]", "<script>alert(1)</script>", "a|b", ":smile: *x* `y`", "esc\x1b[31m\nline", "[/]", "漢字"]
 
@@ -165,3 +168,54 @@ def test_any_name_fits(run: Callable[..., Any], collect: Callable[..., Results],
     boards = leaderboard(collect([run(name, 0, (1, 0.1))]), lambda benchmark: None)
     assert max(map(cell_len, shown(boards, width).splitlines())) <= width
     assert to_markdown(boards).count("\n| ") == 3
+
+
+LONG = "package.of.somebody_with_many_words:Strategy"
+
+
+def test_labels_are_cut_in_the_middle_and_only_where_they_stay_distinct() -> None:
+    assert short_names(["tpe", "smac"]) == {"tpe": "tpe", "smac": "smac"}
+    short = short_names([LONG])[LONG]
+    assert len(short) == LONGEST_NAME
+    assert LONG.startswith(short.partition("…")[0])
+    assert LONG.endswith(short.partition("…")[2])
+    alike = [f"package.of.somebody.{word}.and_the_same_ending" for word in ("first", "other")]
+    assert short_names(alike) == {name: name for name in alike}
+    assert short_names([*alike, LONG])[LONG] == short
+
+
+@pytest.mark.parametrize("width", [60, 80, 110, 200])
+def test_all_boards_show_the_same_columns(boards: list[Board], width: int) -> None:
+    """Also where one has wider figures than the other, or none to show; what is missing is named."""
+    (board, *_) = boards
+    bare = replace(board, benchmark="bone-marrow@published", rows=tuple(replace(row, test=None) for row in board.rows))
+    wide = replace(board, rows=tuple(replace(row, strategy=f"{row.strategy}-{LONG}") for row in board.rows))
+    text = shown([board, bare, wide], width)
+    headers = {" ".join(line.split()) for line in lines_of(text, "Strategy  ") if "Score" in line}
+    assert len(headers) == 1
+    there = headers.pop()
+    missing = " ".join(text.partition("Not shown")[2].split())
+    for column in COLUMNS:
+        if column.title != "Luck":  # nobody knows it
+            assert (column.title in there) != (column.title in missing)
+
+
+def test_what_results_are_cited_by_stands_on_every_board(boards: list[Board], tmp_path: Path) -> None:
+    checksums = {"data": "d92cea7f0721b06a", "answers": "30fff0d598111ed3"}
+    days = ("2026-11-20", "2026-11-21")
+    cited = Citation(("quick",), ("0.1.0",), ("e76fccb4bd0a",), days, (Cited("c-nmc@recorded", 2, checksums),))
+    made = "suite quick · hemobench 0.1.0 · commit e76fccb4bd0a · 2026-11-20 to 2026-11-21"
+    console = Console(file=StringIO(), width=160, _environ={})
+    render(boards, console, (), cited)
+    to_svg(boards, tmp_path / "board.svg", 160, (), cited)
+    picture = re.sub(r"<[^>]*>|&#160;", " ", (tmp_path / "board.svg").read_text())
+    markdown, latex = to_markdown(boards, (), cited), to_latex(boards, (), cited)
+    for text in (console.file.getvalue(), picture, markdown, latex):  # type: ignore[attr-defined]
+        said = " ".join(text.split())
+        assert made in said
+        assert "c-nmc@recorded v2 (data d92cea7f, answers 30fff0d5)" in said.replace("\\_", "_")
+        assert "not for citing" not in said
+    assert as_json(boards, (), cited)["cited"]["benchmarks"][0]["checksums"] == checksums
+    dirty = replace(cited, commits=("e76fccb4bd0a-dirty",))
+    assert "not for citing" in to_markdown(boards, (), dirty)
+    assert not as_json(boards, (), dirty)["cited"]["clean"]
