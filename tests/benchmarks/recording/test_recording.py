@@ -11,9 +11,18 @@ from dataclasses import replace
 import pytest
 
 from hemobench.benchmarks.evaluator import Cost, Outcome
-from hemobench.benchmarks.recording.design import Design, across_folds, points, repeated, sobol
+from hemobench.benchmarks.recording.design import (
+    Design,
+    across_folds,
+    near_best,
+    on_grid,
+    points,
+    repeated,
+    require_grid,
+    sobol,
+)
 from hemobench.benchmarks.recording.journal import Journal, read_rows
-from hemobench.benchmarks.recording.recording import do_unit, first_units, record
+from hemobench.benchmarks.recording.recording import do_unit, first_asked, record, searches
 from hemobench.benchmarks.recording.rows import look
 from hemobench.benchmarks.recording.source import Source
 from hemobench.benchmarks.tables.io import read_table
@@ -96,9 +105,7 @@ def test_killed_at_any_moment_it_ends_with_the_same_rows(tmp_path, undisturbed):
 
 
 def test_a_half_written_line_is_cut_and_recorded_again(tmp_path):
-    task = load_task("c-nmc")
-    units = {unit.name: unit for unit in first_units(DESIGN, task)}
-    unit = units["optuna-tpe-0"]
+    (unit,) = (unit for unit in searches(DESIGN) if unit.name == "optuna-tpe-0")
     do_unit(unit, SOURCE, DESIGN, tmp_path)
     (path,) = tmp_path.glob("*.jsonl")
     whole = path.read_bytes()
@@ -237,3 +244,75 @@ def test_a_figure_that_is_no_number_is_a_failure():
     assert row.status is Status.DIVERGED
     assert row.validation == {}
     assert row.error == "accuracy is not finite"
+
+
+def test_points_on_a_grid_take_its_values_alone():
+    space = load_task("bone-marrow-lite").space()
+    design = Design(sobol=64, random=32, grid={"batch_size": (1, 8, 32)})
+    sizes = [config["batch_size"] for _, config in points(design, space)]
+    assert set(sizes) == {1, 8, 32}
+    assert all(type(size) is int for size in sizes)
+    assert on_grid({"batch_size": 20}, design.grid) == {"batch_size": 8}  # 8 and 32 are as near: the first
+    assert on_grid({"batch_size": 21}, design.grid) == {"batch_size": 32}
+
+
+@pytest.mark.parametrize(
+    ("grid", "words"),
+    [
+        ({"batch": (1,)}, "no number of the space"),
+        ({"optimizer": (1,)}, "no number of the space"),
+        ({"batch_size": (1.5,)}, "with 1.5"),
+        ({"batch_size": (64,)}, "with 64"),
+        ({"batch_size": ()}, "no value"),
+    ],
+)
+def test_a_grid_of_no_numbers_of_the_space_is_refused(grid, words):
+    with pytest.raises(BenchmarkError, match=words):
+        require_grid(Design(grid=grid), load_task("bone-marrow-lite").space())
+
+
+def test_points_near_the_best_are_new_legal_and_nearer_than_random_ones(undisturbed):
+    task = load_task("c-nmc")
+    space = task.space()
+    design = replace(DESIGN, near_best=30)
+    asked = near_best(design, undisturbed.rows, task.objective, space)
+    assert len({config_key(config) for _, config, _, _ in asked}) == 30
+    assert not {config_key(config) for _, config, _, _ in asked} & {row.key[0] for row in undisturbed.rows}
+    require_legal = legality(space)
+    rate = space["learning_rate"]
+    ranked = sorted(undisturbed.rows, key=lambda row: final_loss(row, task.objective))
+    best = [float(rate.to_vector(row.config["learning_rate"])) for row in ranked[:20]]
+    for _, config, seed, fold in asked:
+        require_legal(config)
+        assert (seed, fold) == (0, design.folds[0])
+
+    def distance(config):
+        return min(abs(float(rate.to_vector(config["learning_rate"])) - place) for place in best)
+
+    drawn = [config for origin, config in points(replace(DESIGN, sobol=0, random=60), space)]
+    near = sum(distance(config) for _, config, _, _ in asked) / len(asked)
+    assert near < sum(distance(config) for config in drawn) / len(drawn) / 2
+    assert asked == near_best(design, undisturbed.rows, task.objective, space)
+
+
+def test_every_fold_from_the_start_and_seeds_on_the_first_alone(undisturbed):
+    task = load_task("c-nmc")
+    design = Design(
+        sobol=6, random=4, near_best=3, every_fold=13, strategies=(), repeats=0, folds=(0, 1), best_repeats=2,
+        repeat_seeds=3, repeat_folds=1,
+    )  # fmt: skip
+    asked = first_asked(design, task)
+    assert [fold for _, _, _, fold in asked] == [0, 1] * 10
+    assert {fold for _, _, _, fold in first_asked(replace(design, every_fold=12), task)} == {0}
+    rows = [replace(row, fold=fold) for row in undisturbed.rows if row.seed == 0 for fold in (0, 1)]
+    near = near_best(design, rows, task.objective, task.space())
+    assert [fold for _, _, _, fold in near] == [0, 1] * 3
+    assert across_folds(design, rows, task.objective) == []
+    again = repeated(design, rows, task.objective)
+    assert [(seed, fold) for _, _, seed, fold in again] == [(1, 0), (2, 0)] * 2
+    assert {fold for _, _, _, fold in repeated(replace(design, repeat_folds=0), rows, task.objective)} == {0, 1}
+
+
+def test_what_does_not_train_side_by_side_says_so(tmp_path):
+    with pytest.raises(BenchmarkError, match="does not train side by side"):
+        record(Source("c-nmc@published", together=True), DESIGN, tmp_path / "t.parquet")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from hemobench.benchmarks.recording.design import Design, across_folds, repeated
-from hemobench.benchmarks.recording.recording import _start, chunks, collect, distinct, do_unit, first_units
+from hemobench.benchmarks.recording.recording import _start, chunks, collect, distinct, do_unit, first_asked, searches
 from hemobench.benchmarks.recording.source import Source
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.benchmarks.tasks import load_task
@@ -17,7 +17,7 @@ def recorded_here(task: str, design: Design, folder: Path) -> Table:
     """What `record` gives, without processes."""
     source, known = Source(f"{task}@published"), load_task(task)
     header = _start(source, design, folder, known)
-    first = first_units(design, known)
+    first = [*searches(design), *chunks("points", first_asked(design, known))]
     for unit in first:
         do_unit(unit, source, design, folder)
     rows = collect(first, folder)

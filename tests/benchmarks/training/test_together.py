@@ -2,6 +2,13 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,31 +17,51 @@ pytest.importorskip("torch")
 pytest.importorskip("timm")
 
 import torch
+from torch import Tensor, nn
 
 from hemobench.benchmarks.tasks.bone_marrow import OPTIMIZERS
 from hemobench.benchmarks.training.bone_marrow import BoneMarrowProtocol
-from hemobench.benchmarks.training.looking import Looks, look_all
+from hemobench.benchmarks.training.c_nmc import CNmcProtocol
+from hemobench.benchmarks.training.inputs.feeds import Feed
+from hemobench.benchmarks.training.looking import look_all
+from hemobench.benchmarks.training.loop import Job, Training
+from hemobench.benchmarks.training.optimization.losses import ClassWeighted
 from hemobench.benchmarks.training.options import Options
-from hemobench.benchmarks.training.seeds import spread
-from hemobench.benchmarks.training.together.pace import Beat, Pace, kind
-from hemobench.benchmarks.training.together.train import look_together
+from hemobench.benchmarks.training.timer import Timer
+from hemobench.benchmarks.training.together.layers import ManyDropout
+from hemobench.benchmarks.training.together.pace import Beat, Pace, kind, measure
+from hemobench.benchmarks.training.together.stacked import Stacked, can_stack
+from hemobench.benchmarks.training.together.train import Together, look_together, require_stackable
+from hemobench.errors import BenchmarkError
+from hemobench.strategies.base import Status
 from tests.benchmarks.training.conftest import make_cells
 
 CPU = torch.device("cpu")
-FREE = Beat(start=5.0, step=0.01, images=0.5, validation=0.25, test=2.0)
+BEAT = Beat(start=5.0, step=0.01, images=0.5, validation=0.25, test=2.0)
 
 
-def bone_marrow(images: int = 60) -> BoneMarrowProtocol:
-    cells = make_cells("bone-marrow", ("a", "b", "c"), (images // 3,) * 3, 64)
-    options = Options(image_size=64, folds=3, weights="imagenet", precision="fp32")
-    return BoneMarrowProtocol(*cells, options, CPU)
+@pytest.fixture(scope="module")
+def marrow() -> BoneMarrowProtocol:
+    """Ten images of three classes for training, in each of three folds."""
+    cells = make_cells("bone-marrow", ("a", "b", "c"), (10, 10, 10), 64)
+    return BoneMarrowProtocol(*cells, Options(image_size=64, folds=3, weights="none", precision="fp32"), CPU)
+
+
+@pytest.fixture(scope="module")
+def leukaemia(tmp_path_factory: pytest.TempPathFactory) -> CNmcProtocol:
+    """Heads on the features of a random network."""
+    cells = make_cells("c-nmc", ("hem", "all"), (60, 90), 64)
+    options = Options(
+        image_size=64, backbone="efficientnet_lite0", split="random", weights="none", precision="fp32", view_seed=3
+    )
+    return CNmcProtocol(*cells, options, CPU, tmp_path_factory.mktemp("features"))
 
 
 def lite(**changed: Any) -> dict[str, Any]:
     config = {
         "network": "efficientnet_lite0",
         "learning_rate": 1e-3,
-        "batch_size": 8,
+        "batch_size": 5,
         "optimizer": "adam",
         "loss": "cross_entropy",
         "loss_weighting": 0.0,
@@ -43,37 +70,213 @@ def lite(**changed: Any) -> dict[str, Any]:
     return config | changed
 
 
-def pace(protocol: Any, configs: list[dict[str, Any]], optimizers: list[str]) -> Pace:
-    return Pace({kind(protocol.shape(config), name): FREE for config in configs for name in optimizers})
+def head(**changed: Any) -> dict[str, Any]:
+    config = {
+        "learning_rate": 1e-3,
+        "weight_decay": 1e-3,
+        "dropout_1": 0.0,
+        "dropout_2": 0.0,
+        "hidden_size": 256,
+        "batch_size": 32,
+    }
+    return config | changed
 
 
-def close(one: Looks, other: Looks, tolerance: float) -> None:
-    assert len(one.looks) == len(other.looks)
-    for ours, theirs in zip(one.looks, other.looks, strict=True):
-        assert ours.result.curve == pytest.approx(theirs.result.curve, abs=tolerance)
-        assert ours.result.validation == pytest.approx(theirs.result.validation, abs=tolerance)
-        assert ours.result.test == pytest.approx(theirs.result.test, abs=tolerance)
+@dataclass(frozen=True)
+class Doubled:
+    """A feed in double precision, in which the order of a sum does not matter."""
+
+    feed: Feed
+
+    def labels(self, side: Any) -> Tensor:
+        return self.feed.labels(side)
+
+    def prepare(self, epoch: int, watch: Timer) -> None:
+        self.feed.prepare(epoch, watch)
+
+    def batches(self, *how: Any) -> Iterator[Tensor]:
+        return (batch.double() for batch in self.feed.batches(*how))
+
+    def held_out(self, side: Any) -> Iterator[Tensor]:
+        return (some.double() for some in self.feed.held_out(side))
 
 
-def test_side_by_side_is_what_each_is_alone_whatever_optimizer_loss_and_fold() -> None:
-    protocol = bone_marrow()
+class Exact(ClassWeighted):
+    """The loss without its rounding to single precision."""
+
+    def __call__(self, logits: Tensor, labels: Tensor) -> Tensor:
+        entropy = nn.functional.cross_entropy(logits, labels, reduction="none")
+        shaped = (-torch.expm1(-entropy)) ** 2 * entropy if self.focal else entropy
+        weight = self.weights[labels]
+        return (weight * shaped).sum() / weight.sum()
+
+
+def doubled(job: Job) -> Job:
+    loss = job.loss
+    assert isinstance(loss, ClassWeighted)
+    return replace(
+        job, network=job.network.double(), feed=Doubled(job.feed), loss=Exact(loss.focal, loss.weights.double())
+    )
+
+
+def losses_alone(job: Job, epochs: int) -> tuple[list[float], list[float]]:
+    progress = Training(job, CPU, Timer(CPU)).run(epochs)
+    return progress.train_losses, progress.losses
+
+
+def losses_together(jobs: list[Job], epochs: int) -> list[tuple[list[float], list[float]]]:
+    together = Together(jobs, CPU)
+    found: list[tuple[list[float], list[float]]] = [([], []) for _ in jobs]
+    for epoch in range(epochs):
+        for job in jobs:
+            job.feed.prepare(epoch, Timer(CPU))
+        trained = together.train(epoch).tolist()
+        labels = torch.stack([job.feed.labels("validation") for job in jobs])
+        held_out = together.losses(together.predict("validation").double(), labels).tolist()
+        together.schedule(held_out)
+        for (train, validation), one, other in zip(found, trained, held_out, strict=True):
+            train.append(one)
+            validation.append(other)
+    return found
+
+
+@pytest.mark.filterwarnings("ignore:grad and param do not obey")
+def test_networks_side_by_side_train_as_each_does_alone(marrow: BoneMarrowProtocol) -> None:
     configs = [
         lite(optimizer=name, learning_rate=1e-4 * (k + 1), loss=("focal", "cross_entropy")[k % 2], loss_weighting=k / 9)
         for k, name in enumerate(OPTIMIZERS)
     ]
-    folds = [k % 3 for k in range(len(configs))]
-    jobs = [protocol.job(c, fold, spread(7, fold)) for c, fold in zip(configs, folds, strict=True)]
-    found = look_together(protocol, jobs, (1, 2), CPU, pace(protocol, configs, OPTIMIZERS))
-    for config, fold, looks in zip(configs, folds, found, strict=True):
-        alone = look_one(protocol, config, fold, 7, (1, 2))
-        close(looks, alone, 0.051)  # of 20 images one may fall to the other side by the order of a sum
+    asked = [(config, k % 3, 70 + k) for k, config in enumerate(configs)]
+    together = losses_together([doubled(marrow.job(*one)) for one in asked], 2)
+    for one, (train, validation) in zip(asked, together, strict=True):
+        alone = losses_alone(doubled(marrow.job(*one)), 2)
+        assert train == pytest.approx(alone[0], rel=1e-4), one[0]["optimizer"]
+        assert validation == pytest.approx(alone[1], rel=1e-3), one[0]["optimizer"]
 
 
-def look_one(protocol: BoneMarrowProtocol, config: dict[str, Any], fold: int, seed: int, lengths: Any) -> Looks:
-    class OneFold:
-        folds = (fold,)
+@pytest.mark.filterwarnings("ignore:grad and param do not obey")
+def test_heads_side_by_side_train_as_each_does_alone_with_their_schedules(leukaemia: CNmcProtocol) -> None:
+    configs = [head(learning_rate=rate, weight_decay=decay) for rate, decay in ((1e-4, 0.0), (1e-3, 0.1), (0.3, 0.01))]
+    asked = [(config, 0, 7 * k) for k, config in enumerate(configs)]
+    together = losses_together([doubled(leukaemia.job(*one)) for one in asked], 9)
+    for one, (train, validation) in zip(asked, together, strict=True):
+        alone = losses_alone(doubled(leukaemia.job(*one)), 9)
+        assert train == pytest.approx(alone[0], rel=1e-6)
+        assert validation == pytest.approx(alone[1], rel=1e-6)
+    assert min(together[2][1]) < together[2][1][-1]  # the last rate is high enough for its schedule to act
 
-        def __getattr__(self, name: str) -> Any:
-            return getattr(protocol, name)
 
-    return look_all(OneFold(), config, lengths, seed, CPU)
+def test_looks_are_those_of_each_alone(leukaemia: CNmcProtocol) -> None:
+    configs = [head(), head(learning_rate=1e-4)]
+    pace = Pace({kind("head of 256", "adamw"): BEAT})
+    found = look_together(leukaemia, [leukaemia.job(c, 0, 5) for c in configs], (1, 3), CPU, pace)
+    for config, looks in zip(configs, found, strict=True):
+        alone = look_all(leukaemia, config, (1, 3), 5, CPU)
+        for ours, theirs in zip(looks.looks, alone.looks, strict=True):
+            assert ours.result.validation.keys() == theirs.result.validation.keys()
+            assert ours.result.validation["auroc"] == pytest.approx(theirs.result.validation["auroc"], abs=0.08)
+            assert len(ours.result.curve) == len(theirs.result.curve)
+    alone_seconds = [look.seconds for look in found[0].looks]
+    steps = -(-len(leukaemia.job(head(), 0, 0).feed.labels("train")) // 32)
+    assert alone_seconds == pytest.approx([5 + n * (0.5 + steps * 0.01) + n * 0.25 + 2 for n in (1, 3)])
+
+
+def test_one_that_diverges_leaves_the_others_alone(marrow: BoneMarrowProtocol) -> None:
+    configs = [lite(optimizer="sgd", learning_rate=1e-4), lite(optimizer="sgd", learning_rate=1e30)]
+    pace = Pace({kind("efficientnet_lite0", "sgd"): BEAT})
+    calm, wild = look_together(marrow, [marrow.job(c, 0, 1) for c in configs], (1, 2), CPU, pace)
+    assert calm.ended is None
+    assert len(calm.looks) == 2
+    assert wild.ended is not None
+    assert wild.ended.status is Status.DIVERGED
+    (alone,) = look_together(marrow, [marrow.job(configs[0], 0, 1)], (1, 2), CPU, pace)
+    assert calm.looks[1].result.curve == pytest.approx(alone.looks[1].result.curve, abs=0.11)
+
+
+def test_every_network_drops_at_its_own_rate() -> None:
+    torch.manual_seed(0)
+    layer = ManyDropout(torch.tensor([0.1, 0.5]))
+    dropped = layer(torch.ones(2 * 400, 50))
+    shares = [float((part == 0).float().mean()) for part in dropped.view(2, -1)]
+    assert shares == pytest.approx([0.1, 0.5], abs=0.01)
+    assert [float(part.mean()) for part in dropped.view(2, -1)] == pytest.approx([1, 1], abs=0.02)
+    layer.eval()
+    assert torch.equal(layer(torch.ones(4, 2)), torch.ones(4, 2))
+
+
+def test_a_pace_is_measured_for_each_kind_once(leukaemia: CNmcProtocol) -> None:
+    configs = [head(batch_size=32), head(batch_size=64), head(hidden_size=512)]
+    pace = measure(leukaemia, configs, CPU)
+    assert set(pace.beats) == {"head of 256, adamw", "head of 512, adamw"}
+    assert all(value >= 0 for beat in pace.beats.values() for value in (beat.start, beat.step, beat.images))
+    kept = Pace({**pace.beats, "head of 256, adamw": BEAT})
+    assert measure(leukaemia, configs, CPU, kept).beats["head of 256, adamw"] == BEAT
+
+
+def test_what_cannot_keep_step_is_refused(marrow: BoneMarrowProtocol) -> None:
+    job = marrow.job(lite(), 0, 0)
+    require_stackable(job, 8)
+    sampling = replace(job, recipe=replace(job.recipe, sampling="over"))
+    stopping = replace(job, recipe=replace(job.recipe, patience=3))
+    halves = replace(job, recipe=replace(job.recipe, precision="bf16"))
+    unknown = replace(job, network=nn.Sequential(nn.Flatten(), nn.Linear(3, 2)))
+    for wrong in (sampling, stopping, halves, unknown):
+        with pytest.raises(BenchmarkError, match=r"together|keep step"):
+            require_stackable(wrong, 8)
+    frozen = marrow.job(lite(), 0, 0).network
+    next(frozen.parameters()).requires_grad_(False)
+    assert not can_stack(frozen)
+
+
+def test_weights_of_one_network_are_a_row(marrow: BoneMarrowProtocol) -> None:
+    networks = [marrow.job(lite(), 0, seed).network for seed in (1, 2)]
+    stacked = Stacked(networks)
+    alone = torch.cat([p.detach().flatten() for p in networks[1].parameters()])
+    assert torch.equal(stacked.flat[1], alone)
+    stacked.rows()[0].data.zero_()
+    assert not stacked.flat[0].any()
+    assert stacked.flat[1].any()
+
+
+KERNELS = """
+import torch
+from torch.nn import functional
+from hemobench.benchmarks.training.together.kernels import Depthwise, NormRelu6, normalised
+
+def same(ours, theirs):
+    for one, other in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=2e-5)
+
+torch.manual_seed(0)
+for side, stride, size in ((3, 1, 7), (5, 1, 4), (3, 2, 8), (5, 2, 9)):
+    x, w = torch.randn(3, 2, size, size, requires_grad=True), torch.randn(3, side, side, requires_grad=True)
+    out_size = -(-size // stride)
+    pad = max((out_size - 1) * stride + side - size, 0)
+    before, after = pad // 2, pad - pad // 2
+    out = Depthwise.apply(x, w, stride, before, out_size)
+    padded = functional.pad(x.transpose(0, 1), [before, after, before, after])
+    expected = functional.conv2d(padded, w.unsqueeze(1), stride=stride, groups=3).transpose(0, 1)
+    g = torch.randn_like(out)
+    same([out, *torch.autograd.grad(out, (x, w), g)], [expected, *torch.autograd.grad(expected, (x, w), g)])
+for bends in (True, False):
+    x, w, b = torch.randn(5, 4, 3, 3), torch.randn(5) * 4, torch.randn(5)
+    for tensor in (x, w, b):
+        tensor.requires_grad_()
+    mean, var = torch.randn(5), torch.rand(5)
+    mean_too, var_too = mean.clone(), var.clone()
+    out = NormRelu6.apply(x, w, b, mean, var, 0.1, 1e-3, bends)
+    def by_torch(trains):
+        whole = functional.batch_norm(x.reshape(1, 5, -1), mean_too, var_too, w, b, trains, 0.1, 1e-3).view(x.shape)
+        return functional.relu6(whole) if bends else whole
+    expected, g = by_torch(True), torch.randn_like(out)
+    same([out, *torch.autograd.grad(out, (x, w, b), g)], [expected, *torch.autograd.grad(expected, (x, w, b), g)])
+    same([mean, var], [mean_too, var_too])
+    same([normalised(x.detach(), w.detach(), b.detach(), mean, var, 1e-3, bends)], [by_torch(False)])
+"""
+
+
+@pytest.mark.skipif(find_spec("triton") is None, reason="PyTorch brings Triton only where it is built for GPUs")
+def test_kernels_compute_what_pytorch_does() -> None:
+    environment = {**os.environ, "TRITON_INTERPRET": "1", "PYTHONPATH": str(Path(__file__).parents[3])}
+    done = subprocess.run([sys.executable, "-c", KERNELS], env=environment, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr[-2000:]
