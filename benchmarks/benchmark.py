@@ -63,6 +63,18 @@ class Benchmark:
         """The task that is tuned."""
         return load_task(self.name.partition("@")[0])
 
+    def maker(self) -> Callable[..., Evaluator]:
+        """What builds the evaluator.
+
+        Raises:
+            BenchmarkError: If a library that it needs is missing.
+        """
+        try:
+            make: Callable[..., Evaluator] = _load(self.make)
+        except ImportError as problem:
+            raise BenchmarkError(f"{self.name}: {problem}", "pip install 'hemobench[train]'") from None
+        return make
+
     @property
     def live(self) -> bool:
         """Whether trials are trained, and cost what they cost."""
@@ -70,10 +82,7 @@ class Benchmark:
 
     def evaluator(self, **settings: Any) -> Evaluator:
         """What answers proposals, built with the suite's settings (`data=`, `image_size=`, …)."""
-        try:
-            make: Callable[..., Evaluator] = _load(self.make)
-        except ImportError as problem:
-            raise BenchmarkError(f"{self.name}: {problem}", "pip install 'hemobench[train]'") from None
+        make = self.maker()
         try:
             return make(self, **{**self.defaults, **settings})
         except TypeError as problem:
@@ -205,11 +214,12 @@ def _of_any_task(task: str) -> list[Benchmark]:
 
 
 def load_benchmark(name: str) -> Benchmark:
-    """The benchmark of that name, ours or another package's.
+    """The benchmark of that name, ours or another package's; what results call a variant of it will do.
 
     Raises:
         BenchmarkError: If there is none, with what was perhaps meant.
     """
+    name = name.partition("[")[0]
     if name in BENCHMARKS:
         return BENCHMARKS[name]
     if (theirs := declared(GROUP, BENCHMARKS).get(name)) is not None:
@@ -229,6 +239,6 @@ def shared(benchmark: str, settings: Mapping[str, Any]) -> Evaluator:
     return _made(benchmark, json.dumps(settings, sort_keys=True, default=str))
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def _made(benchmark: str, settings: str) -> Evaluator:
     return load_benchmark(benchmark).evaluator(**json.loads(settings))

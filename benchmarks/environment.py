@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from datetime import UTC, datetime
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -27,6 +28,8 @@ PACKAGES = (
     "torchvision",
 )
 
+DATE = "date"
+"""What of a run's environment is the day on which it began, UTC: no version of anything."""
 NUMERICS = ("simd", "blas")
 """What of the environment is the numerical fingerprint: the processor's doing, not an installation's."""
 
@@ -41,6 +44,11 @@ def environment() -> dict[str, str]:
         except PackageNotFoundError:
             found[package] = "absent"
     return {**found, **numerics(), "git": git_state()}
+
+
+def dated_environment() -> dict[str, str]:
+    """The same with the day, for a run that begins."""
+    return {**environment(), DATE: datetime.now(UTC).date().isoformat()}
 
 
 @cache

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from hemobench.benchmarks.execution.execute import Done
+    from hemobench.benchmarks.execution.plan import Plan
     from hemobench.benchmarks.storage.results import Parts, Results
-    from hemobench.benchmarks.suite import Plan
     from hemobench.reports.leaderboard.model import Board
     from hemobench.reports.recommendation.recommend import Recommendation
     from hemobench.strategies.base import Strategy
@@ -56,7 +56,9 @@ def run_suite(
         BenchmarkError: If the suite or an argument is wrong, or a run failed for a reason that is
             not its strategy's.
     """
-    from hemobench.benchmarks.suite import load_suite, narrowed, plans
+    from hemobench.benchmarks.execution.plan import plans
+    from hemobench.benchmarks.execution.preflight import preflight
+    from hemobench.benchmarks.suite import load_suite, narrowed
     from hemobench.strategies import path_of
 
     names = [each if isinstance(each, str) else path_of(each) for each in strategies]
@@ -71,12 +73,14 @@ def run_suite(
     )
     name = Path(suite).stem
     folder = Path("results", name) if out is None else Path(out)
-    with _over(plans(chosen), folder, name, jobs) as ends:
+    todo = plans(chosen)
+    preflight(todo, folder)
+    with _over(todo, folder, name, jobs) as ends:
         for done in ends:
             if on_run is not None:
                 on_run(done)
             if done.failure:
-                place = folder / done.plan.key.folder
+                place = done.plan.folder(folder)
                 raise BenchmarkError(f"{place}: the run failed\n{done.failure}", "correct that; call again to resume")
     return load_results(folder)
 

@@ -3,21 +3,43 @@
 from __future__ import annotations
 
 import sys
+from typing import Annotated
 
 import typer
 
-from hemobench.commands import data, gate, parity, results, run, tables, train, validate
+from hemobench.commands import data, gate, parity, reproduce, results, run, tables, train, validate
 from hemobench.commands import list as listing
 from hemobench.errors import BenchmarkError
 
 app = typer.Typer(
     name="hemobench",
-    help="Which hyperparameter-optimization strategy should a blood-cell classifier's GPU-hours be spent on?",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _version(asked: bool) -> None:
+    if not asked:
+        return
+    from importlib.metadata import version
+
+    from hemobench.benchmarks.environment import git_state
+
+    commit = git_state()
+    at = "" if commit == "none" else f" (commit {commit})"
+    sys.stdout.write(f"hemobench {version('hemobench')}{at}\n")
+    raise typer.Exit
+
+
+@app.callback()
+def hemobench(
+    shown: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_version, help="Show version and commit.")
+    ] = False,
+) -> None:
+    """Which hyperparameter-optimization strategy should a blood-cell classifier's GPU-hours be spent on?"""
 
 
 app.command("run")(run.run_suite)
@@ -29,6 +51,7 @@ for command in (
     results.report,
     results.papers,
     results.export,
+    reproduce.reproduce,
     train.train,
     validate.validate,
     train.pretrain,

@@ -12,7 +12,7 @@ from typing import Any
 
 from hemobench.errors import BenchmarkError
 from hemobench.extensions import declared
-from hemobench.strategies.base import Strategy
+from hemobench.strategies.base import Strategy, Supports
 
 
 @dataclass(frozen=True, slots=True)
@@ -257,10 +257,20 @@ def _import(path: str) -> type[Strategy]:
         found = getattr(import_module(module), attribute)
     except (ImportError, AttributeError) as problem:
         raise BenchmarkError(f"strategy '{path}': {problem}", "check that it can be imported from here") from None
-    missing = [member for member in ("supports", "ask", "tell") if not hasattr(found, member)]
+    except (Exception, SystemExit) as problem:  # whatever the module does when it is imported
+        said = f"{type(problem).__name__}: {problem}"
+        raise BenchmarkError(f"strategy '{path}': importing it raised {said}", "correct the module") from None
+    missing = [method for method in ("ask", "tell") if not callable(getattr(found, method, None))]
+    missing = missing if hasattr(found, "supports") else ["supports", *missing]
     if missing:
         raise BenchmarkError(
             f"'{path}' is no strategy: it lacks {', '.join(missing)}", "see hemobench.strategies.base.Strategy"
         )
+    if not isinstance(found, type):
+        raise BenchmarkError(f"'{path}' is no class but a {type(found).__name__}", "give the class of a strategy")
+    supports = getattr(found, "supports", None)
+    if not isinstance(supports, Supports):
+        said = f"its `supports` is a {type(supports).__name__}"
+        raise BenchmarkError(f"'{path}' is no strategy: {said}", "set supports = Supports(…) on the class")
     strategy: type[Strategy] = found
     return strategy

@@ -17,7 +17,7 @@ from typing import ClassVar
 
 from ConfigSpace import ConfigurationSpace
 
-from hemobench.strategies.base import Proposal, Status, Supports, Trial
+from hemobench.strategies.base import Count, Factor, Proposal, Status, Supports, Trial
 from hemobench.strategies.fidelity.rungs import rank, rungs
 from hemobench.strategies.space import random_stream
 
@@ -32,7 +32,7 @@ class ASHA:
     supports: ClassVar[Supports] = Supports(fidelity=True)
 
     def __init__(
-        self, space: ConfigurationSpace, *, seed: int, horizon: int, epochs: int, eta: int = 3, min_epochs: int = 1
+        self, space: ConfigurationSpace, *, seed: int, horizon: int, epochs: int, eta: Factor = 3, min_epochs: Count = 1
     ) -> None:
         """Lay out the rungs.
 

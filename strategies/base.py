@@ -9,12 +9,22 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import ClassVar, Protocol
+from typing import Annotated, ClassVar, Protocol
+
+from annotated_types import Ge, Gt, Le
 
 from hemobench.errors import BenchmarkError
 
 Config = Mapping[str, bool | int | float | str]
 """One point of a search space: built-in values, active hyperparameters only, in the space's order."""
+
+# Settings of a strategy say by their types what they may be; a suite is checked by that before anything runs.
+Count = Annotated[int, Ge(1), Le(1_000_000)]
+Share = Annotated[float, Gt(0), Le(1)]
+Probability = Annotated[float, Ge(0), Le(1)]
+NotNegative = Annotated[float, Ge(0)]
+Positive = Annotated[float, Gt(0)]
+Factor = Annotated[int, Ge(2), Le(1_000_000)]
 
 
 class Status(StrEnum):
@@ -83,6 +93,8 @@ class UnsupportedTask(BenchmarkError):
 
 class Strategy(Protocol):
     """Built as `Cls(space, seed=..., horizon=expected number of trials, **settings)`.
+
+    The types of its settings (`startup_trials: Count = 10`) are held against what a suite gives, before anything runs.
 
     Two instances built alike and told alike ask alike, bit for bit. That is what makes resuming by replay
     possible, and every adapter is tested for it.

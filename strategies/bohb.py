@@ -23,7 +23,7 @@ from ConfigSpace import ConfigurationSpace
 from optuna.samplers import TPESampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from hemobench.strategies.base import Config, Status, Supports, Trial
+from hemobench.strategies.base import Config, Count, Factor, Probability, Status, Supports, Trial
 from hemobench.strategies.hyperband import Hyperband
 from hemobench.strategies.optuna_study import distribution, study, suggest
 
@@ -47,12 +47,12 @@ class BOHB(Hyperband):
         seed: int,
         horizon: int,
         epochs: int,
-        eta: int = 3,
-        min_epochs: int = 1,
+        eta: Factor = 3,
+        min_epochs: Count = 1,
         overlap: bool = True,
-        startup_trials: int | None = None,
-        random_probability: float = 1 / 3,
-        n_ei_candidates: int = 24,
+        startup_trials: Count | None = None,
+        random_probability: Probability = 1 / 3,
+        n_ei_candidates: Count = 24,
         multivariate: bool = True,
         group: bool = False,
         constant_liar: bool = True,

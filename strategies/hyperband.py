@@ -16,7 +16,7 @@ from typing import ClassVar
 
 from ConfigSpace import ConfigurationSpace
 
-from hemobench.strategies.base import Config, Proposal, Supports, Trial
+from hemobench.strategies.base import Config, Count, Factor, Proposal, Supports, Trial
 from hemobench.strategies.fidelity.brackets import Bracket, schedule
 from hemobench.strategies.fidelity.rungs import rungs
 from hemobench.strategies.space import random_stream
@@ -38,8 +38,8 @@ class Hyperband:
         seed: int,
         horizon: int,
         epochs: int,
-        eta: int = 3,
-        min_epochs: int = 1,
+        eta: Factor = 3,
+        min_epochs: Count = 1,
         overlap: bool = True,
     ) -> None:
         """Lay out the rungs.

@@ -13,7 +13,7 @@ from ConfigSpace.hyperparameters import UniformFloatHyperparameter
 from hyperopt import JOB_STATE_DONE, JOB_STATE_RUNNING, STATUS_FAIL, STATUS_OK, Trials, hp, tpe
 from hyperopt.base import Domain
 
-from hemobench.strategies.base import Proposal, Status, Supports, Trial, UnsupportedTask
+from hemobench.strategies.base import Count, Positive, Proposal, Share, Status, Supports, Trial, UnsupportedTask
 from hemobench.strategies.space import Numeric, choices, coerce, library_seed, numeric
 
 
@@ -34,10 +34,10 @@ class HyperoptTPE:
         *,
         seed: int,
         horizon: int,
-        startup_trials: int = 20,
-        n_ei_candidates: int = 24,
-        gamma: float = 0.25,
-        prior_weight: float = 1.0,
+        startup_trials: Count = 20,
+        n_ei_candidates: Count = 24,
+        gamma: Share = 0.25,
+        prior_weight: Positive = 1.0,
     ) -> None:
         """Create the domain.
 

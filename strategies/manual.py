@@ -7,14 +7,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator
+from itertools import islice, product
 from typing import Any, ClassVar
 
 import numpy as np
-from ConfigSpace import ConfigurationSpace
+from ConfigSpace import ConfigurationSpace, OrConjunction
 from ConfigSpace.conditions import Condition, Conjunction
 
-from hemobench.strategies.base import Config, Proposal, Status, Supports, Trial
+from hemobench.strategies.base import Config, Count, Proposal, Share, Status, Supports, Trial
 from hemobench.strategies.space import Hyperparameter, active, choices, coerce, default, numeric
+
+MOST_WAYS = 200
+"""Of making a hyperparameter active, that are tried."""
 
 
 class Manual:
@@ -29,7 +33,7 @@ class Manual:
     starts_at_default: ClassVar[bool] = True
 
     def __init__(
-        self, space: ConfigurationSpace, *, seed: int, horizon: int, finest: int = 10, share: float = 0.85
+        self, space: ConfigurationSpace, *, seed: int, horizon: int, finest: Count = 10, share: Share = 0.85
     ) -> None:
         """Plan the analysis; nothing in it is random.
 
@@ -76,17 +80,21 @@ class Manual:
 def plan(space: ConfigurationSpace, horizon: int, finest: int) -> list[tuple[str, Config]]:
     """The configurations to try, each with the name of what it varies; the default comes first, varying nothing."""
     centre = default(space)
-    grids: dict[str, list[Any]] = {name: [] for name in space}
+    found = {name: enabling(space, name) for name in space}
+    ancestors = {name: values for name, values in found.items() if values is not None}  # the others are never active
+    grids: dict[str, list[Any]] = {name: [] for name in ancestors}
     spare = horizon - 2  # the default and the combination
     for points in range(1, max(_most(hp, finest) for hp in space.values()) + 1):
-        for name, hp in space.items():
+        for name in grids:
+            hp = space[name]
             finer = grid(hp, min(points, _most(hp, finest)), centre[name])
             if len(finer) - len(grids[name]) <= spare:
                 spare -= len(finer) - len(grids[name])
                 grids[name] = finer
     planned: list[tuple[str, Config]] = [("", active(space, centre))]
     for name, values in grids.items():
-        planned += [(name, active(space, {**centre, **enabling(space, name), name: value})) for value in values]
+        base = {**centre, **ancestors[name]}
+        planned += [(name, active(space, {**base, name: value})) for value in values]
     return planned
 
 
@@ -109,15 +117,47 @@ def grid(hp: Hyperparameter, points: int, centre: Any) -> list[Any]:
     return [value for value in dict.fromkeys(found) if value != centre]
 
 
-def enabling(space: ConfigurationSpace, name: str) -> dict[str, Any]:
-    """Values of the ancestors with which a hyperparameter is active: the defaults wherever they do."""
-    values: dict[str, Any] = {}
-    for condition in _conditions(space.parent_conditions_of[name]):
-        parent = condition.parent
-        values |= enabling(space, parent.name)
-        options = (default(space)[parent.name], *(choices(parent) or (numeric(parent).lower, numeric(parent).upper)))
-        values[parent.name] = next(v for v in options if condition.satisfied_by_value({parent.name: v}))
-    return values
+def enabling(space: ConfigurationSpace, name: str) -> dict[str, Any] | None:
+    """Values of the ancestors with which a hyperparameter is active: the defaults wherever they do.
+
+    `None` if there are none, as where its conditions contradict each other.
+    """
+    centre = default(space)
+    for values in islice(_ways(space, name), MOST_WAYS):
+        if name in active(space, {**centre, **values}):
+            return values
+    return None
+
+
+def _ways(space: ConfigurationSpace, name: str) -> Iterator[dict[str, Any]]:
+    """Values of the ancestors that meet a hyperparameter's conditions one by one, and perhaps together."""
+    conditions = space.parent_conditions_of[name]
+    if not conditions:
+        yield {}
+        return
+    for needed in _alternatives(conditions):
+        for parts in product(*(list(_meeting(space, condition)) for condition in needed)):
+            yield {parent: value for part in parts for parent, value in part.items()}
+
+
+def _meeting(space: ConfigurationSpace, condition: Condition) -> Iterator[dict[str, Any]]:
+    """Values of a condition's parent that meet it, each with what makes the parent active."""
+    parent = condition.parent
+    options = (default(space)[parent.name], *(choices(parent) or (numeric(parent).lower, numeric(parent).upper)))
+    for value in options:
+        if condition.satisfied_by_value({parent.name: value}):
+            for values in islice(_ways(space, parent.name), MOST_WAYS):
+                yield {**values, parent.name: value}
+
+
+def _alternatives(found: Iterable[Condition | Conjunction]) -> Iterator[list[Condition]]:
+    """Conditions that make a child active: all of them together first, then each that will do alone."""
+    parts = list(found)
+    yield list(_conditions(parts))
+    for part in parts:
+        if isinstance(part, OrConjunction):
+            for component in part.components:
+                yield list(_conditions([component]))
 
 
 def _conditions(found: Iterable[Condition | Conjunction]) -> Iterator[Condition]:

@@ -6,12 +6,13 @@ the package `cmaes`. The code is Optuna's and that package's; nothing differs.
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
+from annotated_types import Ge
 from ConfigSpace import ConfigurationSpace
 from optuna.samplers import CmaEsSampler, RandomSampler
 
-from hemobench.strategies.base import Supports
+from hemobench.strategies.base import Count, Supports
 from hemobench.strategies.optuna_study import OptunaStudy
 from hemobench.strategies.space import library_seed
 
@@ -41,8 +42,8 @@ class OptunaCMAES(OptunaStudy):
         *,
         seed: int,
         horizon: int,
-        startup_trials: int = 1,
-        popsize: int | None = None,
+        startup_trials: Count = 1,
+        popsize: Annotated[int, Ge(3)] | None = None,
         use_separable_cma: bool = False,
         with_margin: bool = False,
         lr_adapt: bool = False,

@@ -12,7 +12,7 @@ from typing import ClassVar
 from ConfigSpace import ConfigurationSpace
 from optuna.samplers import GPSampler, RandomSampler
 
-from hemobench.strategies.base import Supports
+from hemobench.strategies.base import Count, Supports
 from hemobench.strategies.optuna_study import OptunaStudy
 from hemobench.strategies.space import library_seed
 
@@ -40,7 +40,7 @@ class OptunaGP(OptunaStudy):
         *,
         seed: int,
         horizon: int,
-        startup_trials: int = 10,
+        startup_trials: Count = 10,
         deterministic_objective: bool = False,
     ) -> None:
         """Create the study.

@@ -12,7 +12,7 @@ from optuna.samplers import BaseSampler
 from optuna.trial import TrialState
 
 from hemobench.strategies.base import Proposal, Status, Trial
-from hemobench.strategies.space import Hyperparameter, choices, coerce, is_active, numeric
+from hemobench.strategies.space import Hyperparameter, choices, coerce, is_active, numeric, require_known
 
 
 class OptunaStudy:
@@ -23,6 +23,7 @@ class OptunaStudy:
     """
 
     def __init__(self, space: ConfigurationSpace, sampler: BaseSampler) -> None:
+        require_known(space)
         self._space = space
         self._study = study(sampler)
         self._asked: list[optuna.Trial] = []

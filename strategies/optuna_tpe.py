@@ -7,7 +7,7 @@ from typing import ClassVar
 from ConfigSpace import ConfigurationSpace
 from optuna.samplers import TPESampler
 
-from hemobench.strategies.base import Supports
+from hemobench.strategies.base import Count, Supports
 from hemobench.strategies.optuna_study import OptunaStudy
 from hemobench.strategies.space import library_seed
 
@@ -31,8 +31,8 @@ class OptunaTPE(OptunaStudy):
         *,
         seed: int,
         horizon: int,
-        startup_trials: int = 10,
-        n_ei_candidates: int = 24,
+        startup_trials: Count = 10,
+        n_ei_candidates: Count = 24,
         multivariate: bool = True,
         group: bool = False,
         constant_liar: bool = True,

@@ -10,14 +10,15 @@ from ConfigSpace.hyperparameters import UniformFloatHyperparameter
 from skopt import Optimizer
 from skopt.space import Categorical, Dimension, Integer, Real
 
-from hemobench.strategies.base import Proposal, Status, Supports, Trial, worst_loss
+from hemobench.strategies.base import Count, NotNegative, Proposal, Status, Supports, Trial, worst_loss
 from hemobench.strategies.space import Hyperparameter, choices, coerce, library_seed, numeric
 
 
 class SkoptGP:
     """`skopt.Optimizer` with a Gaussian process and its default, hedged acquisition.
 
-    It has no conditional hyperparameters, and says so rather than have inactive ones imputed for it.
+    It has no conditional hyperparameters, and says so rather than have inactive ones imputed for it. Of a space of
+    choices alone it has no gradients: there the best of the random points is taken, as skopt asks for.
 
     While trials are pending, skopt proposes the same point again and again after its start-up. Then a copy of
     the optimizer is asked that has been told the pending points with a lie, the best loss seen, as in skopt's
@@ -35,13 +36,13 @@ class SkoptGP:
         *,
         seed: int,
         horizon: int,
-        startup_trials: int = 10,
-        initial_point_generator: str = "random",
+        startup_trials: Count = 10,
+        initial_point_generator: Literal["random", "sobol", "halton", "hammersly", "lhs", "grid"] = "random",
         acq_func: Literal["gp_hedge", "EI", "LCB", "PI"] = "gp_hedge",
-        n_points: int = 10_000,
-        n_restarts_optimizer: int = 5,
-        xi: float = 0.01,
-        kappa: float = 1.96,
+        n_points: Count = 10_000,
+        n_restarts_optimizer: Count = 5,
+        xi: NotNegative = 0.01,
+        kappa: NotNegative = 1.96,
     ) -> None:
         """Create the optimizer.
 
@@ -58,6 +59,7 @@ class SkoptGP:
             kappa: Exploration of LCB.
         """
         self._space = space
+        only_choices = all(choices(hp) is not None for hp in space.values())
         self._optimizer = Optimizer(
             dimensions(space),
             base_estimator="GP",
@@ -65,7 +67,7 @@ class SkoptGP:
             initial_point_generator=initial_point_generator,
             n_jobs=1,
             acq_func=acq_func,
-            acq_optimizer="lbfgs",
+            acq_optimizer="sampling" if only_choices else "lbfgs",
             random_state=library_seed(seed),
             model_queue_size=1,
             acq_func_kwargs={"xi": xi, "kappa": kappa},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import tempfile
 from pathlib import Path
 from typing import ClassVar
@@ -10,12 +11,23 @@ from ConfigSpace import Configuration, ConfigurationSpace
 from smac import HyperparameterOptimizationFacade as Facade
 from smac import Scenario
 from smac.intensifier.abstract_intensifier import AbstractIntensifier
+from smac.main.exceptions import ConfigurationSpaceExhaustedException
 from smac.model.random_forest.random_forest import RandomForest
 from smac.runhistory.dataclasses import TrialInfo, TrialValue
 from smac.runhistory.enumerations import StatusType
 
-from hemobench.strategies.base import Proposal, Status, Supports, Trial, worst_loss
-from hemobench.strategies.space import active, library_seed
+from hemobench.strategies.base import (
+    Count,
+    NotNegative,
+    Probability,
+    Proposal,
+    Share,
+    Status,
+    Supports,
+    Trial,
+    worst_loss,
+)
+from hemobench.strategies.space import active, library_seed, require_known
 
 
 class SMAC:
@@ -44,15 +56,15 @@ class SMAC:
         *,
         seed: int,
         horizon: int,
-        startup_trials: int | None = None,
-        startup_per_hyperparameter: int = 10,
-        startup_max_ratio: float = 0.25,
-        n_trees: int = 10,
-        retrain_after: int = 8,
-        challengers: int = 10_000,
-        local_search_iterations: int = 10,
-        random_probability: float = 0.2,
-        xi: float = 0.0,
+        startup_trials: Count | None = None,
+        startup_per_hyperparameter: Count = 10,
+        startup_max_ratio: Share = 0.25,
+        n_trees: Count = 10,
+        retrain_after: Count = 8,
+        challengers: Count = 10_000,
+        local_search_iterations: Count = 10,
+        random_probability: Probability = 0.2,
+        xi: NotNegative = 0.0,
     ) -> None:
         """Create the facade.
 
@@ -70,6 +82,8 @@ class SMAC:
             random_probability: Of proposing a random configuration.
             xi: Exploration of expected improvement.
         """
+        require_known(space)
+        logging.getLogger("smac").addHandler(logging.NullHandler())  # small spaces make it chatter
         self._space = space
         self._folder = tempfile.TemporaryDirectory(prefix="hemobench-smac-")
         scenario = self._scenario(library_seed(seed), max(horizon, startup_trials or 0, 1))
@@ -105,12 +119,18 @@ class SMAC:
         return Facade.get_intensifier(scenario, max_config_calls=1)
 
     def ask(self) -> Proposal | None:
-        try:
-            info = self._facade.ask()
-        except StopIteration:  # SMAC has run out of new configurations
+        info = self._next()
+        if info is None:
             return None
         self._asked.append(info)
         return Proposal(active(self._space, dict(info.config)))
+
+    def _next(self) -> TrialInfo | None:
+        """What SMAC asks for; `None` once it has run out of new configurations, as in a small space."""
+        try:
+            return self._facade.ask()
+        except (StopIteration, ConfigurationSpaceExhaustedException):
+            return None
 
     def tell(self, trial: Trial) -> None:
         if trial.status is Status.OK and trial.loss is not None:

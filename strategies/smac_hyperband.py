@@ -19,7 +19,7 @@ from smac import Scenario
 from smac.intensifier.abstract_intensifier import AbstractIntensifier
 from smac.intensifier.hyperband_utils import get_n_trials_for_hyperband_multifidelity
 
-from hemobench.strategies.base import Proposal, Status, Supports, Trial
+from hemobench.strategies.base import Count, Factor, NotNegative, Probability, Proposal, Share, Status, Supports, Trial
 from hemobench.strategies.fidelity.rungs import rungs
 from hemobench.strategies.smac import SMAC, outcome
 from hemobench.strategies.space import active
@@ -47,17 +47,17 @@ class SMACHyperband(SMAC):
         seed: int,
         horizon: int,
         epochs: int,
-        eta: int = 3,
-        min_epochs: int = 1,
-        startup_trials: int | None = None,
-        startup_per_hyperparameter: int = 10,
-        startup_max_ratio: float = 0.25,
-        n_trees: int = 10,
-        retrain_after: int = 8,
-        challengers: int = 10_000,
-        local_search_iterations: int = 10,
-        random_probability: float = 0.2,
-        xi: float = 0.0,
+        eta: Factor = 3,
+        min_epochs: Count = 1,
+        startup_trials: Count | None = None,
+        startup_per_hyperparameter: Count = 10,
+        startup_max_ratio: Share = 0.25,
+        n_trees: Count = 10,
+        retrain_after: Count = 8,
+        challengers: Count = 10_000,
+        local_search_iterations: Count = 10,
+        random_probability: Probability = 0.2,
+        xi: NotNegative = 0.0,
     ) -> None:
         """Create the facade; the settings are told above, and in `SMAC`."""
         rungs(epochs, min_epochs, eta)  # refuses what makes none
@@ -88,9 +88,8 @@ class SMACHyperband(SMAC):
 
     def ask(self) -> Proposal | None:
         while True:
-            try:
-                info = self._facade.ask()
-            except StopIteration:  # SMAC has run out of new configurations
+            info = self._next()
+            if info is None:
                 return None
             config = active(self._space, dict(info.config))
             earlier = self._told.get(tuple(config.items()))

@@ -42,6 +42,16 @@ def choices(hp: Hyperparameter) -> tuple[Any, ...] | None:
     )
 
 
+def require_known(space: ConfigurationSpace) -> None:
+    """Make sure that every hyperparameter is of a kind that all strategies can deal with.
+
+    Raises:
+        UnsupportedTask: Naming the first that is not.
+    """
+    for hp in space.values():
+        choices(hp)
+
+
 def numeric(hp: Hyperparameter) -> Numeric:
     """A hyperparameter that has no choices, seen as what it then is: bounds and perhaps a log scale."""
     assert isinstance(hp, Numeric)
@@ -60,7 +70,10 @@ def coerce(hp: Hyperparameter, value: Any) -> Any:
         return min(max(round(value), int(hp.lower)), int(hp.upper))
     if isinstance(hp, UniformFloatHyperparameter):
         return min(max(float(value), float(hp.lower)), float(hp.upper))
-    return value
+    if isinstance(value, str):
+        return value
+    # Libraries keep choices in arrays, where 0 and 0.1 are both floats: the equal value is given back.
+    return next((option for option in choices(hp) or () if option == value), value)
 
 
 def active(space: ConfigurationSpace, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -124,10 +137,17 @@ def _legal_values(hp: Hyperparameter) -> Callable[[Any], bool]:
     values = choices(hp)
     if values is not None:
         typed = {(type(value), value) for value in values}
-        return lambda value: (type(value), value) in typed
+        return lambda value: _among(value, typed)
     hp = numeric(hp)
     kind, low, high = (int if isinstance(hp, UniformIntegerHyperparameter) else float), hp.lower, hp.upper
     return lambda value: type(value) is kind and low <= value <= high
+
+
+def _among(value: Any, typed: set[tuple[type, Any]]) -> bool:
+    try:
+        return (type(value), value) in typed
+    except TypeError:  # a list, for example, which no set can hold
+        return False
 
 
 def quantile(hp: Hyperparameter) -> Callable[[float], Any]:
@@ -159,6 +179,12 @@ def random_stream(space: ConfigurationSpace, seed: int) -> Iterator[Config]:
     """
     rng = np.random.default_rng(np.random.SeedSequence(seed))
     quantiles = [(name, quantile(hp), space.parent_conditions_of[name]) for name, hp in space.items()]
+    return _drawn(rng, quantiles)
+
+
+def _drawn(
+    rng: np.random.Generator, quantiles: list[tuple[str, Callable[[float], Any], Any]]
+) -> Iterator[dict[str, Any]]:
     while True:
         config: dict[str, Any] = {}
         for (name, value_at, conditions), u in zip(quantiles, rng.random(len(quantiles)).tolist(), strict=True):

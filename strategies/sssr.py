@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
+from annotated_types import MinLen
 from ConfigSpace import ConfigurationSpace
 
-from hemobench.strategies.base import Config, Proposal, Status, Supports, Trial
+from hemobench.strategies.base import Config, Count, Proposal, Share, Status, Supports, Trial
 from hemobench.strategies.space import choices, random_stream
 
 
@@ -36,11 +37,11 @@ class SSSR:
         *,
         seed: int,
         horizon: int,
-        rounds: Sequence[int] = (24, 16, 8),
-        retention: float = 0.5,
-        survival: float = 0.5,
+        rounds: Annotated[Sequence[Count], MinLen(1)] = (24, 16, 8),
+        retention: Share = 0.5,
+        survival: Share = 0.5,
         scaling: Literal["down", "both", "never"] = "down",
-        patience: int = 20_000,
+        patience: Count = 20_000,
     ) -> None:
         """Plan the rounds.
 

@@ -34,9 +34,9 @@ from hemobench.benchmarks.environment import NUMERICS, environment
 from hemobench.benchmarks.evaluator import WORKER
 from hemobench.benchmarks.evaluators.remote import DEATHS, DEVICE, client_of, gone
 from hemobench.benchmarks.execution.execute import Done, contained
+from hemobench.benchmarks.execution.plan import Plan
 from hemobench.benchmarks.execution.process_pool import WORKER_ENVIRONMENT, over_processes, written
 from hemobench.benchmarks.storage.files import Busy, write_whole
-from hemobench.benchmarks.suite import Plan
 from hemobench.errors import BenchmarkError
 
 IDENTITY = ".folder.json"
@@ -191,7 +191,7 @@ def _whole_runs(plans: Sequence[Plan], out: Path, suite: str, client: Client) ->
         try:
             yield future.result()
         except KilledWorker as problem:
-            now = written(out / plan.key.folder)
+            now = written(plan.folder(out))
             if now == before:
                 yield Done(plan, None, failure=f"workers died of it, {problem.last_worker.address} the last")
                 continue

@@ -10,18 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from hemobench.benchmarks.benchmark import load_benchmark, shared
-from hemobench.benchmarks.environment import environment
+from hemobench.benchmarks.budget import Ledger
+from hemobench.benchmarks.environment import dated_environment
 from hemobench.benchmarks.evaluator import Checkpointing, Evaluator
-from hemobench.benchmarks.execution.default_first import DefaultFirst, starts_at_default
+from hemobench.benchmarks.execution.arms import built
+from hemobench.benchmarks.execution.plan import Plan
 from hemobench.benchmarks.execution.progress import tell
 from hemobench.benchmarks.execution.replay import Replay
-from hemobench.benchmarks.execution.runner import run
+from hemobench.benchmarks.execution.runner import Failure, run
 from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
-from hemobench.benchmarks.storage.run_folder import SCHEMA, RunFolder
-from hemobench.benchmarks.suite import Plan
+from hemobench.benchmarks.storage.run_folder import SCHEMA, RunFolder, read_end
 from hemobench.errors import BenchmarkError
-from hemobench.strategies import load_strategy
-from hemobench.strategies.base import Strategy
 
 CHECKPOINTS = "checkpoints"
 """Folder of a run's half-trained trials."""
@@ -60,31 +59,18 @@ def execute(plan: Plan, out: Path, suite: str, *, scheduler: str = "") -> Done:
     Raises:
         BenchmarkError: If the folder holds another run, or the asks diverge from the recorded ones.
     """
-    benchmark = load_benchmark(plan.key.benchmark)
     evaluator = _evaluator(plan, scheduler)
     header = {
         "schema": SCHEMA,
         "suite": suite,
-        "benchmark": plan.key.benchmark,
-        "version": plan.key.version,
-        "strategy": {"label": plan.key.strategy, "name": plan.strategy, "settings": plan.settings},
-        "seed": plan.key.seed,
-        "budget": {
-            "gpu_hours": plan.budget.gpu_hours,
-            "workers": plan.budget.workers,
-            "max_trials": plan.budget.max_trials,
-        },
-        "horizon": plan.horizon,
+        **plan.header,
         "source": dict(evaluator.provenance),
-        "benchmark_settings": {name: value for name, value in plan.source.items() if name not in ("data", "cache")},
-        "environment": environment(),
+        "environment": dated_environment(),
     }
-    if plan.default_first:
-        header["default_first"] = True
-    folder = RunFolder(out / plan.key.folder, header, durable=benchmark.live)
+    folder = RunFolder(plan.folder(out), header, durable=load_benchmark(plan.key.benchmark).live)
     try:
         if folder.ended:
-            return _done(plan, folder, folder.records, None)
+            return _done(plan, folder, folder.records, read_end(folder.path))
         return _with_checkpoints(plan, folder, evaluator)
     finally:
         folder.close()
@@ -115,16 +101,10 @@ def _with_checkpoints(plan: Plan, folder: RunFolder, evaluator: Evaluator) -> Do
 
 def _go_on(plan: Plan, folder: RunFolder, evaluator: Evaluator) -> Done:
     recorded = folder.records
-    cls = load_strategy(plan.strategy)
+    strategy, failure = built(plan)
+    if strategy is None:
+        return _never_built(plan, folder, failure)
     task = load_benchmark(plan.key.benchmark).task
-    fidelity = {"epochs": task.epochs} if cls.supports.fidelity else {}
-    wrapped = plan.default_first and not starts_at_default(cls)
-    horizon = max(1, plan.horizon - wrapped)
-    try:
-        own: Strategy = cls(task.space(), seed=plan.key.seed, horizon=horizon, **fidelity, **plan.settings)  # type: ignore[call-arg]
-    except TypeError as problem:
-        raise BenchmarkError(f"strategy '{plan.key.strategy}': {problem}", "correct its settings") from None
-    strategy = DefaultFirst(own, task.space()) if wrapped else own
     replay = Replay(evaluator, recorded, folder.path)
     tell("run", note=f"{plan.key.benchmark} {plan.key.strategy}, seed {plan.key.seed}")
     trials = run(strategy, replay, plan.budget, task=task, seed=plan.key.seed)
@@ -151,6 +131,19 @@ def _say_progress(plan: Plan, record: TrialRecord, trials: int) -> None:
     spent = min(record.finished * plan.budget.workers / 3600, hours)
     share = max(spent / hours, trials / most if most else 0.0)
     tell("trials", trials, most or plan.horizon, f"{spent:.3g} of {hours:g} GPU-hours", min(share, 1.0))
+
+
+def _never_built(plan: Plan, folder: RunFolder, failure: Failure | None) -> Done:
+    """The run of a strategy whose constructor raised: an error without a trial, the whole budget unspent."""
+    assert failure is not None
+    if folder.records:
+        raise BenchmarkError(
+            f"{folder.path}: the strategy can no longer be {failure.error}",
+            "resume with the versions in run.json, delete the folder to run it again, or give another --out folder",
+        )
+    end = RunEnd("strategy-error", Ledger(plan.budget).close(0), failure.error, failure.traceback)
+    folder.finish(end)
+    return _done(plan, folder, (), end)
 
 
 def _done(plan: Plan, folder: RunFolder, records: Sequence[TrialRecord], end: RunEnd | None) -> Done:

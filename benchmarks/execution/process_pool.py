@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 
 from hemobench.benchmarks.evaluator import WORKER
 from hemobench.benchmarks.execution.execute import Done, contained
+from hemobench.benchmarks.execution.plan import Plan
 from hemobench.benchmarks.execution.progress import heard_from, is_heard, speak_through
 from hemobench.benchmarks.storage.run_folder import RUN, TRIALS
-from hemobench.benchmarks.suite import Plan
 from hemobench.errors import BenchmarkError
 
 if TYPE_CHECKING:
@@ -66,7 +66,7 @@ def over_processes(
                     del left[done.plan.key]
                     yield done
         except ProcessDied:
-            now = sum(written(out / key.folder) for key in left)
+            now = sum(written(plan.folder(out)) for plan in left.values())
             deaths, before = (deaths + 1, now) if now == before else (1, now)
     for plan in left.values():
         yield Done(plan, None, failure=f"its process died {DEATHS} times and got no further; was memory short?")
@@ -74,7 +74,7 @@ def over_processes(
 
 def _innocent_first(plans: Iterable[Plan], out: Path) -> list[Plan]:
     """Those that have not begun before those that were at work when a process died: one of them may be why."""
-    return sorted(plans, key=lambda plan: (out / plan.key.folder / RUN).exists())
+    return sorted(plans, key=lambda plan: (plan.folder(out) / RUN).exists())
 
 
 def written(folder: Path) -> int:

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import site
+import traceback
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
 from time import perf_counter
 from typing import TypeVar
 
@@ -41,17 +45,18 @@ def run(
     """
     clock, ledger = Clock(budget.workers), Ledger(budget)
     vet, trained = Vetting(task), dict[int, Proposal]()
-    asked, status, error = 0, "budget-spent", None
-    while error is None:
+    asked, status = 0, "budget-spent"
+    failure: Failure | None = None
+    while failure is None:
         while clock.free and clock.now < budget.end and asked != budget.max_trials:
             before = perf_counter()
-            proposal, error = guarded(f"trial {asked}", lambda: vet(strategy.ask(), trained))
+            proposal, failure = guarded(f"trial {asked}", lambda: vet(strategy.ask(), trained))
             if proposal is None:
                 status = "budget-spent" if clock.busy else "strategy-done"
                 break
             clock.start(launch(asked, proposal, evaluator, seed, clock.now, budget, trained, before))
             asked += 1
-        if error is not None or not clock.busy:
+        if failure is not None or not clock.busy:
             break
         running = clock.advance(budget.end)
         trial, record = settle(running, clock.now, task)
@@ -59,21 +64,44 @@ def run(
         if record.status is not Status.CUT:
             trained[record.number] = running.proposal
             before = perf_counter()
-            _, error = guarded(f"told of trial {trial.number}", lambda: strategy.tell(trial))  # noqa: B023
+            _, failure = guarded(f"told of trial {trial.number}", lambda: strategy.tell(trial))  # noqa: B023
             record = replace(record, measured={**record.measured, "tell_s": perf_counter() - before})
         yield record
     for lost in clock.in_flight:  # by a strategy that raised: charged up to now
         ledger.charge(Status.CUT, lost.charged(clock.now))
-    ended = "strategy-error" if error else status
-    return RunEnd(ended, ledger.close(clock.now), error)  # type: ignore[arg-type]
+    if failure is not None:
+        return RunEnd("strategy-error", ledger.close(clock.now), failure.error, failure.traceback)
+    return RunEnd(status, ledger.close(clock.now))  # type: ignore[arg-type]
 
 
-def guarded(place: str, action: Callable[[], T]) -> tuple[T | None, str | None]:
-    """What an action of the strategy gives, or what it raised: that ends its own run, and only that."""
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """What a strategy raised, in a line, and where."""
+
+    error: str
+    traceback: str
+
+
+def guarded(place: str, action: Callable[[], T]) -> tuple[T | None, Failure | None]:
+    """What an action of the strategy gives, or what it raised: that ends its own run, and only that.
+
+    A strategy that would end the process (`sys.exit`) has raised, too; Ctrl-C is the user's.
+    """
     try:
         return action(), None
-    except Exception as problem:
-        return None, f"{place}: {type(problem).__name__}: {problem}"
+    except (KeyboardInterrupt, GeneratorExit):
+        raise
+    except BaseException as problem:
+        first = str(problem).strip().partition("\n")[0]
+        return None, Failure(f"{place}: {type(problem).__name__}: {first}", shortened(traceback.format_exc()))
+
+
+def shortened(text: str) -> str:
+    """A traceback whose paths begin where packages are installed, or where the process works: results name no users."""
+    places = {*map(str, site.getsitepackages()), str(Path(__file__).resolve().parents[2]), os.getcwd()}
+    for place in sorted(places, key=len, reverse=True):
+        text = text.replace(f"{place}{os.sep}", "")
+    return text
 
 
 def launch(
@@ -140,12 +168,20 @@ class Vetting:
         """
         if proposal is None:
             return None
+        if not isinstance(proposal, Proposal):
+            raise TypeError(f"a {type(proposal).__name__} was asked for; `ask` gives a Proposal or None")
+        if not isinstance(proposal.config, Mapping):
+            raise TypeError(f"a configuration that is a {type(proposal.config).__name__} was asked for, not a mapping")
         self._require_legal(proposal.config)
         epochs = self._task.epochs if proposal.epochs is None else proposal.epochs
-        if not 1 <= epochs <= self._task.epochs:
-            raise ValueError(f"{epochs} epochs asked for; {self._task.name} trains 1 to {self._task.epochs}")
+        if type(epochs) is not int or not 1 <= epochs <= self._task.epochs:
+            raise ValueError(f"{epochs!r} epochs asked for; {self._task.name} trains 1 to {self._task.epochs}, an int")
         if proposal.resume_from is not None:
-            earlier = trained.get(proposal.resume_from)
-            if earlier is None or earlier.config != proposal.config or not (earlier.epochs or 0) < epochs:
-                raise ValueError(f"trial {proposal.resume_from} is no shorter, finished trial of this configuration")
+            self._require_resumable(proposal, epochs, trained)
         return replace(proposal, epochs=epochs)
+
+    def _require_resumable(self, proposal: Proposal, epochs: int, trained: Mapping[int, Proposal]) -> None:
+        number = proposal.resume_from
+        earlier = trained.get(number) if type(number) is int else None
+        if earlier is None or earlier.config != proposal.config or not (earlier.epochs or 0) < epochs:
+            raise ValueError(f"trial {number!r} is no shorter, finished trial of this configuration")

@@ -28,6 +28,7 @@ from pydantic import TypeAdapter, ValidationError
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.budget import Budget
 from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.execution.plan import Plan, require_support
 from hemobench.benchmarks.execution.process_pool import process_pool
 from hemobench.benchmarks.execution.runner import run
 from hemobench.benchmarks.parity.setup import (
@@ -46,7 +47,6 @@ from hemobench.benchmarks.parity.table_restricted import TableRestricted
 from hemobench.benchmarks.storage.files import write_whole
 from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
 from hemobench.benchmarks.storage.run_folder import TRIALS, RunKey, read_end, read_json, read_trials
-from hemobench.benchmarks.suite import Plan, require_support
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.environment import environment
+from hemobench.benchmarks.execution.plan import require_support
 from hemobench.benchmarks.execution.process_pool import process_pool
 from hemobench.benchmarks.execution.runner import Vetting
 from hemobench.benchmarks.recording import together
@@ -19,7 +20,6 @@ from hemobench.benchmarks.recording.rows import as_row, look
 from hemobench.benchmarks.recording.source import Source, Unit, shared_evaluator
 from hemobench.benchmarks.storage.files import write_whole
 from hemobench.benchmarks.storage.run_folder import same_run
-from hemobench.benchmarks.suite import require_support
 from hemobench.benchmarks.tables.io import write_table
 from hemobench.benchmarks.tables.schema import SCHEMA, Header, Row, Table, config_key, final_loss
 from hemobench.benchmarks.tasks.base import Task

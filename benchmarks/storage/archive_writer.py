@@ -10,7 +10,6 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict
 from pathlib import Path, PurePosixPath
 from tempfile import TemporaryDirectory
 
@@ -25,6 +24,7 @@ from hemobench.benchmarks.storage.files import whole_file
 from hemobench.benchmarks.storage.load import read_run, run_folders
 from hemobench.benchmarks.storage.records import RunEnd
 from hemobench.benchmarks.storage.results import Results, run_table
+from hemobench.benchmarks.storage.run_folder import end_as_json
 from hemobench.benchmarks.storage.trial_tables import (
     CHUNK_BYTES,
     JSON,
@@ -116,12 +116,18 @@ def _about_runs(runs: pd.DataFrame) -> pa.Table:
     """Folder, `run.json` and `end.json` of each run as text; the folder relative to what all have before it."""
     ledgers = {str(name): str(name).removeprefix("ledger.") for name in runs if str(name).startswith("ledger.")}
     ends = []
-    for status, error, *seconds in runs[["status", "error", *ledgers]].itertuples(index=False, name=None):
+    about = runs[["status", "error", "traceback", *ledgers]]
+    for status, error, trace, *seconds in about.itertuples(index=False, name=None):
         ledger = {name: value for name, value in zip(ledgers.values(), seconds, strict=True) if value == value}
-        end = RunEnd(status, ledger, error if isinstance(error, str) else None)
-        ends.append(None if status == "unfinished" else json.dumps(asdict(end)))
+        end = RunEnd(status, ledger, _text(error), _text(trace))
+        ends.append(None if status == "unfinished" else json.dumps(end_as_json(end)))
     texts = (_relative(list(runs["folder"])), list(runs["header"]), ends)
     return pa.table([pa.array(values, pa.string()) for values in texts], names=ABOUT_RUNS)
+
+
+def _text(value: object) -> str | None:
+    """A cell that is a text, or nothing: pandas has NaN there where no run has one."""
+    return value if isinstance(value, str) else None
 
 
 def _relative(folders: Sequence[str]) -> list[str]:

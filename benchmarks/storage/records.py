@@ -58,8 +58,10 @@ class RunEnd:
         status: `budget-spent`; `strategy-done`: it ended by itself; `strategy-error`: it raised.
         ledger: GPU-seconds by account; they add up to the budget.
         error: What the strategy raised.
+        traceback: Where it was raised, as Python tells it, with shortened paths; older files have none.
     """
 
     status: Literal["budget-spent", "strategy-done", "strategy-error"]
     ledger: Mapping[str, float]
     error: str | None = None
+    traceback: str | None = None

@@ -12,6 +12,7 @@ import pandas as pd
 
 from hemobench.benchmarks.storage.records import RunEnd
 from hemobench.benchmarks.storage.run_folder import RUN
+from hemobench.benchmarks.storage.variants import shown_names, variant
 from hemobench.errors import BenchmarkError
 
 
@@ -21,8 +22,9 @@ class Results:
 
     Attributes:
         runs: One row a run, indexed by `run` (int): `benchmark, version, strategy, gpu_hours, workers, seed,
-            status` (as in `RunEnd`, or `unfinished`), `error, folder`, `header` (`run.json` as text), and
-            `ledger.<account>` in GPU-seconds.
+            status` (as in `RunEnd`, or `unfinished`), `error, traceback, folder`, `header` (`run.json` as text),
+            and `ledger.<account>` in GPU-seconds. A benchmark that is there with several settings or limits is called
+            by those too, as in `c-nmc@recorded[folds=0]`.
         trials: One row a trial, in the order in which they finished: `run, number, config.<name>, epochs,
             resume_from, status, loss, validation.<metric>, test.<metric>, cost.gpu_seconds, started, finished,
             measured.ask_s, measured.tell_s`. Times are GPU-clock seconds since the run began; loss and metrics are
@@ -66,7 +68,12 @@ def run_table(found: Iterable[RunDescription]) -> pd.DataFrame:
     Raises:
         BenchmarkError: If a run is there twice, or runs cannot be compared.
     """
-    rows = [_run_row(run) for run in _of_one_source(found)]
+    rows, variants = [], []
+    for run in _of_one_source(found):
+        rows.append(_run_row(run))
+        variants.append(_Variant.of(run.header))
+    for row, name in zip(rows, _shown(variants), strict=True):
+        row["benchmark"] = name
     runs = pd.DataFrame(rows).rename_axis("run")
     twice = runs[runs.duplicated(IDENTITY, keep=False)]
     if len(twice):
@@ -75,16 +82,62 @@ def run_table(found: Iterable[RunDescription]) -> pd.DataFrame:
     return runs
 
 
+@dataclass(frozen=True, slots=True)
+class _Variant:
+    """What of a run's header tells its benchmark from others of that name.
+
+    Attributes:
+        benchmark: Its name.
+        settings: Of its evaluator, as canonical text.
+        limits: What the suite stated for the benchmark; `None` in runs of before 0.2, which did not say.
+        max_trials: The run's own, which may be the strategy's.
+    """
+
+    benchmark: str
+    settings: str
+    limits: str | None
+    max_trials: int | None
+
+    @classmethod
+    def of(cls, header: Mapping[str, Any]) -> _Variant:
+        stated = header.get("limits")
+        most = (header.get("budget") or {}).get("max_trials")
+        limits = None if stated is None and most is not None else variant({}, stated or {})
+        return cls(str(header["benchmark"]), variant(header.get("benchmark_settings") or {}, {}), limits, most)
+
+
+def _shown(variants: list[_Variant]) -> list[str]:
+    """What the benchmark of each run is called: by its name or, where there are several, also by where they differ.
+
+    A run that does not say its benchmark's limits is taken for one of the first that say the same number of trials.
+    """
+    known: dict[tuple[str, str, int | None], str] = {}
+    for each in variants:
+        if each.limits is not None:
+            most = json.loads(each.limits or "{}").get("max_trials")
+            known.setdefault((each.benchmark, each.settings, most), each.limits)
+    whole = []
+    for each in variants:
+        limits = each.limits
+        if limits is None:
+            limits = known.get((each.benchmark, each.settings, each.max_trials), "")
+        parts = {**json.loads(each.settings or "{}"), **json.loads(limits or "{}")}
+        whole.append((each.benchmark, variant(parts, {})))
+    names = shown_names(whole)
+    return [names[one] for one in whole]
+
+
 MAY_DIFFER = {"device", "torch", "torchvision", "threads"}
 """What of a source may differ between runs that are compared: not what is answered, but on what machine."""
 
 
 def _of_one_source(found: Iterable[RunDescription]) -> Iterator[RunDescription]:
     """The same, refusing to compare runs of one benchmark whose answers rest on different data or settings."""
-    first: dict[tuple[Any, Any], tuple[str, Mapping[str, Any]]] = {}
+    first: dict[tuple[Any, Any, str], tuple[str, Mapping[str, Any]]] = {}
     for run in found:
         source = {key: value for key, value in run.header.get("source", {}).items() if key not in MAY_DIFFER}
-        about = (run.header.get("benchmark"), run.header.get("version"))
+        settings = variant(run.header.get("benchmark_settings") or {}, {})
+        about = (run.header.get("benchmark"), run.header.get("version"), settings)
         there, wanted = first.setdefault(about, (run.folder, source))
         for key in sorted(source.keys() | wanted.keys()):
             if source.get(key) != wanted.get(key):
@@ -115,6 +168,7 @@ def _run_row(run: RunDescription) -> dict[str, Any]:
         **row,
         "status": end.status if end else "unfinished",
         "error": end.error if end else None,
+        "traceback": end.traceback if end else None,
         "folder": run.folder,
         "header": json.dumps(header, sort_keys=True),
         **{f"ledger.{account}": seconds for account, seconds in ledger.items()},

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,6 +23,7 @@ from hemobench.benchmarks.storage.files import cut_partial_line as cut_partial_l
 from hemobench.benchmarks.storage.files import lock as lock
 from hemobench.benchmarks.storage.files import write_whole as write_whole
 from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
+from hemobench.benchmarks.storage.variants import folder_name
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Status
 
@@ -70,6 +71,7 @@ class RunKey:
         gpu_hours: Budget.
         workers: Trials that may be pending at once.
         seed: Paired across strategies.
+        variant: Settings and limits that the suite gives the benchmark; empty if none. See `variants`.
     """
 
     benchmark: str
@@ -78,12 +80,22 @@ class RunKey:
     gpu_hours: float
     workers: int
     seed: int
+    variant: str = ""
 
     @property
     def folder(self) -> Path:
         """Where the run lies, relative to the results' folder."""
-        budget = f"{self.gpu_hours:g}h-{self.workers}w"
-        return Path(self.benchmark, self.strategy, budget, f"seed-{self.seed}")
+        hours = f"{self.gpu_hours:g}"
+        exact = hours if float(hours) == self.gpu_hours else repr(self.gpu_hours)
+        return self._below(folder_name(self.benchmark, self.variant), exact)
+
+    @property
+    def earlier_folder(self) -> Path:
+        """Where versions before 0.2 put it, whatever was set."""
+        return self._below(self.benchmark, f"{self.gpu_hours:g}")
+
+    def _below(self, benchmark: str, hours: str) -> Path:
+        return Path(benchmark, self.strategy, f"{hours}h-{self.workers}w", f"seed-{self.seed}")
 
 
 class RunFolder:
@@ -151,12 +163,18 @@ class RunFolder:
         if not self._grown and not adds_up(end, self.records):
             raise BenchmarkError(f"{self.path / TRIALS}: holds trials that are not of this run", RESTORE)
         with refusals(self.path):
-            write_whole(self.path / END, asdict(end), durable=self._durable)
+            write_whole(self.path / END, end_as_json(end), durable=self._durable)
         self._ended = True
 
     def close(self) -> None:
         """Close the journal."""
         self._lines.close()
+
+
+def end_as_json(end: RunEnd) -> dict[str, Any]:
+    """How a run ended, as it is stored: a traceback only where there is one."""
+    content = asdict(end)
+    return content if end.traceback else {name: value for name, value in content.items() if name != "traceback"}
 
 
 def encode(record: TrialRecord) -> bytes:
@@ -305,15 +323,23 @@ def adds_up(end: RunEnd, records: Sequence[TrialRecord]) -> bool:
     )
 
 
-def same_run(path: Path, header: Mapping[str, Any]) -> None:
+def same_run(path: Path, header: Mapping[str, Any], among: Collection[str] | None = None) -> None:
     """Make sure that a folder holds the run that is to be gone on with.
+
+    Args:
+        path: Its `run.json`.
+        header: What it should say.
+        among: Compare only these parts; by default all.
 
     Raises:
         BenchmarkError: Naming the first thing that differs.
     """
     there = _versioned(path)
     wanted = json.loads(json.dumps(header))
-    for key in sorted((there.keys() | wanted.keys()) - {"environment", "suite"}):
+    keys = (there.keys() | wanted.keys() if among is None else set(among)) - {"environment", "suite"}
+    if "limits" not in there:  # versions before 0.2 did not tell a benchmark's limits from a strategy's
+        keys -= {"limits"}
+    for key in sorted(keys):
         if there.get(key) != wanted.get(key):
             raise BenchmarkError(
                 f"{path} is of another run: {key} is {there.get(key)!r:.300} there and {wanted.get(key)!r} here",

@@ -20,7 +20,7 @@ from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 
 FEWEST = 20
-DECAYS, TRIED_STEPS, TRIED_PARTS = (0.6, 3.0, 10.0), 800, 3
+DECAYS, TRIED_STEPS, TRIED_PARTS = (0.6, 1.5, 3.0, 10.0), 800, 3
 ENOUGH_REPEATS = 10
 """Repeated trainings below which noise is taken from held-out errors instead."""
 

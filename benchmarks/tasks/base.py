@@ -14,18 +14,23 @@ class Objective:
     """The one place where metrics to maximise are turned round into a loss.
 
     Attributes:
-        weights: `score = sum(weight * validation[metric])`.
+        weights: `score = sum(weight * validation[metric])`. A metric's deviation over folds ends in `_std`; where one
+            fold alone answers there is none, and it counts as 0.
     """
 
     weights: Mapping[str, float]
 
     def score(self, validation: Mapping[str, float]) -> float:
         """The weighted sum of the validation metrics; higher is better, at most 1."""
-        return sum(weight * validation[name] for name, weight in self.weights.items())
+        return sum(weight * _value(validation, name) for name, weight in self.weights.items())
 
     def loss(self, validation: Mapping[str, float]) -> float:
         """`1 - score`: lower is better, 0 is perfect."""
         return round(1.0 - self.score(validation), 9)
+
+
+def _value(validation: Mapping[str, float], name: str) -> float:
+    return validation.get(name, 0.0) if name.endswith("_std") else validation[name]
 
 
 @dataclass(frozen=True, slots=True)

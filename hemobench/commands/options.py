@@ -24,9 +24,25 @@ Option = Annotated[
 ]
 
 
-def listed(text: str) -> list[str]:
-    """The parts of a text with commas between, without blanks and without empty ones."""
-    return [part.strip() for part in text.split(",") if part.strip()]
+def listed(text: str, option: str = "") -> list[str]:
+    """The parts of a text with commas between, without blanks and without empty ones.
+
+    Args:
+        text: As given; an empty one is an option that was left out.
+        option: Its name, if a text without any part is to be refused.
+
+    Raises:
+        BenchmarkError: If an option was given and names nothing.
+    """
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if option and text and not parts:
+        raise BenchmarkError(f"{option} '{text}' names nothing", f"give names with commas between, or no {option}")
+    return parts
+
+
+def counted(count: int, one: str, several: str = "") -> str:
+    """A number of things, as in `1 run` or `2 runs`."""
+    return f"{count} {one if count == 1 else several or one + 's'}"
 
 
 def numbers(text: str) -> tuple[int, ...]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from hemobench.commands.console import Json, console, print_json, write_text
+from hemobench.commands.options import counted
 from hemobench.errors import BenchmarkError
 
 if TYPE_CHECKING:
@@ -38,20 +39,21 @@ def leaderboard(
     svg: Annotated[Path | None, typer.Option(help="Also write the table as a picture.")] = None,
 ) -> None:
     """Show who won, by how much, and how sure that is."""
+    from hemobench.reports.citing.citation import citation
     from hemobench.reports.comparison.comparison import leaderboard_columns
     from hemobench.reports.leaderboard.model import as_json as plain
     from hemobench.reports.leaderboard.render import render, to_markdown, to_svg
 
     found = _loaded(results, leaderboard_columns)
-    boards, costs = boards_of(found), costs_of(found)
+    boards, costs, cited = boards_of(found), costs_of(found), citation(found)
     if svg is not None:
-        to_svg(boards, svg, costs=costs)
+        to_svg(boards, svg, costs=costs, cited=cited)
     if as_json:
-        print_json(plain(boards, costs))
+        print_json(plain(boards, costs, cited))
     elif markdown:
-        sys.stdout.write(to_markdown(boards, costs))
+        sys.stdout.write(to_markdown(boards, costs, cited))
     else:
-        render(boards, console(), costs)
+        render(boards, console(), costs, cited)
 
 
 def recommend(
@@ -100,7 +102,7 @@ def report(
     """Write one HTML file that works offline: the answer first, then the evidence."""
     from hemobench.reports.comparison.comparison import report_columns
     from hemobench.reports.html.report import write_report
-    from hemobench.reports.validation import load
+    from hemobench.reports.validation.repeats import load
     from hemobench.strategies import STRATEGIES
 
     startup = {name: entry.startup for name, entry in STRATEGIES.items()}
@@ -131,6 +133,7 @@ def export(
 ) -> None:
     """Hand results to other tools."""
     from hemobench.benchmarks.storage.archive_writer import consolidate
+    from hemobench.reports.citing.citation import citation
     from hemobench.reports.comparison.comparison import leaderboard_columns
     from hemobench.reports.export import export as exports
     from hemobench.reports.leaderboard.render import to_markdown
@@ -142,23 +145,36 @@ def export(
     source = results or RESULTS
     if archive:
         consolidate(source, archive)
+        _wrote(archive, "all runs; every command reads it like a folder")
         source = archive
     if parquet:
         exports.stored_to_parquet(source, parquet)
+        _wrote(parquet, "all trials, a row each")
     if csv:
         exports.to_csv(_loaded(source), csv)
+        _wrote(csv, "all trials, a row each")
     if markdown or latex:
         found = _loaded(source, leaderboard_columns)
-        boards, costs = boards_of(found), costs_of(found)
+        boards, costs, cited = boards_of(found), costs_of(found), citation(found)
         if markdown:
-            write_text(markdown, to_markdown(boards, costs))
+            write_text(markdown, to_markdown(boards, costs, cited))
+            _wrote(markdown, counted(len(boards), "board"))
         if latex:
-            write_text(latex, exports.to_latex(boards, costs))
+            write_text(latex, exports.to_latex(boards, costs, cited))
+            _wrote(latex, f"{counted(len(boards), 'board')}, for the package booktabs")
     if optuna:
         studies = exports.to_optuna(_loaded(source), optuna)
-        sys.stdout.write(
-            f"{len(studies)} studies; look at them with: optuna-dashboard {optuna.removeprefix('journal:')}\n"
-        )
+        several = counted(len(studies), "study", "studies")
+        sys.stdout.write(f"{several}; look at them with: optuna-dashboard {optuna.removeprefix('journal:')}\n")
+
+
+def _wrote(path: Path, what: str) -> None:
+    """Say what was written."""
+    sys.stdout.write(f"{path}: {what}, {_size(path.stat().st_size)}\n")
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e6 else f"{max(count / 1e3, 0.1):.1f} kB"
 
 
 def papers(
@@ -172,7 +188,7 @@ def papers(
     from hemobench.reports.papers import as_json as plain
     from hemobench.reports.papers import compare_with_papers, in_words
     from hemobench.reports.shipped import PAPERS
-    from hemobench.reports.validation import load
+    from hemobench.reports.validation.repeats import load
 
     claims = compare_with_papers(
         _loaded(results or PAPERS, report_columns),

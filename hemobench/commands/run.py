@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -13,14 +13,16 @@ import typer
 
 from hemobench.commands.console import console
 from hemobench.commands.images import say_notes_of_suite
-from hemobench.commands.options import listed, trainings_at_once
+from hemobench.commands.options import counted, listed, trainings_at_once
 from hemobench.commands.progress import interruptible
 from hemobench.commands.results import leaderboard
 from hemobench.errors import BenchmarkError
 
 if TYPE_CHECKING:
     from hemobench.benchmarks.execution.execute import Done
-    from hemobench.benchmarks.suite import Plan, Suite
+    from hemobench.benchmarks.execution.plan import Plan
+    from hemobench.benchmarks.suite import Suite
+    from hemobench.commands.progress import Told
 
 
 def run_suite(
@@ -36,6 +38,7 @@ def run_suite(
     dask: Annotated[
         str, typer.Option(metavar="WHERE", help="On a Dask cluster: local, slurm, or a scheduler's address.")
     ] = "",
+    traceback: Annotated[bool, typer.Option("--traceback", help="Show where a strategy raised.")] = False,
 ) -> None:
     """Run a suite and print its leaderboard. Resumes an interrupted run."""
     from hemobench.benchmarks.suite import load_suite, narrowed
@@ -43,8 +46,8 @@ def run_suite(
     sys.path.append(os.getcwd())  # for strategies of the user's own, after all that is installed
     chosen = narrowed(
         load_suite(suite),
-        benchmarks=listed(benchmarks),
-        strategies=listed(strategies),
+        benchmarks=listed(benchmarks, "--benchmarks"),
+        strategies=listed(strategies, "--strategies"),
         seeds=seeds,
         gpu_hours=gpu_hours,
         workers=workers,
@@ -52,16 +55,17 @@ def run_suite(
     )
     name = Path(suite).stem
     folder = out or Path("results") / name
-    say_notes_of_suite(chosen)
     with interruptible(f"every finished trial, in {folder}"):
-        failures = run_with_progress(chosen, name, folder, jobs, dask)
+        told = run_with_progress(chosen, name, folder, jobs, dask, tracebacks=traceback)
     leaderboard(folder)
     sys.stdout.write(f"\nresults: {folder}   again: hemobench leaderboard {folder}\n")
-    if failures:
+    if told.broken or told.always_failed:
         raise typer.Exit(1)
 
 
-def run_with_progress(suite: Suite, name: str, out: Path, jobs: int | None, dask: str = "") -> int:
+def run_with_progress(
+    suite: Suite, name: str, out: Path, jobs: int | None, dask: str = "", *, tracebacks: bool = False
+) -> Told:
     """Run every plan of a suite over a pool of processes, or over a cluster.
 
     Args:
@@ -70,31 +74,53 @@ def run_with_progress(suite: Suite, name: str, out: Path, jobs: int | None, dask
         out: The results' folder.
         jobs: Processes, or workers of the cluster to start; `None` for as many as this machine has room for.
         dask: `local`, `slurm` or a scheduler's address; empty for processes.
+        tracebacks: Whether to print where a strategy raised.
 
     Returns:
-        The number of runs that failed for a reason that is not their strategy's; each has been said.
-    """
-    from hemobench.benchmarks.suite import plans
-    from hemobench.commands.progress import progress, say
+        What was told: how many runs failed, and which strategies always did.
 
-    todo, screen = plans(suite), console(stderr=True)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise BenchmarkError(f"--out {out}: {problem.strerror}", "name a folder that can be written") from None
+    Raises:
+        BenchmarkError: If anything is wrong with the suite, before anything is run or written.
+    """
+    from hemobench.benchmarks.execution.plan import plans
+    from hemobench.benchmarks.execution.preflight import preflight
+    from hemobench.commands.progress import Told, progress
+
+    screen = console(stderr=True)
+
+    def say(note: str) -> None:
+        screen.print(note, markup=False, highlight=False, soft_wrap=True)
+
+    todo = plans(suite, say)
+    require_folder(out)
     count = workers_of(dask, jobs, todo, suite)
+    say_notes_of_suite(suite)
+    preflight(todo, out, evaluators=not dask)
     best: dict[str, float] = {}
-    failed = 0
-    place = f"Dask ({dask})" if dask else f"{count} processes"
-    screen.print(f"{suite.title or name}: {len(todo)} runs on {place}", markup=False, highlight=False)
-    with progress("runs", len(todo), stays=True) as bar, _over(todo, out, name, count, dask) as ends:
-        for done in ends:
-            failed += done.failure is not None
-            say(done, screen)
-            keep_best(best, done)
-            shown = ", ".join(f"{name.partition('@')[0]} {_score(loss)}" for name, loss in sorted(best.items()))
-            bar.advance(shown)
-    return failed
+    told = Told(screen, out, tracebacks)
+    place = f"Dask ({dask})" if dask else counted(count, "process", "processes")
+    with _over(todo, out, name, count, dask) as ends:
+        say(f"{suite.title or name}: {counted(len(todo), 'run')} on {place}")
+        with progress("runs", len(todo), stays=True) as bar:
+            for done in ends:
+                told(done)
+                keep_best(best, done)
+                bar.advance(best_text(best))
+    told.close()
+    return told
+
+
+def require_folder(out: Path) -> None:
+    """Make sure that a folder can be made, or written in if it is there, without making it.
+
+    Raises:
+        BenchmarkError: If not.
+    """
+    there = next(folder for folder in (out, *out.absolute().parents) if folder.exists())
+    if not there.is_dir():
+        raise BenchmarkError(f"--out {out}: {there} is no folder", "name a folder that can be written")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise BenchmarkError(f"--out {out}: {there} cannot be written", "name a folder that can be written")
 
 
 @contextmanager
@@ -137,8 +163,20 @@ def processes(suite: Suite, asked: int | None = None) -> int:
 def keep_best(best: dict[str, float], done: Done) -> None:
     """Lower the best loss of the run's benchmark."""
     if done.best is not None:
-        name = done.plan.key.benchmark
+        name = done.plan.shown or done.plan.key.benchmark
         best[name] = min(done.best, best.get(name, done.best))
+
+
+def best_text(best: Mapping[str, float]) -> str:
+    """The best score so far of each benchmark."""
+    return ", ".join(f"{_short(name)} {_score(loss)}" for name, loss in sorted(best.items()))
+
+
+def _short(benchmark: str) -> str:
+    """Its task and, of several variants, which."""
+    task, _, source = benchmark.partition("@")
+    _, bracket, variant = source.partition("[")
+    return f"{task}{bracket}{variant}"
 
 
 def _score(loss: float) -> str:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from hemobench.benchmarks.execution.retraining_journal import Retraining, RetrainingJournal
     from hemobench.benchmarks.tasks.base import Task
     from hemobench.commands.bar import Bar
-    from hemobench.reports.validation import Validation
+    from hemobench.reports.validation.repeats import Validation
 
 Wanted = Mapping[str, Sequence["Asked"]]
 """The trainings of each strategy's selection, repeat by repeat."""
@@ -70,12 +70,12 @@ def validate(
     bases = [(sources[trainer.key], name) for name, trainer in trainers.items()]
     validation = replace(validation, basis=_basis(validation, bases, found.task))
     if out is not None:
-        from hemobench.reports.validation import save
+        from hemobench.reports.validation.repeats import save
 
         save(validation, out)
     _say_failures(done)
     if as_json:
-        from hemobench.reports.validation import as_json as plain
+        from hemobench.reports.validation.repeats import as_json as plain
 
         print_json(plain(validation))
     else:
@@ -135,7 +135,7 @@ def _carried_out(wanted: Wanted, journal: RetrainingJournal | None, jobs: int, b
 
 def concluded(wanted: Wanted, done: Mapping[str, Retraining], benchmark: Benchmark, epochs: int) -> Validation:
     """Summaries of the headline metric, with tests, and of all metrics of the paper's table."""
-    from hemobench.reports import validation
+    from hemobench.reports.validation import repeats as validation
     from hemobench.strategies.base import Status
 
     task = benchmark.task
@@ -192,7 +192,7 @@ def _say_failures(done: Mapping[str, Retraining]) -> None:
 def render(validation: Validation) -> None:
     """Print what repeated trainings say, of validation and of test."""
     from hemobench.reports.text_tables import terminal_table
-    from hemobench.reports.validation_tables import validation_tables, validation_words
+    from hemobench.reports.validation.tables import validation_tables, validation_words
 
     for table in validation_tables(validation):
         console().print(terminal_table(table))

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from hemobench.benchmarks.suite import Plan
+    from hemobench.benchmarks.execution.plan import Plan
     from hemobench.reports.gate.baseline import Terms
     from hemobench.reports.gate.text import Judgement
     from hemobench.strategies.base import Strategy
@@ -91,8 +91,9 @@ def _against_file(name: str, than: str) -> Judgement:
 
 def _against_strategy(name: str, than: str, benchmark: str, seeds: int, trials: int, terms: Terms) -> Judgement:
     """Run the other strategy first, all seeds of it, then this one in looks."""
+    from hemobench.benchmarks.execution.plan import plans
     from hemobench.benchmarks.storage.load import load_results
-    from hemobench.benchmarks.suite import Arm, Entry, Suite, plans
+    from hemobench.benchmarks.suite import Arm, Entry, Suite
     from hemobench.reports.gate.baseline import from_results
     from hemobench.reports.gate.run import gate_now
     from hemobench.reports.gate.runs import require_reference

@@ -13,6 +13,7 @@ import pandas as pd
 
 from hemobench.benchmarks.storage.results import IDENTITY, Results
 from hemobench.errors import BenchmarkError
+from hemobench.reports.citing.citation import Citation
 from hemobench.reports.comparison.incumbents import with_trials
 from hemobench.reports.export.optuna_studies import distributions, to_optuna
 from hemobench.reports.leaderboard.model import Board
@@ -100,16 +101,18 @@ def to_csv(results: Results, path: Path) -> None:
     _write(path, lambda: tidy(results).to_csv(path, index=False))
 
 
-def to_latex(boards: Sequence[Board], costs: Sequence[ParallelCost] = ()) -> str:
+def to_latex(boards: Sequence[Board], costs: Sequence[ParallelCost] = (), cited: Citation | None = None) -> str:
     """All boards as LaTeX tables (package `booktabs`), with all columns that have something to show.
 
-    What parallelism costs comes last, if there is anything to tell.
+    What parallelism costs comes last, if there is anything to tell; what the results are cited by stands first, as a
+    comment.
     """
+    made = "".join(f"% {line}\n" for line in cited.lines) if cited is not None else ""
     tables = [table_of(fitting(board, 10**6), board.rows, title(board)) for board in boards if board.rows]
     for rows in by_table(costs):
         columns = filled(parallel_table.COLUMNS, rows)
         tables.append(table_of(columns, rows, parallel_table.title(rows)))
-    return "\n\n".join(map(latex_table, tables)) + "\n"
+    return made + "\n\n".join(map(latex_table, tables)) + "\n"
 
 
 def _write(path: Path, write: Callable[[], Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from hemobench.benchmarks.environment import NUMERICS
+from hemobench.benchmarks.environment import DATE, NUMERICS
 from hemobench.benchmarks.storage.results import MAY_DIFFER, Results
 from hemobench.errors import BenchmarkError
 
@@ -48,7 +48,7 @@ def provenance(results: Results) -> Provenance:
                 "give results of one installation: a new, empty folder",
             )
         source = {key: str(value) for key, value in header.get("source", {}).items() if key not in MAY_DIFFER}
-        sources.setdefault(header["benchmark"], source)
+        sources.setdefault(str(results.runs.loc[run, "benchmark"]), source)
     numerics = {name: ", ".join(sorted(values)) for name, values in fingerprints.items() if values}
     return Provenance(versions, numerics, sources)
 
@@ -56,7 +56,7 @@ def provenance(results: Results) -> Provenance:
 def apart(environment: Mapping[str, object]) -> tuple[dict[str, str], dict[str, str]]:
     """The environment of a run as versions, which an installation decides, and the machine's numerical fingerprint."""
     found = {str(name): str(value) for name, value in environment.items()}
-    versions = {name: value for name, value in found.items() if name not in NUMERICS}
+    versions = {name: value for name, value in found.items() if name not in (DATE, *NUMERICS)}
     return versions, {name: found[name] for name in NUMERICS if name in found}
 
 

@@ -16,8 +16,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from hemobench.benchmarks.environment import environment
+from hemobench.benchmarks.execution.plan import Plan, plans
 from hemobench.benchmarks.storage.load import load_results
-from hemobench.benchmarks.suite import Arm, Plan, Suite, plans
+from hemobench.benchmarks.suite import Arm, Suite
 from hemobench.errors import BenchmarkError
 from hemobench.reports.gate.baseline import Baseline, Terms, from_results, labels, require_same_benchmarks
 from hemobench.reports.gate.provenance import Provenance, another_kernel, apart, changed_versions, provenance
@@ -155,7 +156,7 @@ def judged_by(baseline: Baseline) -> dict[str, Judged]:
 def arm_of(plan: Plan) -> ArmKey:
     """The arm that a plan is one seed of."""
     key = plan.key
-    return ArmKey(key.benchmark, key.version, key.strategy, key.gpu_hours, key.workers)
+    return ArmKey(plan.shown or key.benchmark, key.version, key.strategy, key.gpu_hours, key.workers)
 
 
 def gate_results(baseline: Baseline, name: str, arms: Mapping[str, Arm], root: Path) -> Judgement:

@@ -199,11 +199,25 @@ def notes(judgement: Judgement) -> list[str]:
 def in_words(judgement: Judgement) -> str:
     """The verdict, and of all that is not bit-identical the figures and the reasons: for an exception's message."""
     lines = [headline(judgement)]
-    for arm in (arm for arm in judgement.arms if not arm.identical):
-        place, strategy, verdict, seeds, regret, area, could_see, why = cells(arm)
-        lines.append(f"- {strategy} on {place}: {verdict} after {seeds} seeds: {why}")
+    for arms in _alike(judgement):
+        _, strategy, verdict, seeds, regret, area, could_see, why = cells(arms[0])
+        lines.append(f"- {strategy} on {_places(arms)}: {verdict} after {seeds} seeds: {why}")
         lines.append(f"  regret at the end {regret}, anytime area {area}, could see {could_see}")
     return "\n".join([*lines, *notes(judgement)])
+
+
+def _alike(judgement: Judgement) -> list[list[ArmVerdict]]:
+    """What is not bit-identical, arms of one strategy of which the same is to be said together: one cause once."""
+    found: dict[tuple[str, ...], list[ArmVerdict]] = {}
+    for arm in judgement.arms:
+        if not arm.identical:
+            found.setdefault(cells(arm)[1:], []).append(arm)
+    return list(found.values())
+
+
+def _places(arms: Sequence[ArmVerdict]) -> str:
+    """The benchmarks and budgets of some arms."""
+    return "; ".join(f"{arm.key.benchmark}, {arm.key.budget}" for arm in arms)
 
 
 def render(judgement: Judgement, console: Console) -> None:
@@ -215,10 +229,9 @@ def render(judgement: Judgement, console: Console) -> None:
         console.print(_table(NARROW_COLUMNS, rows, place))
     if judgement.speed:
         console.print(_table(SPEED_COLUMNS, [speed_cells(speed) for speed in judgement.speed]))
-    for arm in judgement.arms:
-        if not arm.identical:
-            where = f"{arm.candidate} on {arm.key.benchmark}, {arm.key.budget}: {arm.verdict}"
-            console.print(Text(f"- {where}: {'; '.join(reasons(arm))}"))
+    for arms in _alike(judgement):
+        where = f"{arms[0].candidate} on {_places(arms)}: {arms[0].verdict}"
+        console.print(Text(f"- {where}: {'; '.join(reasons(arms[0]))}"))
     for note in notes(judgement):
         console.print(Text(note))
 

@@ -17,6 +17,7 @@ from hemobench.benchmarks.benchmark import Reference, load_benchmark
 from hemobench.benchmarks.storage.results import Results
 from hemobench.errors import BenchmarkError
 from hemobench.reports.charts import Figure
+from hemobench.reports.citing.citation import citation
 from hemobench.reports.comparison.comparison import Comparison, comparisons
 from hemobench.reports.comparison.incumbents import only_incumbents, with_trials
 from hemobench.reports.html.sections import SIGNS, board_table, section, single
@@ -30,8 +31,8 @@ from hemobench.reports.statistics.bootstrap import ranks
 from hemobench.reports.statistics.hypothesis_tests import critical_difference
 from hemobench.reports.statistics.pairwise import ROPE
 from hemobench.reports.text_tables import plain
-from hemobench.reports.validation import Validation
-from hemobench.reports.validation_tables import validation_tables, validation_words
+from hemobench.reports.validation.repeats import Validation
+from hemobench.reports.validation.tables import validation_tables, validation_words
 
 TEMPLATES = files("hemobench.reports.html") / "templates"
 
@@ -163,11 +164,12 @@ def _builtin(value: Any) -> Any:
 
 
 def _runs_of(results: Results) -> list[tuple[str, str]]:
-    """The date, and what all runs say of themselves: suites and versions."""
-    headers = [json.loads(text) for text in results.runs["header"].unique()] if "header" in results.runs else []
-    suites = sorted({str(header.get("suite")) for header in headers if header.get("suite")})
-    versions = sorted({str(header.get("environment", {}).get("hemobench")) for header in headers} - {"None"})
-    facts = [("Date", date.today().isoformat()), ("Suite", ", ".join(suites)), ("hemobench", ", ".join(versions))]
+    """When the page was made, and what the results are cited by."""
+    cited = citation(results)
+    facts = [("Page of", date.today().isoformat()), ("Suite", ", ".join(cited.suites))]
+    facts += [("hemobench", ", ".join(cited.versions)), ("commit", ", ".join(cited.commits))]
+    facts += [("run on", " to ".join(cited.dates)), ("on", ", ".join(one.text for one in cited.benchmarks))]
+    facts += [("beware:", "made with changes that were not committed")] if not cited.clean else []
     return [(name, plain(text)) for name, text in facts if text]
 
 

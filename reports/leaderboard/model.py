@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
+from hemobench.reports.citing.citation import Citation
 from hemobench.reports.parallel.costs import ParallelCost
 from hemobench.reports.serialize import rounded
 from hemobench.reports.statistics.text import sentence
@@ -135,14 +136,17 @@ class Board:
     unit: str = "GPU-hours"
 
 
-def as_json(boards: Sequence[Board], costs: Sequence[ParallelCost] = ()) -> dict[str, Any]:
+def as_json(
+    boards: Sequence[Board], costs: Sequence[ParallelCost] = (), cited: Citation | None = None
+) -> dict[str, Any]:
     """Plain data for programs, numbers rounded to 4 decimals, `null` for `None` and for what is infinite.
 
     Under `boards` stand the fields of `Board` and `Row`, with the verdict's sentence as `answer`; under `parallel`
     those of `ParallelCost`: what parallelism costs each strategy, empty where all runs have one number of workers.
-    What differs between two equal runs stands under `measured`.
+    What differs between two equal runs stands under `measured`; what the results are cited by under `cited`.
     """
     found = [{**rounded(asdict(board)), "answer": board.verdict and sentence(board.verdict)} for board in boards]
     for row in (row for board in found for row in board["rows"]):
         row["measured"] = {"strategy_seconds": row.pop("strategy_seconds")}
-    return {"schema": SCHEMA, "boards": found, "parallel": [rounded(asdict(cost)) for cost in costs]}
+    plain = {"schema": SCHEMA, "boards": found, "parallel": [rounded(asdict(cost)) for cost in costs]}
+    return plain if cited is None else {**plain, "cited": cited.as_json()}

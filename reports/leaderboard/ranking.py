@@ -9,6 +9,7 @@ enters no mean of a metric, and its strategy is not judged.
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from textwrap import shorten
@@ -223,7 +224,7 @@ def _what_would_tell(comparison: Comparison, stated: Verdict | None) -> list[str
     suites = {str(json.loads(header).get("suite")) for header in comparison.runs["header"].unique()}
     suite = suites.pop() if len(suites) == 1 else "SUITE"
     seeds = len(comparison.seeds) + stated.more_seeds
-    return [f"What would tell: hemobench run {suite} --benchmarks {comparison.benchmark} --seeds {seeds}"]
+    return [f"What would tell: hemobench run {suite} --benchmarks {shlex.quote(comparison.benchmark)} --seeds {seeds}"]
 
 
 def _notes(comparison: Comparison, runs: pd.DataFrame) -> list[str]:

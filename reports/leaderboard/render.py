@@ -14,6 +14,7 @@ from rich.console import Console
 from rich.text import Text
 
 from hemobench.errors import BenchmarkError
+from hemobench.reports.citing.citation import Citation
 from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, Interval, Row, Spread
 from hemobench.reports.parallel import render as parallel_table
 from hemobench.reports.parallel.costs import ParallelCost
@@ -36,10 +37,12 @@ from hemobench.reports.text_tables import (
 __all__ = ["ABSENT", "COLUMNS", "answers", "fitting", "plain", "render", "title", "to_markdown", "to_svg"]
 
 
-def render(boards: Sequence[Board], console: Console, costs: Sequence[ParallelCost] = ()) -> None:
+def render(
+    boards: Sequence[Board], console: Console, costs: Sequence[ParallelCost] = (), cited: Citation | None = None
+) -> None:
     """Print every board with its notes, as wide as the console allows, and what the columns mean.
 
-    What parallelism costs comes last, if there is anything to tell.
+    What parallelism costs comes next, if there is anything to tell, and at last what the results are cited by.
     """
     shown: list[Column[Row]] = []
     if len(boards) > 1:
@@ -57,9 +60,22 @@ def render(boards: Sequence[Board], console: Console, costs: Sequence[ParallelCo
         console.print()
     console.print(pairs(_legend(boards, shown) + _left_out(boards, shown)))
     parallel_table.render(costs, console)
+    if cited is not None:
+        console.print()
+        console.print(pairs(_cited(cited)))
 
 
-def to_svg(boards: Sequence[Board], path: Path, width: int = 110, costs: Sequence[ParallelCost] = ()) -> None:
+def _cited(cited: Citation) -> list[tuple[str, str]]:
+    return [(term, line) for term, line in zip(("Made by", "On", "Beware"), cited.lines, strict=False)]
+
+
+def to_svg(
+    boards: Sequence[Board],
+    path: Path,
+    width: int = 110,
+    costs: Sequence[ParallelCost] = (),
+    cited: Citation | None = None,
+) -> None:
     """Write what a terminal of that width shows as a picture; the same boards give the same bytes.
 
     Raises:
@@ -68,7 +84,7 @@ def to_svg(boards: Sequence[Board], path: Path, width: int = 110, costs: Sequenc
     console = Console(
         record=True, file=StringIO(), width=width, force_terminal=True, color_system="truecolor", _environ={}
     )
-    render(boards, console, costs)
+    render(boards, console, costs, cited)
     picture = console.export_svg(title="hemobench leaderboard", unique_id="hemobench")
     picture = re.sub(r"@font-face \{.*?\}\s*", "", picture, flags=re.DOTALL)  # rich would fetch it from the network
     try:
@@ -77,8 +93,8 @@ def to_svg(boards: Sequence[Board], path: Path, width: int = 110, costs: Sequenc
         raise BenchmarkError(f"{path}: {problem.strerror}", "name a file in a folder that can be written") from None
 
 
-def to_markdown(boards: Sequence[Board], costs: Sequence[ParallelCost] = ()) -> str:
-    """All boards as Markdown tables, with all columns, notes and the legend; then what parallelism costs."""
+def to_markdown(boards: Sequence[Board], costs: Sequence[ParallelCost] = (), cited: Citation | None = None) -> str:
+    """All boards as Markdown tables, with all columns, notes and the legend; then as `render`."""
     lines: list[str] = []
     shown: list[Column[Row]] = []
     for board in boards:
@@ -90,7 +106,8 @@ def to_markdown(boards: Sequence[Board], costs: Sequence[ParallelCost] = ()) -> 
             lines += [*markdown_table(table_of(columns, board.rows, best=_best(board))), ""]
         lines += [f"- {escaped(note)}" for note in notes_of(board)] + [""]
     legend = [f"- **{term}**: {escaped(meaning)}" for term, meaning in _legend(boards, shown)]
-    return "\n".join([*lines, *legend, *parallel_table.markdown(costs), ""])
+    made = [f"- **{term}**: {escaped(line)}" for term, line in _cited(cited)] if cited is not None else []
+    return "\n".join([*lines, *legend, *parallel_table.markdown(costs), *made, ""])
 
 
 def title(board: Board) -> str:

@@ -15,7 +15,7 @@ from hemobench.reports.papers import bone_marrow, c_nmc, folds, three_runs
 from hemobench.reports.papers.claims import BONE_MARROW, C_NMC, Claim
 from hemobench.reports.papers.measured import Measured, measured, of_comparisons
 from hemobench.reports.papers.render import PAPERS, PaperFigure, as_json, beside, in_words, readings
-from hemobench.reports.validation import Validation
+from hemobench.reports.validation.repeats import Validation
 
 __all__ = [
     "BONE_MARROW",

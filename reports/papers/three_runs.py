@@ -16,7 +16,7 @@ from hemobench.reports.papers.reference_values import (
     THREE_RUNS_DEVIATION,
     THREE_RUNS_EPOCHS,
 )
-from hemobench.reports.validation import Repeats, Validation, summary
+from hemobench.reports.validation.repeats import Repeats, Validation, summary
 
 PLACE = "Table 3, repeated trainings"
 ASSUMES = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Literal
 
@@ -161,7 +162,7 @@ def recommend(
         longest = max(comparison.gpu_hours for comparison in candidates)
         raise BenchmarkError(
             f"{benchmark}: no runs of {gpu_hours:g} GPU-hours or more; the longest have {longest:g}",
-            f"run them first: hemobench run SUITE --benchmarks {benchmark} --gpu-hours {gpu_hours:g}",
+            f"run them first: hemobench run SUITE --benchmarks {shlex.quote(benchmark)} --gpu-hours {gpu_hours:g}",
         )
     answer = _recommendation(results, enough[0], candidates[-1], gpu_hours, rope, outside, seed)
     by_budget = tuple((c.gpu_hours, verdict_of(c, rope=rope, outside=outside, seed=seed)) for c in candidates)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.suite import load_suite, narrowed, plans, suite_names
+from hemobench.benchmarks.execution.plan import plans
+from hemobench.benchmarks.suite import load_suite, narrowed, suite_names
 from hemobench.errors import BenchmarkError
 
 SUITE = """

@@ -5,11 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from hemobench.benchmarks.execution.plan import plans
 from hemobench.benchmarks.execution.process_pool import execute_all, process_pool
 from hemobench.benchmarks.execution.replay import unmeasured
 from hemobench.benchmarks.storage.records import RunEnd
 from hemobench.benchmarks.storage.run_folder import TRIALS, find_runs, read_end, read_trials
-from hemobench.benchmarks.suite import Suite, load_suite, narrowed, plans
+from hemobench.benchmarks.suite import Suite, load_suite, narrowed
 
 FAST = ("manual", "random", "sssr", "optuna-tpe", "hyperopt-tpe")
 

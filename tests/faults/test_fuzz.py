@@ -26,6 +26,7 @@ from hemobench.benchmarks import published as surfaces
 from hemobench.benchmarks import recorded
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.execution.plan import plans
 from hemobench.benchmarks.recording.journal import read_rows
 from hemobench.benchmarks.storage.load import load_results
 from hemobench.benchmarks.storage.run_folder import (
@@ -38,14 +39,14 @@ from hemobench.benchmarks.storage.run_folder import (
     read_header,
     read_trials,
 )
-from hemobench.benchmarks.suite import load_suite, narrowed, plans
+from hemobench.benchmarks.suite import load_suite, narrowed
 from hemobench.benchmarks.tables.schema import Row
 from hemobench.datasets.facts import load_manifest
 from hemobench.datasets.pixels import scaled
 from hemobench.datasets.readers.c_nmc import prelim_labels
 from hemobench.errors import BenchmarkError
-from hemobench.reports import validation
 from hemobench.reports.gate import baseline
+from hemobench.reports.validation import repeats as validation
 from hemobench.strategies.base import Status
 from hemobench.strategies.space import random_stream
 

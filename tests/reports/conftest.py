@@ -11,9 +11,10 @@ import pandas as pd
 import pytest
 
 from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.execution.plan import plans
 from hemobench.benchmarks.storage.load import load_results
 from hemobench.benchmarks.storage.results import Results
-from hemobench.benchmarks.suite import load_suite, narrowed, plans
+from hemobench.benchmarks.suite import load_suite, narrowed
 
 BUDGET = 10.0
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from hemobench.errors import BenchmarkError
-from hemobench.reports.validation import as_json, concluded, load, repeats_tests, save, summary
-from hemobench.reports.validation_tables import validation_tables, validation_words
+from hemobench.reports.validation.repeats import as_json, concluded, load, repeats_tests, save, summary
+from hemobench.reports.validation.tables import validation_tables, validation_words
 
 accuracies = st.lists(st.floats(0.1, 1.0), min_size=3, max_size=12)
 

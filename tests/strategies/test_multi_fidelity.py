@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.budget import Budget
 from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.execution.plan import Plan
 from hemobench.benchmarks.execution.replay import unmeasured
 from hemobench.benchmarks.execution.runner import run
 from hemobench.benchmarks.storage.run_folder import END, TRIALS, RunKey, read_trials
-from hemobench.benchmarks.suite import Plan
 from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies import STRATEGIES, load_strategy, unavailable

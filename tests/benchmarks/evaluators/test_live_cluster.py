@@ -12,8 +12,9 @@ import time
 import pytest
 
 from hemobench.benchmarks.execution.dask_cluster import cluster, over_cluster
+from hemobench.benchmarks.execution.plan import plans
 from hemobench.benchmarks.storage.run_folder import RUN, TRIALS, find_runs, read_end, read_header, read_trials
-from hemobench.benchmarks.suite import Suite, plans
+from hemobench.benchmarks.suite import Suite
 
 pytest.importorskip("torch")
 

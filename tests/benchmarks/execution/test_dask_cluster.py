@@ -24,12 +24,12 @@ from hemobench.benchmarks.evaluator import Cost, Outcome, Truth
 from hemobench.benchmarks.evaluators import remote
 from hemobench.benchmarks.evaluators.remote import DEATHS, Remote
 from hemobench.benchmarks.execution.dask_cluster import cluster, over_cluster
+from hemobench.benchmarks.execution.plan import plans
 from hemobench.benchmarks.execution.replay import unmeasured
 from hemobench.benchmarks.execution.runner import run
 from hemobench.benchmarks.noise import generator
 from hemobench.benchmarks.storage.files import lock
 from hemobench.benchmarks.storage.run_folder import TRIALS
-from hemobench.benchmarks.suite import plans
 from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies import load_strategy

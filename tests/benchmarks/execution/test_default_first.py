@@ -9,8 +9,9 @@ import pytest
 
 from hemobench.benchmarks.execution.default_first import DefaultFirst, starts_at_default
 from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.execution.plan import Plan, plans
 from hemobench.benchmarks.storage.load import load_results
-from hemobench.benchmarks.suite import Arm, Entry, Plan, Suite, plans
+from hemobench.benchmarks.suite import Arm, Entry, Suite
 from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.reports.leaderboard.ranking import leaderboard

@@ -18,9 +18,9 @@ import pytest
 from contracts.small_suites import ends, run_all, suite, trials
 
 from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.execution.plan import plans
 from hemobench.benchmarks.execution.process_pool import execute_all, over_processes, process_pool
 from hemobench.benchmarks.storage.run_folder import END, TRIALS, find_runs
-from hemobench.benchmarks.suite import plans
 from hemobench.errors import BenchmarkError
 from hemobench.strategies import startup_trials
 
@@ -146,17 +146,24 @@ def test_a_result_that_was_edited_is_named(tmp_path):
         execute(plan, tmp_path, "test")
 
 
-def test_wrong_settings_get_the_one_message(tmp_path):
+def test_a_constructor_that_raises_is_the_run_s_status(tmp_path):
+    """Wrong settings never come so far; what fails on one machine or one seed alone does."""
     (plan,) = plans(suite(["random"], seeds=1))
-    with pytest.raises(BenchmarkError, match="wrong_setting"):
-        execute(replace(plan, settings={"wrong_setting": 1}), tmp_path, "test")
+    done = execute(replace(plan, settings={"wrong_setting": 1}), tmp_path, "test")
+    assert done.end.status == "strategy-error"
+    assert done.end.error.startswith("built: TypeError:")
+    assert "wrong_setting" in done.end.error
+    assert done.end.ledger["unspent"] == pytest.approx(3600 * plan.budget.gpu_hours)
+    again = execute(replace(plan, settings={"wrong_setting": 1}), tmp_path, "test")
+    assert again.end == done.end
 
 
 KILLED = """
 import sys
 from pathlib import Path
 from hemobench.benchmarks.execution.process_pool import execute_all, process_pool
-from hemobench.benchmarks.suite import load_suite, narrowed, plans
+from hemobench.benchmarks.execution.plan import plans
+from hemobench.benchmarks.suite import load_suite, narrowed
 if __name__ == "__main__":
     strategies = ["manual", "random", "sssr", "optuna-tpe", "hyperopt-tpe"]
     benchmarks = ["c-nmc@published"]

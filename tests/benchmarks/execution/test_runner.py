@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
+from pathlib import Path
 
+import numpy as np
 import pytest
 from contracts.scripted import Scripted
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from hemobench.benchmarks.budget import ACCOUNTS, Budget
+from hemobench.benchmarks.execution.plan import require_support
 from hemobench.benchmarks.execution.runner import run
-from hemobench.benchmarks.suite import require_support
 from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies import load_strategy
@@ -139,6 +142,20 @@ def test_a_limit_of_trials():
         (Proposal(HERE, epochs=11), "1 to 10"),
         (Proposal(HERE, epochs=4, resume_from=0), "resume|finished trial"),
         (Proposal({name: HERE[name] for name in list(HERE)[1:]}), "batch_size"),
+        (Proposal({**HERE, "dropout_1": [0.2]}), r"dropout_1 cannot be \[0.2\]"),
+        (Proposal({**HERE, "batch_size": [16]}), r"batch_size cannot be \[16\]"),
+        (Proposal(HERE, epochs=np.int64(4)), r"np.int64\(4\) epochs asked for.*an int"),
+        (Proposal(HERE, epochs=4.0), "4.0 epochs asked for"),
+        (Proposal(HERE, epochs=2.5), "2.5 epochs asked for"),
+        (Proposal(HERE, epochs=True), "True epochs asked for"),
+        (Proposal(HERE, epochs="4"), "'4' epochs asked for"),
+        (Proposal(HERE, epochs=0), "0 epochs asked for"),
+        (Proposal(HERE, epochs=10, resume_from=np.int64(0)), r"trial np.int64\(0\) is no shorter"),
+        (Proposal(HERE, epochs=10, resume_from=False), "trial False is no shorter"),
+        (Proposal(HERE, epochs=10, resume_from=0.0), "trial 0.0 is no shorter"),
+        (Proposal(None), "TypeError|configuration"),
+        (HERE, "TypeError: a dict was asked for"),
+        ((HERE, 4), "TypeError: a tuple was asked for"),
     ],
 )
 def test_an_impossible_proposal_ends_the_run_as_the_strategys_error(proposal, says):
@@ -146,6 +163,46 @@ def test_an_impossible_proposal_ends_the_run_as_the_strategys_error(proposal, sa
     assert len(records) == 1
     assert end.status == "strategy-error"
     assert re.search(says, end.error)
+
+
+def test_what_is_vetted_as_an_int_may_be_trained_and_resumed():
+    strategy = Asks(Proposal(HERE, epochs=4), Proposal(HERE, epochs=10, resume_from=0))
+    records, end = outcome_of(strategy, Scripted([(10.0, 0.9)]), Budget(1.0))
+    assert end.status == "strategy-done"
+    assert [type(record.epochs) for record in records] == [int, int]
+
+
+@pytest.mark.parametrize("raised", [SystemExit(3), RecursionError("deep"), MemoryError(), asyncio.CancelledError()])
+def test_whatever_a_strategy_raises_is_its_own_run_s_end(raised):
+    class Raises(RandomSearch):
+        def ask(self):
+            raise raised
+
+    records, end = outcome_of(Raises(TASK.space(), seed=0, horizon=10), Scripted([(1.0, 0.9)]), Budget(1.0))
+    assert records == []
+    assert end.status == "strategy-error"
+    assert end.error.startswith(f"trial 0: {type(raised).__name__}")
+    assert "in ask" in end.traceback
+    assert str(Path.home()) + "/" not in end.traceback.replace(str(Path(__file__)), "")
+
+
+def test_ctrl_c_is_the_user_s():
+    class Interrupted(RandomSearch):
+        def ask(self):
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        outcome_of(Interrupted(TASK.space(), seed=0, horizon=10), Scripted([(1.0, 0.9)]), Budget(1.0))
+
+
+def test_an_error_of_several_lines_is_one_line_and_its_traceback_the_rest():
+    class Raises(RandomSearch):
+        def ask(self):
+            raise ValueError("\nshapes do not fit:\n  (3,) and (4,)")
+
+    _, end = outcome_of(Raises(TASK.space(), seed=0, horizon=10), Scripted([(1.0, 0.9)]), Budget(1.0))
+    assert end.error == "trial 0: ValueError: shapes do not fit:"
+    assert "(3,) and (4,)" in end.traceback
 
 
 def test_a_strategy_that_raises_keeps_its_trials_and_pays_for_those_in_flight():

@@ -15,13 +15,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.execution.plan import plans
 from hemobench.benchmarks.storage import archive_reader
 from hemobench.benchmarks.storage.archive_reader import read_archive
 from hemobench.benchmarks.storage.archive_writer import write_archive
 from hemobench.benchmarks.storage.load import load_results
 from hemobench.benchmarks.storage.results import Results
 from hemobench.benchmarks.storage.run_folder import END, TRIALS, find_runs
-from hemobench.benchmarks.suite import load_suite, narrowed, plans
+from hemobench.benchmarks.suite import load_suite, narrowed
 from hemobench.errors import BenchmarkError
 
 SUITE = Path(__file__).parents[2] / "published.toml"

@@ -10,11 +10,12 @@ from pathlib import Path
 import pytest
 
 from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.execution.plan import plans
 from hemobench.benchmarks.storage.archive_writer import write_archive
 from hemobench.benchmarks.storage.load import load_results
 from hemobench.benchmarks.storage.run_folder import END, RUN, TRIALS, find_runs, read_trials
 from hemobench.benchmarks.storage.trial_tables import flatten
-from hemobench.benchmarks.suite import load_suite, narrowed, plans
+from hemobench.benchmarks.suite import load_suite, narrowed
 from hemobench.errors import BenchmarkError
 
 SUITE = Path(__file__).parents[2] / "published.toml"

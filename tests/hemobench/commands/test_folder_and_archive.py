@@ -11,11 +11,12 @@ import pandas as pd
 import pytest
 
 from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.execution.plan import plans
 from hemobench.benchmarks.storage.archive_writer import consolidate
 from hemobench.benchmarks.storage.load import load_results
 from hemobench.benchmarks.storage.run_folder import TRIALS, read_trials
 from hemobench.benchmarks.storage.trial_records import trial_records
-from hemobench.benchmarks.suite import Suite, plans
+from hemobench.benchmarks.suite import Suite
 from hemobench.benchmarks.tasks import load_task
 from hemobench.cli import app
 from hemobench.errors import BenchmarkError

@@ -9,7 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from hemobench.benchmarks.execution.execute import execute
-from hemobench.benchmarks.suite import load_suite, plans
+from hemobench.benchmarks.execution.plan import plans
+from hemobench.benchmarks.suite import load_suite
 from hemobench.cli import app
 
 SUITE = """

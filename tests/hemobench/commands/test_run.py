@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from hemobench.benchmarks.suite import Suite, plans
+from hemobench.benchmarks.execution.plan import plans
+from hemobench.benchmarks.suite import Suite
 from hemobench.commands.run import workers_of
 
 

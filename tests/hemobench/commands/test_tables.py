@@ -9,8 +9,9 @@ import pytest
 from typer.testing import CliRunner
 
 from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.execution.plan import plans
 from hemobench.benchmarks.storage.load import load_results
-from hemobench.benchmarks.suite import load_suite, plans
+from hemobench.benchmarks.suite import load_suite
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.cli import app
 from hemobench.errors import BenchmarkError

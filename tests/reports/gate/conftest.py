@@ -11,8 +11,9 @@ import pytest
 sys.path.insert(0, str(Path(__file__).parent))  # `planted` and `simulated`, for the tests and the gate alike
 
 from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.execution.plan import plans
 from hemobench.benchmarks.storage.load import load_results
-from hemobench.benchmarks.suite import Suite, plans
+from hemobench.benchmarks.suite import Suite
 from hemobench.reports.gate.runs import ArmKey, ArmRuns, GateRun, arms_of
 
 

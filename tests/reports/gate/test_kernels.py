@@ -15,8 +15,9 @@ from rich.console import Console
 from simulated import PASS, REGRESS, gates
 
 from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.execution.plan import plans
 from hemobench.benchmarks.storage.load import load_results
-from hemobench.benchmarks.suite import Arm, Suite, plans
+from hemobench.benchmarks.suite import Arm, Suite
 from hemobench.errors import BenchmarkError
 from hemobench.reports.gate.baseline import Terms, from_results
 from hemobench.reports.gate.run import chosen_arms, gate_results

@@ -6,8 +6,9 @@ import planted
 import pytest
 
 from hemobench.benchmarks.execution.execute import execute
+from hemobench.benchmarks.execution.plan import plans
 from hemobench.benchmarks.storage.load import load_results
-from hemobench.benchmarks.suite import Arm, Suite, plans
+from hemobench.benchmarks.suite import Arm, Suite
 from hemobench.reports.gate.baseline import Terms, from_results
 from hemobench.reports.gate.run import chosen_arms, gate_now
 from hemobench.reports.gate.text import in_words

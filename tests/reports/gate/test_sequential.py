@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
+from rich.console import Console
 from simulated import INCONCLUSIVE, PASS, REGRESS, gates
 
 from hemobench.reports.gate.baseline import Terms
 from hemobench.reports.gate.runs import ArmRuns
 from hemobench.reports.gate.sequential import Pair, judge, judge_at_once
-from hemobench.reports.gate.text import Judgement, reasons
+from hemobench.reports.gate.text import Judgement, in_words, reasons, render, to_markdown
 
 CODES = {"pass": PASS, "regress": REGRESS, "inconclusive": INCONCLUSIVE}
 
@@ -57,6 +59,24 @@ def test_what_raises_is_red_at_once(arm, regrets):
     assert (found.verdict, found.seeds) == ("regress", 3)
     assert reasons(found)[0] == "strategy-error, seed 1: trial 4: ValueError: no"
     assert len(asked) == 1
+
+
+def test_one_cause_is_said_once(arm, regrets):
+    """Of an arm that fails alike on several benchmarks; the table has a row for each."""
+    found, _ = judged(arm(regrets), arm(regrets, errors={0: "trial 4: ValueError: no"}))
+    elsewhere = replace(found, key=replace(found.key, benchmark="bone-marrow@published"))
+    judgement = Judgement("small", None, (found, elsewhere))
+    for said in (in_words(judgement), rendered(judgement)):
+        assert said.count("ValueError: no") == 1
+        assert said.count("bone-marrow@published, 5 GPU-hours") >= 1
+        assert said.count("c-nmc@published, 5 GPU-hours") >= 1
+    assert to_markdown(judgement).count("| tpe |") == 2
+
+
+def rendered(judgement: Judgement) -> str:
+    console = Console(file=io.StringIO(), width=200)
+    render(judgement, console)
+    return console.file.getvalue()
 
 
 def test_a_later_error_is_red_too(arm, regrets):

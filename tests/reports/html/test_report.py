@@ -22,7 +22,7 @@ import pytest
 from hemobench.benchmarks.storage.results import Results
 from hemobench.errors import BenchmarkError
 from hemobench.reports.html.report import plotly_js, write_report
-from hemobench.reports.validation import concluded
+from hemobench.reports.validation.repeats import concluded
 
 HOSTILE = [
     "<script>alert(1)</script>",

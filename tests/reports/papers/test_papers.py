@@ -28,7 +28,7 @@ from hemobench.reports.papers.bone_marrow import single_effects
 from hemobench.reports.papers.figures import paper_figures, parts
 from hemobench.reports.papers.folds import paired_difference, trainings
 from hemobench.reports.papers.reference_values import EFFECTS, FIRST_LATE, SHARES, TABLE_1, THREE_RUNS, TOP_FIVE
-from hemobench.reports.validation import concluded, summary
+from hemobench.reports.validation.repeats import concluded, summary
 
 SHARED = Path(__file__).resolve().parents[4] / "shared" / "papers"
 

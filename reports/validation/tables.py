@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from hemobench.reports.text_tables import Table
-from hemobench.reports.validation import SIDES, TABLE_3, Repeats, RepeatsTest, Validation
+from hemobench.reports.validation.repeats import SIDES, TABLE_3, Repeats, RepeatsTest, Validation
 
 FIGURES = ("Mean", "± (n-1)", "± (n)", "CV %", "95 % interval")
 

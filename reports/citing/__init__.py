@@ -1,0 +1,1 @@
+"""What results are cited by, and whether they come out again."""

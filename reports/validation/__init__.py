@@ -1,0 +1,1 @@
+"""The second phase: selected configurations trained again."""
