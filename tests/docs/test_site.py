@@ -1,4 +1,4 @@
-"""The documentation site: every page is in it, every link and reference leads somewhere, nothing comes from a network."""
+"""The documentation site: every page is in it, every link leads somewhere, and nothing comes from a network."""
 
 from __future__ import annotations
 
