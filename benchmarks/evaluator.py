@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import Any, Literal, Protocol, cast, runtime_checkable
 
 from hemobench.strategies.base import Config, Proposal, Status
 
@@ -217,10 +218,17 @@ class LookingTogether(Protocol):
 
 def submit(evaluator: Evaluator | Concurrent, proposal: Proposal, seed: int, *, trained: int, limit: float) -> Answer:
     """Have a proposal evaluated: at once, or beside others where the evaluator can do that."""
-    if isinstance(evaluator, Concurrent):
-        return evaluator.submit(proposal, seed, trained=trained, limit=limit)
+    if _works_on_several(type(evaluator)):
+        return cast(Concurrent, evaluator).submit(proposal, seed, trained=trained, limit=limit)
+    evaluator = cast(Evaluator, evaluator)
     outcome = evaluator.evaluate(proposal, seed, trained=trained, limit=limit)
     return Known(with_truth(outcome, evaluator, proposal.config))
+
+
+@cache
+def _works_on_several(kind: type) -> bool:
+    """Whether evaluators of a class are `Concurrent`; `isinstance` of a protocol is slow, and asked at every trial."""
+    return issubclass(kind, Concurrent)
 
 
 def with_truth(outcome: Outcome, evaluator: Evaluator, config: Config) -> Outcome:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,9 +41,18 @@ def generator(benchmark: str, version: int, seed: int, config: Config) -> Genera
         seed: The run's seed.
         config: The configuration; the order of its hyperparameters is of no account.
     """
-    key = _canonical([benchmark, version, seed, dict(config)]).encode()
-    entropy = np.frombuffer(hashlib.sha256(key).digest(), dtype="<u4")
-    return Generator(PCG64(SeedSequence(entropy)))
+    return generators([benchmark], version, seed, config)[0]
+
+
+def generators(benchmarks: Sequence[str], version: int, seed: int, config: Config) -> list[Generator]:
+    """The generators of one trial under several names, as a trial on several folds has them; see `generator`."""
+    same = _canonical([version, seed, dict(config)])[1:]
+    found = []
+    for benchmark in benchmarks:
+        key = f"[{_canonical(benchmark)},{same}".encode()
+        entropy = np.frombuffer(hashlib.sha256(key).digest(), dtype="<u4")
+        found.append(Generator(PCG64(SeedSequence(entropy))))
+    return found
 
 
 def draw(benchmark: str, version: int, seed: int, config: Config, epochs: int) -> Draw:

@@ -80,14 +80,14 @@ def card(task: str) -> Mapping[str, Any]:
 
 def outside(task: str, configs: Sequence[Config]) -> NDArray[np.bool_]:
     """Which configurations lie outside what was recorded, shape (n,); see `surrogates.support`."""
-    from hemobench.benchmarks.surrogates.support import support
+    from hemobench.benchmarks.surrogates.support import distances
 
-    distances = support(_table(task), configs)
-    return np.asarray(distances > card(task)["trust"]["support"]["limit"])
+    far = distances(task, _recorded(task), configs)
+    return np.asarray(far > card(task)["trust"]["support"]["limit"])
 
 
 @cache
-def _table(task: str) -> Any:
-    from hemobench.benchmarks.tables.io import read_table
+def _recorded(task: str) -> list[Config]:
+    from hemobench.benchmarks.tables.configs import read_configs
 
-    return read_table(artefacts(task).table)
+    return read_configs(artefacts(task).table)

@@ -22,7 +22,12 @@ def support(table: Table, configs: Sequence[Config]) -> Floats:
 
     Between the ends of a numeric hyperparameter lies 1 (on its own scale), and between two values of any other.
     """
-    return _nearest(_places(table, configs), _places(table, list(table.configs().values())))
+    return distances(table.header.task, list(table.configs().values()), configs)
+
+
+def distances(task: str, recorded: Sequence[Config], configs: Sequence[Config]) -> Floats:
+    """As `support`, of the recorded configurations of a task alone."""
+    return _nearest(_places(task, configs), _places(task, recorded))
 
 
 def support_limit(table: Table, quantile: float = QUANTILE) -> float:
@@ -31,7 +36,7 @@ def support_limit(table: Table, quantile: float = QUANTILE) -> float:
     Searches cluster, so only the points that fill the space are measured where there are some.
     """
     spread = {row.key[0]: row.config for row in table.rows if row.origin in ("sobol", "random")}
-    chosen = _places(table, list((spread if len(spread) > 1 else table.configs()).values()))
+    chosen = _places(table.header.task, list((spread if len(spread) > 1 else table.configs()).values()))
     return float(np.quantile(_nearest(chosen, chosen, itself=True), quantile)) if len(chosen) > 1 else 0.0
 
 
@@ -48,8 +53,8 @@ def outside_share(table: Table, configs: Sequence[Config], limit: float | None =
     return float((support(table, configs) > (support_limit(table) if limit is None else limit)).mean())
 
 
-def _places(table: Table, configs: Sequence[Config]) -> Floats:
-    encoder = Encoder(load_task(table.header.task).space())
+def _places(task: str, configs: Sequence[Config]) -> Floats:
+    encoder = Encoder(load_task(task).space())
     return encoder.many(configs) * encoder.weights
 
 
@@ -57,5 +62,5 @@ def _nearest(places: Floats, recorded: Floats, itself: bool = False) -> Floats:
     """Distance to the nearest recorded place; with `itself`, to the nearest other one."""
     if not len(places):
         return np.zeros(0)
-    distances = cKDTree(recorded).query(places, k=[2 if itself else 1])[0]
-    return np.asarray(distances[:, 0])
+    found = cKDTree(recorded).query(places, k=[2 if itself else 1])[0]
+    return np.asarray(found[:, 0])

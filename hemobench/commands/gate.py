@@ -62,6 +62,12 @@ def gate(
     strategy: Annotated[str, typer.Option(help="Gate only these, also your own: package.module:Class.")] = "",
     instead_of: Annotated[str, typer.Option(help="Recorded arm to hold it against; default: its own, or random.")] = "",
     jobs: Jobs = None,
+    against: Annotated[
+        str,
+        typer.Option(
+            metavar="REF", help="Run another commit, or version (optuna==4.5.0), here too, and hold it against that."
+        ),
+    ] = "",
     out: Annotated[Path | None, typer.Option(help="Keep the runs in this new folder.")] = None,
     as_json: Json = False,
     junit: Annotated[Path | None, typer.Option(help="Also write JUnit XML.")] = None,
@@ -77,7 +83,10 @@ def gate(
 
     sys.path.append(os.getcwd())
     content = read_document(locate(baseline), baseline)
-    if is_speed_file(content):
+    if against:
+        _require_alone(against, candidate, instead_of, is_speed_file(content))
+        judgement = _judged_against(baseline, listed(strategy), against, jobs, out)
+    elif is_speed_file(content):
         judgement = _speed(baseline, content, candidate, speed_margin)
     else:
         judgement = _judged(baseline, candidate, listed(strategy), instead_of, jobs, out)
@@ -111,6 +120,38 @@ def _judged(
     except KeyboardInterrupt:
         sys.stderr.write("\nhemobench: interrupted; nothing was decided\n")
         raise typer.Exit(130) from None
+
+
+def _require_alone(against: str, candidate: Path | None, instead_of: str, speed: bool) -> None:
+    if candidate is not None or instead_of or speed:
+        raise BenchmarkError(
+            f"--against {against} beside results, --instead-of or timings",
+            "it runs both sides itself, each strategy against what it was",
+        )
+
+
+def _judged_against(name: str, strategies: list[str], ref: str, jobs: int | None, out: Path | None) -> Judgement:
+    from hemobench.benchmarks.suite import Arm
+    from hemobench.commands.progress import shown_progress
+    from hemobench.reports.gate.against import gate_against
+    from hemobench.reports.gate.baseline import load
+    from hemobench.reports.gate.installed import installed
+    from hemobench.reports.gate.run import chosen_arms, results_folder
+
+    held = load(name)
+    known = {arm.name: arm for arm in held.suite.strategies} | {arm.shown: arm for arm in held.suite.strategies}
+    arms = [known.get(each, Arm(name=each)) for each in strategies] or list(chosen_arms(held, []).values())
+    count, screen = jobs or os.cpu_count() or 1, console(stderr=True)
+
+    def say(what: str) -> None:
+        screen.print(what, markup=False, highlight=False, soft_wrap=True)
+
+    with (
+        installed(ref) as other,
+        results_folder(out, empty=True) as folder,
+        shown_progress(folder, held.name, jobs) as run,
+    ):
+        return gate_against(held, arms, other, folder, run, count, say)
 
 
 def _speed(name: str, content: dict[str, Any], candidate: Path | None, margin: float) -> Judgement:

@@ -12,7 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from hemobench.benchmarks.storage.results import Results
 from hemobench.reports.charts import Figure, axis, label, style
 from hemobench.reports.comparison.anytime import rank_curves, regret_curves
-from hemobench.reports.comparison.comparison import Comparison
+from hemobench.reports.comparison.comparison import RANDOM, Comparison
 from hemobench.reports.comparison.incumbents import final_incumbent
 from hemobench.reports.statistics.bootstrap import Array, Estimate, interquartile_mean
 from hemobench.reports.text_tables import Table, hours_text, number
@@ -35,8 +35,8 @@ def regret_figure(comparison: Comparison) -> Figure:
     caption = (
         f"{what} over GPU-hours: interquartile mean over {len(comparison.seeds)} paired seeds with its 95 % bootstrap "
         f"interval. {meaning}The first hours run out at the top; double-click to see all. A run counts as untuned "
-        "until its first trial is done."
-    )
+        f"until its first trial is done. {_drawn(comparison, curves)}"
+    ).rstrip()
     return Figure(
         f"{what} over GPU-hours", caption, _lines(comparison, curves), layout, _over_table(comparison, curves, what, 3)
     )
@@ -49,8 +49,9 @@ def rank_figure(comparison: Comparison) -> Figure:
     layout = _over_hours(axis("Mean rank (1 is best)", range=[most + 0.3, 0.7], dtick=1))
     caption = (
         f"Mean rank by the loss of the best trial so far over GPU-hours, over {len(comparison.seeds)} paired seeds, "
-        "with its 95 % bootstrap interval; the best is on top. Runs without a result share the last rank."
-    )
+        "with its 95 % bootstrap interval; the best is on top. Runs without a result share the last rank. "
+        f"{_drawn(comparison, curves)}"
+    ).rstrip()
     return Figure(
         "Rank over GPU-hours", caption, _lines(comparison, curves), layout, _over_table(comparison, curves, "Rank", 2)
     )
@@ -60,24 +61,49 @@ def _over_hours(yaxis: dict[str, Any]) -> dict[str, Any]:
     return {"xaxis": axis("GPU-hours (logarithmic)", type="log"), "yaxis": yaxis, "hovermode": "x"}
 
 
+AT_ONCE = 3
+"""Strategies that can be told apart in one chart of curves with intervals."""
+
+
+def picked(comparison: Comparison, curves: Estimate) -> Sequence[str]:
+    """What is drawn at first: all of a few strategies; of more, the one that ends lowest, and random search."""
+    names = comparison.strategies
+    if len(names) <= AT_ONCE:
+        return names
+    ends = {name: float(curves.value[place, -1]) for place, name in enumerate(names) if name != RANDOM}
+    leader = min(ends, key=lambda name: (not np.isfinite(ends[name]), ends[name]))
+    return [name for name in names if name in (leader, RANDOM)]
+
+
+def _drawn(comparison: Comparison, curves: Estimate) -> str:
+    """What the reader must know of it."""
+    shown = picked(comparison, curves)
+    if len(shown) == len(comparison.strategies):
+        return ""
+    return f"Drawn at first: {' and '.join(shown)}; a click on a name below adds a strategy, or takes it away."
+
+
 def _lines(comparison: Comparison, curves: Estimate) -> list[dict[str, Any]]:
+    shown = picked(comparison, curves)
     hours = np.round(comparison.grid, 4)
     lines: list[dict[str, Any]] = []
     bands: list[dict[str, Any]] = []
     for place, name in enumerate(comparison.strategies):
         look = style(name, comparison.strategies)
         low, high = curves.low[place], curves.high[place]
+        visible = True if name in shown else "legendonly"
         bands.append(
             {
                 "type": "scatter", "mode": "lines", "x": _list([*hours, *hours[::-1]]),
                 "y": _list([*high, *low[::-1]]), "fill": "toself", "fillcolor": look.colour, "opacity": 0.13,
                 "line": {"width": 0}, "hoverinfo": "skip", "showlegend": False, "legendgroup": label(name),
+                "visible": visible,
             }
         )  # fmt: skip
         lines.append(
             {
                 "type": "scatter", "mode": "lines+markers", "name": label(name), "legendgroup": label(name),
-                "x": _list(hours), "y": _list(curves.value[place]),
+                "x": _list(hours), "y": _list(curves.value[place]), "visible": visible,
                 "line": {"color": look.colour, "dash": look.dash, "width": 2.2},
                 "marker": {"symbol": look.symbol, "size": 8, "color": look.colour, "maxdisplayed": 7},
             }

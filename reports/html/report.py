@@ -123,6 +123,7 @@ def render(
     claims = claims_of(counting, validations=validations, extended=extended, seed=seed)
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["chart"] = _chart_json
+    environment.filters["unbroken"] = _unbroken
     template = environment.from_string((TEMPLATES / "report.html.j2").read_text(encoding="utf-8"))
     return template.render(
         heading=heading,
@@ -149,6 +150,11 @@ def plotly_js() -> str:
     """The library that draws, from plotly's own package, such that it can stand inside a `<script>`."""
     source = (files("plotly") / "package_data" / "plotly.min.js").read_text(encoding="utf-8")
     return source.replace("</script", "<\\/script").replace("<!--", "<\\!--")
+
+
+def _unbroken(cell: str) -> str:
+    """A cell that is broken, if it has to be, before an interval and not within one."""
+    return cell.replace(", ", ",\u00a0").replace(" ± ", "\u00a0±\u00a0")
 
 
 def _chart_json(figure: Figure) -> str:

@@ -32,12 +32,13 @@ def run_figures(results: Results, outside_of: Outside | None) -> pd.DataFrame:
         finished, `failures` of them, `strategy_seconds`, `gpu_hours_spent`; and `outside`, the share of the run's
         trials outside what was recorded, NaN where nothing was; and `first`, what its trial 0 is worth.
     """
-    return _per_run(results).assign(outside=outside_shares(results, outside_of))
+    outside = outside_shares(results, outside_of)
+    return pd.concat([_per_run(results), pd.Series(outside, name="outside")], axis=1)
 
 
 def _per_run(results: Results) -> pd.DataFrame:
     """The runs with their final incumbents, `result` (its loss, unless the strategy raised), and totals."""
-    runs = results.runs.join(final_incumbent(results))
+    runs = results.runs.join(final_incumbent(results)).copy()  # in one piece: pandas warns of tables made by columns
     trials = results.trials if len(results.trials) else pd.DataFrame(columns=["run", "status"])
     finished = trials["status"] != "cut"
     seconds = trials.reindex(columns=["measured.ask_s", "measured.tell_s"]).astype(float).sum(axis=1)
@@ -48,7 +49,8 @@ def _per_run(results: Results) -> pd.DataFrame:
     ledger = runs.reindex(columns=[f"ledger.{account}" for account in ACCOUNTS if account != "unspent"])
     spent = ledger.astype(float).sum(axis=1, min_count=1) / 3600
     result = runs["loss"].where(runs["status"] != "strategy-error")
-    return runs.join(totals).assign(gpu_hours_spent=spent, result=result, first=_first(results))
+    own = pd.DataFrame({"gpu_hours_spent": spent, "result": result, "first": _first(results)}, index=runs.index)
+    return pd.concat([runs, totals, own], axis=1)
 
 
 def _first(results: Results) -> pd.Series[float]:

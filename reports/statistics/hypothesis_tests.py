@@ -7,7 +7,6 @@ from functools import lru_cache
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import friedmanchisquare, rankdata, studentized_range, wilcoxon
 
 from hemobench.errors import BenchmarkError
 from hemobench.reports.statistics.bootstrap import Array, ranks, worst_if_missing
@@ -34,6 +33,8 @@ def signed_rank_test(differences: ArrayLike) -> float:
     values = values[values != 0]
     if not len(values):
         return 1.0
+    from scipy.stats import rankdata, wilcoxon  # half a second, which few that import this module need
+
     if len(values) > EXACT_UP_TO:
         return float(wilcoxon(values, method="asymptotic", correction=True).pvalue)
     doubled = np.rint(2 * rankdata(np.abs(values))).astype(int)  # ranks are halves at worst, so these are integers
@@ -56,6 +57,8 @@ def _rank_sums(ranks: tuple[int, ...]) -> Array:
 
 def signed_rank_sum(differences: ArrayLike) -> float:
     """The sum of the signed ranks: positive where positive differences prevail."""
+    from scipy.stats import rankdata
+
     values = np.asarray(differences, dtype=float)
     values = values[values != 0]
     return float((np.sign(values) * rankdata(np.abs(values))).sum()) if len(values) else 0.0
@@ -113,6 +116,8 @@ def critical_difference(losses: ArrayLike, alpha: float = 0.05) -> CriticalDiffe
     Raises:
         BenchmarkError: Below ten tasks, with the reason.
     """
+    from scipy.stats import friedmanchisquare, studentized_range
+
     values = np.asarray(losses, dtype=float)
     tasks, count = values.shape
     width = float(studentized_range.ppf(1 - alpha, count, np.inf)) / np.sqrt(2)

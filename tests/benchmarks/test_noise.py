@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from hemobench.benchmarks.noise import TRIAL_DRAWS, draw, silence
+from hemobench.benchmarks.noise import TRIAL_DRAWS, draw, generator, generators, silence
 
 CONFIG = {"learning_rate": 3e-4, "batch_size": 16, "optimizer": "adam", "rotation": True}
 KEY = ("c-nmc@published", 1, 0, CONFIG)
@@ -72,6 +72,13 @@ def test_standard_normal_and_independent_over_seeds_and_epochs() -> None:
     assert numbers.shape == (4000, TRIAL_DRAWS + 4)
     assert np.abs(numbers.mean(axis=0)).max() < 4 / 4000**0.5
     assert np.abs(np.cov(numbers.T) - np.eye(TRIAL_DRAWS + 4)).max() < 0.1
+
+
+def test_several_names_at_once_are_the_same_as_one_by_one() -> None:
+    names = ["c-nmc@published/0", 'a "quoted" one', "c-nmc@published/1"]
+    for name, together in zip(names, generators(names, 2, 7, CONFIG), strict=True):
+        assert together.random(3).tolist() == generator(name, 2, 7, CONFIG).random(3).tolist()
+    assert generator(*KEY).standard_normal(2).tolist() == pytest.approx(PINNED, abs=1e-12)
 
 
 def test_nothing_global_is_touched() -> None:

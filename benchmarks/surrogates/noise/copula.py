@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hemobench.benchmarks import noise
+from hemobench.benchmarks.surrogates.noise.lines import Lines
 from hemobench.strategies.base import Config
 
 Floats = NDArray[np.float64]
@@ -60,7 +61,7 @@ class Copula:
     def draw(self, names: list[str], version: int, seed: int, config: Config, epochs: int) -> Drawn:
         """A trial's numbers on folds; `names` tells the folds apart."""
         count = TRIAL_NUMBERS + EPOCH_FACTORS * epochs
-        rows = [noise.generator(name, version, seed, config).standard_normal(count) for name in names]
+        rows = [each.standard_normal(count) for each in noise.generators(names, version, seed, config)]
         numbers = np.array(rows)
         return Drawn(
             trial=numbers[:, :TRIAL_FACTORS],
@@ -141,23 +142,18 @@ class Copula:
         return np.ascontiguousarray(self.margins).ravel()
 
     @cached_property
-    def _moments(self) -> Floats:
-        """Mean and deviation of what is added at every knot, shape (2, T, M, KNOTS)."""
-        return np.stack(moments(self.margins))
+    def _moments(self) -> list[Lines]:
+        """Mean and deviation of what is added, by the value predicted, of every length."""
+        found = np.stack(moments(self.margins))
+        return [Lines.through(knots, found[:, look]) for look, knots in enumerate(self.knots)]
 
     def moments(self, outputs: Floats, between: tuple[int, int, float]) -> tuple[Floats, Floats]:
-        """Mean and deviation of what is added to outputs at a length of training, of their shape (..., M)."""
+        """Mean and deviation of what is added to outputs at a length of training, of their shape (F, M)."""
         low, high, share = between
-        first, second = (self._moments_at(outputs, look) for look in (low, high))
-        mean, deviation = (1 - share) * first + share * second
+        mean, deviation = self._moments[low].at(outputs)
+        if share:
+            mean, deviation = (1 - share) * np.stack([mean, deviation]) + share * self._moments[high].at(outputs)
         return mean, deviation
-
-    def _moments_at(self, outputs: Floats, look: int) -> Floats:
-        found = np.empty((2, *outputs.shape))
-        for m, knots in enumerate(self.knots[look]):
-            for kind in range(2):
-                found[kind, ..., m] = np.interp(outputs[..., m], knots, self._moments[kind, look, m])
-        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,8 @@ from scipy.stats import skew
 from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.surrogates.fit import fit
 from hemobench.benchmarks.surrogates.network import Training
+from hemobench.benchmarks.surrogates.noise.copula import KNOTS
+from hemobench.benchmarks.surrogates.noise.lines import Lines
 from hemobench.benchmarks.surrogates.noise.repeats import repeats
 from hemobench.benchmarks.surrogates.surrogate import Surrogate
 from hemobench.benchmarks.surrogates.targets import targets
@@ -173,3 +175,14 @@ def test_the_curve_ends_with_what_is_answered(noisy):
         for epochs in (1, 3, 10):
             outcome = evaluator.evaluate(Proposal(config, epochs), seed)
             assert outcome.curve[-1] == pytest.approx(outcome.validation["accuracy"], abs=3e-3 if epochs == 3 else 2e-6)
+
+
+def test_moments_between_knots_are_those_of_numpys_interpolation():
+    """To the last bit where knots are met, and beyond the ends: what is ranked rests on them."""
+    rng = np.random.default_rng(4)
+    knots = np.sort(rng.random((3, KNOTS)), axis=1)
+    values = rng.standard_normal((2, 3, KNOTS))
+    places = np.concatenate([rng.uniform(-0.5, 1.5, (200, 3)), knots.T])
+    found = Lines.through(knots, values).at(places)
+    wanted = [[np.interp(places[:, m], knots[m], values[kind, m]) for m in range(3)] for kind in range(2)]
+    np.testing.assert_array_equal(found, np.swapaxes(wanted, 1, 2))
