@@ -38,9 +38,17 @@ def _held_out(card: Found) -> Found:
     return found
 
 
+def _ceiling(card: Found) -> float | None:
+    """The rank correlation that noise leaves to the truth itself; 0 where it hides all differences."""
+    answers = card.get("answers")
+    if not answers:
+        return None
+    limit: float | None = answers["ceiling"]["spearman"]
+    return 0.0 if limit is None and answers["ceiling"]["r2"] == 0 else limit
+
+
 def _ranking(card: Found) -> str:
-    held, answers = _held_out(card), card.get("answers")
-    limit = answers["ceiling"]["spearman"] if answers else None
+    held, limit = _held_out(card), _ceiling(card)
     ceiling = f"; under this noise the truth itself would reach {limit:.2f}" if limit is not None else ""
     return (
         f"Ranking: Spearman {_number(held['spearman'])}, {_number(held['top']['spearman'])} in the best tenth{ceiling}."
@@ -71,13 +79,15 @@ def _noise(card: Found) -> str:
 
 def _conclusion(card: Found, task: str, surrogate: Path) -> str:
     answers, spearman = card.get("answers"), _held_out(card)["spearman"]
+    limit = _ceiling(card)
+    if limit is not None and limit < BLIND:
+        return "not fit to compare strategies: noise hides what configurations do. Train on more images, then record."
     if spearman is None or spearman < BLIND:
         return "not fit to compare strategies: it hardly ranks what it has not seen. Record more configurations."
     tails = answers["tails"].values() if answers else ()
     if any(abs(figures["apart"]) > APART for figures in tails):
         return "not fit to compare strategies: its best answers are not those recorded. Record more configurations."
     command = f'a suite with {task}@surrogate and settings = {{ surrogate = "{surrogate}" }}'
-    limit = answers["ceiling"]["spearman"] if answers else None
     if limit is not None and limit - spearman > COARSE:
         nearer = "more configurations would bring it nearer to what noise allows"
         return f"fit for coarse comparisons; {nearer}. Next: {command}."

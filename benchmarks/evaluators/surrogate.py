@@ -98,6 +98,11 @@ class SurrogateEvaluator:
         along = curve[0] if len(curve) == 1 else curve.mean(axis=0)
         return Outcome(Status.OK, validation, test, tuple(along.tolist()), cost)
 
+    @property
+    def members(self) -> int:
+        """How many members seeds meet in turn."""
+        return self._surrogate.members
+
     def _met_by(self, seed: int) -> int | None:
         """The member that a seed meets; None is the mean of all."""
         if isinstance(self._member, int):

@@ -113,7 +113,9 @@ class Trainer:
                 f"training needs torch and torchvision: {problem}", "pip install 'hemobench[train]'"
             ) from None
         task = replace(found.task, epochs=self.epochs)
-        return live(task, **{**found.defaults, **self.settings})
+        settings = {**found.defaults, **self.settings}
+        settings.pop("epochs", None)  # a bound on the search's trials, which this is longer than
+        return live(task, **settings)
 
 
 @dataclass(frozen=True)
@@ -207,6 +209,7 @@ def train_one(one: Asked) -> Retraining:
         test=dict(outcome.test) if ok else {},
         gpu_seconds=outcome.cost.gpu_seconds,
         error=outcome.error,
+        curve=outcome.curve if ok else (),
     )
 
 

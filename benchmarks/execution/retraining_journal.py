@@ -29,6 +29,7 @@ class Retraining:
         test: Likewise.
         gpu_seconds: What it cost.
         error: What went wrong.
+        curve: Headline validation metric after each epoch.
     """
 
     identity: str
@@ -37,6 +38,7 @@ class Retraining:
     test: Mapping[str, float]
     gpu_seconds: float
     error: str | None = None
+    curve: tuple[float, ...] = ()
 
 
 _trainings = TypeAdapter(Retraining)

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -54,16 +55,17 @@ def validate(
         try_output(out)
     found = load_benchmark(benchmark)
     chosen = selected(load_results(results), benchmark)
-    length = epochs or found.task.epochs
+    length = epochs or chosen[0].settings.get("epochs") or found.task.epochs
     given = settings_of(option or []) | ({"data": str(data)} if data is not None else {})
-    trainers = _trainers(found, chosen, length, given)
-    with _journal(results, found) as journal, interruptible(_kept(journal)), progress("trainings") as bar:
-        sources = {trainer.key: evaluator_of(trainer.key).provenance for trainer in trainers.values()}
-        wanted = {
-            choice.strategy: asked(trainer, sources[trainer.key], choice.trial.config, repeats)
-            for choice, trainer in zip(chosen, trainers.values(), strict=True)
-        }
-        done = _carried_out(wanted, journal, trainings_at_once(found, jobs), bar)
+    with _journal(results, found) as journal, interruptible(_kept(journal)):
+        trainers = _trainers(found, chosen, length, given)
+        with progress("trainings") as bar:
+            sources = {trainer.key: evaluator_of(trainer.key).provenance for trainer in trainers.values()}
+            wanted = {
+                choice.strategy: asked(trainer, sources[trainer.key], choice.trial.config, repeats)
+                for choice, trainer in zip(chosen, trainers.values(), strict=True)
+            }
+            done = _carried_out(wanted, journal, trainings_at_once(found, jobs), bar)
     validation = concluded(wanted, done, found, length)
     bases = [(sources[trainer.key], name) for name, trainer in trainers.items()]
     validation = replace(validation, basis=_basis(validation, bases, found.task))
@@ -134,16 +136,15 @@ def _carried_out(wanted: Wanted, journal: RetrainingJournal | None, jobs: int, b
 def concluded(wanted: Wanted, done: Mapping[str, Retraining], benchmark: Benchmark, epochs: int) -> Validation:
     """Summaries of the headline metric, with tests, and of all metrics of the paper's table."""
     from hemobench.reports.validation import repeats as validation
+    from hemobench.strategies.base import Status
 
     task = benchmark.task
     trainings = {name: [done[one.identity] for one in asked] for name, asked in wanted.items()}
     sides: dict[str, dict[str, list[float]]] = {}
     metrics: dict[str, dict[str, dict[str, list[float]]]] = {}
     for side in validation.SIDES:
-        measured = [
-            getattr(one, side).keys() for repeats in trainings.values() for one in repeats if getattr(one, side)
-        ]
-        names = [name for name in validation.TABLE_3 if all(name in metrics for metrics in measured)]
+        measured = [getattr(one, side) for one in chain(*trainings.values()) if one.status is Status.OK]
+        names = [name for name in validation.TABLE_3 if all(name in found for found in measured)]
         sides[side] = _percent(trainings, side, task.headline)
         metrics[side] = {name: _percent(trainings, side, name) for name in names}
     return validation.concluded(sides, benchmark.name, task.headline_label, epochs, metrics)

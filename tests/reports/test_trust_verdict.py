@@ -41,6 +41,7 @@ def test_five_lines_hold_the_figures_of_a_card_that_comes_along(task):
         ({"spearman": None}, "hardly ranks"),
         ({"spearman": 0.45}, "coarse"),
         ({"apart": -3.5}, "not those recorded"),
+        ({"ceiling": {"r2": 0.0, "spearman": None, "top_spearman": None}}, "noise hides"),
     ],
 )
 def test_what_follows_depends_on_ranking_ceiling_and_level(changes, says):
@@ -48,11 +49,13 @@ def test_what_follows_depends_on_ranking_ceiling_and_level(changes, says):
     held = card["answers"]["held_out"]
     held["spearman"] = changes.get("spearman", held["spearman"])
     card["answers"]["tails"]["20"]["apart"] = changes.get("apart", 0.0)
+    card["answers"]["ceiling"] = changes.get("ceiling", card["answers"]["ceiling"])
     assert says in verdict(card, "c-nmc", Path("mine.npz"))[-1]
 
 
 def test_a_surrogate_of_noise_alone_is_not_fit(recorded_noise_card):
-    assert "hardly ranks" in verdict(recorded_noise_card, "c-nmc", Path("mine.npz"))[-1]
+    assert "not fit to compare" in verdict(recorded_noise_card, "c-nmc", Path("mine.npz"))[-1]
+    json.dumps(recorded_noise_card, allow_nan=False)  # as `fit --json` prints it
 
 
 @pytest.fixture(scope="module")

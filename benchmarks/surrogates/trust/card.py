@@ -303,12 +303,14 @@ def ceiling(predicted: Floats, recorded: Floats, noise: Floats) -> Mapping[str, 
 
     Returns:
         `r2`: the share of the recorded variance that is no noise; `spearman` and `top_spearman`: between truth and
-        answers, overall and in the tenth that then is the best. None without noise.
+        answers, overall and in the tenth that then is the best. None without noise, or where it hides all differences.
     """
     variance = float(np.var(recorded))
     if not noise.any() or not variance or not float(np.var(predicted)):
         return {"r2": None, "spearman": None, "top_spearman": None}
     share = max(1 - float((noise**2).mean()) / variance, 0.0)
+    if not share:
+        return {"r2": 0.0, "spearman": None, "top_spearman": None}
     scale = np.sqrt(share * variance / np.var(predicted))
     truth = predicted.mean() + scale * (predicted - predicted.mean())
     rng = np.random.default_rng(np.random.SeedSequence(1))
@@ -321,5 +323,5 @@ def ceiling(predicted: Floats, recorded: Floats, noise: Floats) -> Mapping[str, 
     return {
         "r2": round(share, 4),
         "spearman": round(float(np.nanmean(overall)), 4),
-        "top_spearman": round(float(np.nanmean(best)), 4),
+        "top_spearman": round(float(np.nanmean(best)), 4) if np.isfinite(best).any() else None,
     }

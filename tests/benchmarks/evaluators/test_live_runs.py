@@ -13,9 +13,10 @@ import pytest
 pytest.importorskip("torch")
 
 from hemobench.benchmarks.execution.execute import CHECKPOINTS, execute
+from hemobench.benchmarks.execution.plan import plans
 from hemobench.benchmarks.execution.progress import Step, listening
 from hemobench.benchmarks.storage.load import load_results
-from hemobench.benchmarks.suite import load_suite, plans
+from hemobench.benchmarks.suite import load_suite
 
 SUITE = """seeds = 1
 strategies = [{ name = "asha", settings = { min_epochs = 1 } }]
@@ -37,7 +38,7 @@ def suite(three_classes: Path, cache_of_cells: Path, tmp_path: Path) -> Path:
 
 def test_a_killed_run_resumes_from_its_checkpoints_and_leaves_none(suite: Path, tmp_path: Path) -> None:
     (plan,) = plans(load_suite(str(suite)))
-    folder = tmp_path / "out" / plan.key.folder
+    folder = plan.folder(tmp_path / "out")
     kept = folder / CHECKPOINTS
     command = [sys.executable, "-m", "hemobench", "run", str(suite), "--out", str(tmp_path / "out"), "--jobs", "1"]
     process = subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)

@@ -96,6 +96,13 @@ def test_held_out_truths_lie_within_the_spread(known):
     assert np.abs(truth - a.believed).mean() < np.abs(truth - a.first).mean()
 
 
+def test_noise_that_hides_all_differences_leaves_no_ranking():
+    rng = np.random.default_rng(0)
+    recorded = rng.normal(0.3, 0.05, 200)
+    found = ceiling(rng.normal(0.3, 0.01, 200), recorded, np.full(200, 0.08))
+    assert found == {"r2": 0.0, "spearman": None, "top_spearman": None}
+
+
 def test_configurations_like_the_best_are_counted(known, figures):
     truth = np.array([1 - synthetic.smooth_truth(config) for config in known.answers.configs])
     limit = 1.96 * 2**0.5 * NOISE / 3**0.5

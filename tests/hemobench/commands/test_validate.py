@@ -33,7 +33,7 @@ def test_a_live_suite_runs_resumes_and_is_validated(cells, cached, said, tmp_pat
     suite = tmp_path / "tiny.toml"
     suite.write_text(
         'seeds = 1\nstrategies = ["random", "optuna-tpe"]\n[[benchmarks]]\nname = "c-nmc@live"\ngpu_hours = [0.1]\n'
-        'max_trials = 2\nsettings = { image_size = 64, weights = "none", images = 60 }\n'
+        'max_trials = 2\nsettings = { image_size = 64, weights = "none", images = 60, epochs = 1 }\n'
     )
     run = ("run", suite, "--data", cells, "--out", tmp_path / "out", "--jobs", 1)
     first = said(*run, env=cached)
@@ -57,6 +57,7 @@ def test_a_live_suite_runs_resumes_and_is_validated(cells, cached, said, tmp_pat
     lines = journal.read_bytes().splitlines()
     assert lines[: len(kept)] == kept
     assert len(lines) == len(set(lines)) == 4
+    assert all(len(json.loads(line)["curve"]) == 2 for line in lines)  # and not 1, as in the search
     check_repeats(json.loads((tmp_path / "v" / "v.json").read_text()), [json.loads(line) for line in lines])
     again = CliRunner(env=cached).invoke(app, validate)  # all of it is there: nothing is trained
     assert json.loads(again.stdout) == json.loads(done.stdout)
