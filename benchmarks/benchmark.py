@@ -86,9 +86,7 @@ class Benchmark:
         try:
             return make(self, **{**self.defaults, **settings})
         except TypeError as problem:
-            raise BenchmarkError(
-                f"{self.name}: {problem}", "see docs/suites.md, and docs/live.md of training"
-            ) from None
+            raise BenchmarkError(f"{self.name}: {problem}", "see docs/suites.md and docs/live.md") from None
 
     def reference(self) -> Reference | None:
         """What regret is normalised by, or `None` where nothing is known beforehand."""
