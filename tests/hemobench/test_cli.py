@@ -80,11 +80,11 @@ def test_version(command):
 
 def test_recommend_without_options_lists_what_was_run(results, command):
     said = " ".join(command("recommend", results[0]).stdout.split())
-    for line in ("c-nmc@recorded, 0.0063 core-hours", "bone-marrow-micro@recorded, 0.145 core-hours"):
+    for line in ("c-nmc@recorded, 0.0016 GPU-hours", "bone-marrow-micro@recorded, 0.145 core-hours"):
         assert line in said
     assert "hemobench recommend --benchmark" in said
     one = json.loads(command("recommend", results[0], "--benchmark", "c-nmc@recorded", "--json").stdout)
-    assert [board["gpu_hours"] for board in one["boards"]] == [0.0063]
+    assert [board["gpu_hours"] for board in one["boards"]] == [0.0016]
     assert one["boards"][0]["answer"]
 
 

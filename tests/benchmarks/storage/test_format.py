@@ -56,7 +56,7 @@ def written(tmp_path_factory):
         default_first=True,
         strategies=["manual", "asha", {"name": "optuna-tpe", "max_trials": 4}, f"{__name__}:Raises"],
         benchmarks=[
-            {"name": "c-nmc@recorded", "gpu_hours": [0.004], "settings": {"folds": [0, 1]}, "max_trials": 12},
+            {"name": "c-nmc@recorded", "gpu_hours": [0.004], "settings": {"member": "mean"}, "max_trials": 12},
             {"name": "bone-marrow-micro@recorded", "gpu_hours": [0.1], "horizon": 9},
             {"name": "bone-marrow-full@published", "gpu_hours": [900.0]},
         ],

@@ -22,7 +22,7 @@ seeds = 2
 default_first = true
 strategies = [
     "manual", { name = "optuna-tpe", label = "tpe", settings = { startup_trials = 4 } }, "asha",
-    { name = "theirs:Stubborn", label = "stubborn" },
+    { name = "stubborn_of_theirs:Stubborn", label = "stubborn" },
 ]
 [[benchmarks]]
 name = "c-nmc@recorded"
@@ -50,7 +50,7 @@ def place(tmp_path_factory):
     """A folder with an archive of a small suite, and the module of a strategy in it."""
     place = tmp_path_factory.mktemp("place")
     (place / "suite.toml").write_text(SUITE)
-    (place / "theirs.py").write_text(THEIRS)
+    (place / "stubborn_of_theirs.py").write_text(THEIRS)
     sys.path.append(str(place))
     try:
         for plan in plans(load_suite(str(place / "suite.toml"))):
@@ -62,7 +62,7 @@ def place(tmp_path_factory):
 
 
 def test_identical(place, command):
-    done = command("reproduce", "results.parquet", "--strategy", "theirs:Stubborn", cwd=place)
+    done = command("reproduce", "results.parquet", "--strategy", "stubborn_of_theirs:Stubborn", cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.match(r"identical: 16 runs, \d\d\d trials", done.stdout)
 
@@ -113,7 +113,7 @@ def test_an_answer_that_differs_and_versions_are_named(place, command, tmp_path)
 @pytest.mark.parametrize(
     ("change", "options", "says"),
     [
-        ({}, [], "strategies of other packages: theirs:Stubborn"),
+        ({}, [], "strategies of other packages: stubborn_of_theirs:Stubborn"),
         ({"version": 1}, ["--strategies", "manual"], "are of c-nmc@recorded version 1"),
         ({"source": {"sha256": "0"}}, ["--strategies", "manual"], "rest on something else here: c-nmc@recorded:"),
         ({}, ["--strategies", "nobody"], "--strategies nobody: not among the results"),

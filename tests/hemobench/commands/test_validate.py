@@ -112,13 +112,18 @@ def test_validate_on_a_published_benchmark(said, tmp_path):
     assert json.loads(one.stdout) == json.loads(two.stdout)
 
 
+needs_torch = pytest.mark.skipif(find_spec("torch") is None, reason="pretrain needs torch")
+
+
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
         (("validate", "nowhere", "--benchmark", "c-nmc@live", "--out", "{file}/v.json"), "file/v.json"),
         (("fit", "nowhere.parquet", "--out", "{folder}"), "is a folder"),
         (("record", "c-nmc@published", "--out", "{file}/t.parquet"), "file/t.parquet"),
-        (("pretrain", "efficientnet_b2", "--data", "nowhere", "-o", "{folder}"), "is a folder"),
+        pytest.param(
+            ("pretrain", "efficientnet_b2", "--data", "nowhere", "-o", "{folder}"), "is a folder", marks=needs_torch
+        ),
     ],
 )
 def test_an_output_is_tried_before_anything_is_read(arguments, says, tmp_path):
