@@ -118,7 +118,8 @@ def test_the_examples_of_contributing_are_these_files():
     shown = re.findall(r"^```\w+ title=(\S+)\n(.*?)^```", CONTRIBUTING.read_text(), flags=re.M | re.S)
     assert {name for name, _ in shown} >= {"pyproject.toml", "smears/halton.py", "smears/images.py", "smears/task.py"}
     for name, text in shown:
-        assert text in (HERE / name).read_text(), name
+        if not name.endswith("climber.py"):  # which `test_one_file` runs as they stand
+            assert text in (HERE / name).read_text(), name
 
 
 BROKEN = {

@@ -2,23 +2,11 @@
 
 from __future__ import annotations
 
-import os
-
 import pytest
+from contracts.pool_work import MANY, work
 
 from hemobench.benchmarks.execution.process_pool import process_pool
 from hemobench.benchmarks.execution.progress import Step, counting, listening, tell
-
-MANY = 3000
-"""Steps of some 200 bytes: ten times as much as a pipe holds."""
-
-
-def work(number: int) -> int:
-    """Tells many steps, each the last of its kind, so that none is passed over."""
-    for step in range(MANY):
-        tell("epochs", 5, 5, f"worker's step {step} " + "x" * 100)
-    tell("run", note=f"work {number}")
-    return os.getpid()
 
 
 def fail(_: int) -> None:

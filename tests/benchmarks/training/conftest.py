@@ -38,7 +38,7 @@ def make_cells(name: str, classes: tuple[str, ...], counts: tuple[int, ...], siz
     return images, pixels
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def cells() -> Callable[..., Cells]:
     """Builds image sets: `cells(name, classes, counts, size)`."""
     return make_cells

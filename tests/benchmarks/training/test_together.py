@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
@@ -35,27 +35,26 @@ from hemobench.benchmarks.training.together.stacked import Stacked, can_stack
 from hemobench.benchmarks.training.together.train import Together, look_together, require_stackable
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Status
-from tests.benchmarks.training.conftest import make_cells
 
 CPU = torch.device("cpu")
 BEAT = Beat(start=5.0, step=0.01, images=0.5, validation=0.25, test=2.0)
 
 
 @pytest.fixture(scope="module")
-def marrow() -> BoneMarrowProtocol:
+def marrow(cells: Callable[..., Any]) -> BoneMarrowProtocol:
     """Ten images of three classes for training, in each of three folds."""
-    cells = make_cells("bone-marrow", ("a", "b", "c"), (10, 10, 10), 64)
-    return BoneMarrowProtocol(*cells, Options(image_size=64, folds=3, weights="none", precision="fp32"), CPU)
+    made = cells("bone-marrow", ("a", "b", "c"), (10, 10, 10), 64)
+    return BoneMarrowProtocol(*made, Options(image_size=64, folds=3, weights="none", precision="fp32"), CPU)
 
 
 @pytest.fixture(scope="module")
-def leukaemia(tmp_path_factory: pytest.TempPathFactory) -> CNmcProtocol:
+def leukaemia(cells: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> CNmcProtocol:
     """Heads on the features of a random network."""
-    cells = make_cells("c-nmc", ("hem", "all"), (60, 90), 64)
+    made = cells("c-nmc", ("hem", "all"), (60, 90), 64)
     options = Options(
         image_size=64, backbone="efficientnet_lite0", split="random", weights="none", precision="fp32", view_seed=3
     )
-    return CNmcProtocol(*cells, options, CPU, tmp_path_factory.mktemp("features"))
+    return CNmcProtocol(*made, options, CPU, tmp_path_factory.mktemp("features"))
 
 
 def lite(**changed: Any) -> dict[str, Any]:
