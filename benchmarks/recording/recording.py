@@ -14,8 +14,9 @@ from hemobench.benchmarks.execution.plan import require_support
 from hemobench.benchmarks.execution.process_pool import process_pool
 from hemobench.benchmarks.execution.runner import Vetting
 from hemobench.benchmarks.recording import together
-from hemobench.benchmarks.recording.design import Asked, Design, across_folds, near_best, points, repeated, require_grid
+from hemobench.benchmarks.recording.design import Asked, Design, across_folds, repeated
 from hemobench.benchmarks.recording.journal import Journal, read_rows
+from hemobench.benchmarks.recording.points import near_best, points, require_grid
 from hemobench.benchmarks.recording.rows import as_row, look
 from hemobench.benchmarks.recording.source import Source, Unit, shared_evaluator
 from hemobench.benchmarks.storage.files import write_whole

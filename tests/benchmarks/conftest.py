@@ -7,7 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.recording.design import Design, across_folds, points, repeated
+from hemobench.benchmarks.recording.design import Design, across_folds, repeated
+from hemobench.benchmarks.recording.points import points
 from hemobench.benchmarks.recording.rows import look
 from hemobench.benchmarks.tables.schema import Header, Table
 

@@ -14,7 +14,8 @@ from hemobench.benchmarks.budget import Budget
 from hemobench.benchmarks.evaluator import NO_RESULT
 from hemobench.benchmarks.execution.runner import run
 from hemobench.benchmarks.recorded import artefacts
-from hemobench.benchmarks.recording.design import Design, points, repeated
+from hemobench.benchmarks.recording.design import Design, repeated
+from hemobench.benchmarks.recording.points import points
 from hemobench.benchmarks.recording.rows import look
 from hemobench.benchmarks.surrogates.fit import fit
 from hemobench.benchmarks.surrogates.network import Training

@@ -16,7 +16,8 @@ from sklearn.ensemble import RandomForestRegressor
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
-from hemobench.benchmarks.recording.design import Design, points
+from hemobench.benchmarks.recording.design import Design
+from hemobench.benchmarks.recording.points import points
 from hemobench.benchmarks.recording.rows import look
 from hemobench.benchmarks.surrogates.fit import fit
 from hemobench.benchmarks.surrogates.network import Training

@@ -11,17 +11,9 @@ from dataclasses import replace
 import pytest
 
 from hemobench.benchmarks.evaluator import Cost, Outcome
-from hemobench.benchmarks.recording.design import (
-    Design,
-    across_folds,
-    near_best,
-    on_grid,
-    points,
-    repeated,
-    require_grid,
-    sobol,
-)
+from hemobench.benchmarks.recording.design import Design, across_folds, repeated
 from hemobench.benchmarks.recording.journal import Journal, read_rows
+from hemobench.benchmarks.recording.points import near_best, on_grid, points, require_grid, sobol
 from hemobench.benchmarks.recording.recording import do_unit, first_asked, record, searches
 from hemobench.benchmarks.recording.rows import look
 from hemobench.benchmarks.recording.source import Source
