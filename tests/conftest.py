@@ -11,10 +11,16 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
 
 # Before any library starts its threads: two busy cores and four threads are slower than one.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+
+# The same examples every time, so that what fails is what was changed; FUZZ=1 looks for new ones.
+settings.register_profile("repeatable", derandomize=True)
+if "FUZZ" not in os.environ:
+    settings.load_profile("repeatable")
 
 ROOT = Path(__file__).resolve().parent.parent
 SHARED = ROOT.parent / "shared"
