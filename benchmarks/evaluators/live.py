@@ -266,17 +266,20 @@ class Live:
     def look_together(
         self, asked: Sequence[Asked], lengths: Sequence[int], pace: Mapping[str, Any]
     ) -> Sequence[Sequence[Outcome]]:
-        """See `LookingTogether`. Where memory does not suffice for all at once, half of them go first."""
-        looks: list[Looks] | None = None
+        """See `LookingTogether`. Where memory does not suffice for all at once, half go first; one alone ends."""
+        ended: TrialEnded | None = None
         with devices.settings(self._options.threads, self._options.deterministic):
+            watch = Timer(self._device)
             try:
-                looks = self._look_at(asked, lengths, read_pace(pace))
-            except (MemoryError, RuntimeError) as problem:
-                if out_of_memory(problem, self._device) is None or len(asked) == 1:
-                    raise
+                with memory_ends_trials(watch, self._device):
+                    looks = self._look_at(asked, lengths, read_pace(pace))
+            except TrialEnded as problem:
+                ended = TrialEnded(problem.status, problem.message)
         free_memory(self._device)  # every group has its own graph, whose memory others cannot use
-        if looks is not None:
+        if ended is None:
             return [self._outcomes(each) for each in looks]
+        if len(asked) == 1:
+            return [self._outcomes(Looks((), ended, (watch.charged, 0.0)))]
         half = len(asked) // 2
         first = self.look_together(asked[:half], lengths, pace)
         return [*first, *self.look_together(asked[half:], lengths, pace)]
@@ -287,7 +290,8 @@ class Live:
         for config, seed, fold in asked:
             part = fold if fold in protocol.folds else protocol.folds[0]  # of one split alone, whatever its number
             jobs.append(protocol.job(config, part, spread(trial_seed(seed, config), part)))
-        return look_together(protocol, jobs, lengths, self._device, pace)
+        bounded = [min(length, self._full) for length in lengths]
+        return look_together(protocol, jobs, bounded, self._device, pace)
 
     def _outcomes(self, looks: Looks) -> Sequence[Outcome]:
         outcomes = [self._looked(look) for look in looks.looks]

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pydantic import TypeAdapter, ValidationError
-
-from hemobench.benchmarks.storage.files import append_line, cut_partial_line, lock, refusals
-from hemobench.errors import BenchmarkError
+from hemobench.benchmarks.storage.journal import Journal
 from hemobench.strategies.base import Status
 
 LASTING = (Status.OK, Status.DIVERGED)
@@ -41,66 +38,17 @@ class Retraining:
     curve: tuple[float, ...] = ()
 
 
-_trainings = TypeAdapter(Retraining)
-
-
 def identity(**parts: Any) -> str:
     """All that decides a training's figures, as text."""
     return json.dumps(parts, sort_keys=True, default=str)
 
 
-class RetrainingJournal:
-    """An append-only file that one process holds. A half-written last line, which a kill leaves, is cut off.
-
-    Args:
-        path: The file; it and its folder are made if they are not there.
-
-    Raises:
-        BenchmarkError: If it cannot be written, another process has it open, or a line cannot be read.
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        with refusals(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._lines = open(path, "ab", buffering=0)  # noqa: SIM115 - closed by close()
-        lock(self._lines, path)
-        try:
-            cut_partial_line(path)
-            self.trainings = {one.identity: one for one in read_trainings(path) if one.status in LASTING}
-        except BaseException:
-            self.close()
-            raise
-
-    def append(self, training: Retraining) -> None:
-        """Add a training, all of it or nothing, and force it to the disk.
-
-        Raises:
-            BenchmarkError: If the disk does not take it; the trainings before it are kept, whole.
-        """
-        line = json.dumps(asdict(training), separators=(",", ":"), allow_nan=False).encode() + b"\n"
-        with refusals(self.path):
-            append_line(self._lines, line, durable=True)
-        self.trainings[training.identity] = training
-
-    def close(self) -> None:
-        """Let go of the file."""
-        self._lines.close()
+def open_trainings(path: Path) -> Journal[Retraining]:
+    """The journal of a validation; see `Journal`."""
+    hint = "delete the line, or the file to train all of it again"
+    return Journal(path, Retraining, lambda training: training.identity, hint)
 
 
-def read_trainings(path: Path) -> list[Retraining]:
-    """All trainings of a journal, in the order in which they ended.
-
-    Raises:
-        BenchmarkError: If a line is no training.
-    """
-    found = []
-    for number, line in enumerate(path.read_bytes().splitlines(), start=1):
-        try:
-            found.append(_trainings.validate_json(line))
-        except ValidationError as problem:
-            first = problem.errors()[0]
-            place = ".".join(map(str, first["loc"]))
-            hint = "delete the line, or the file to train all of it again"
-            raise BenchmarkError(f"{path}, line {number}: {place} {first['msg']}", hint) from None
-    return found
+def lasting(trainings: Iterable[Retraining]) -> dict[str, Retraining]:
+    """By identity, those that need no other try."""
+    return {one.identity: one for one in trainings if one.status in LASTING}

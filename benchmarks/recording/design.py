@@ -31,7 +31,7 @@ class Design:
         strategy_seeds: How many searches of each.
         strategy_trials: Trials of a search.
         near_best: Configurations drawn near the best of these, trained on the folds that those were trained on.
-        every_fold: Configurations trained on every fold; if that is all points, they are from the start.
+        every_fold: Configurations trained on every fold; if these are all points, they are from the start.
         best_repeats: The best configurations, so many, are trained with `repeat_seeds` seeds in all, on every fold
             that they were trained on.
         random_repeats: So are so many of those drawn at random.
@@ -111,12 +111,12 @@ def across_folds(design: Design, rows: Sequence[Row], objective: Objective) -> l
         objective: What they are ranked by.
     """
     first, others = design.folds[0], design.folds[1:]
-    if design.everywhere:
-        return []
+    there = {row.key for row in rows}
     ended = [row for row in rows if row.status is Status.OK and row.fold == first and row.seed == 0]
     ranked = sorted(ended, key=lambda row: final_loss(row, objective))
     chosen = _spread(ranked, design.every_fold) if others else []
-    return [("folds", row.config, 0, fold) for row in chosen for fold in others]
+    asked = [(row, fold) for row in chosen for fold in others]
+    return [("folds", row.config, 0, fold) for row, fold in asked if (row.key[0], 0, fold) not in there]
 
 
 def repeated(design: Design, rows: Sequence[Row], objective: Objective) -> list[Asked]:

@@ -15,11 +15,12 @@ from hemobench.benchmarks.execution.process_pool import process_pool
 from hemobench.benchmarks.execution.runner import Vetting
 from hemobench.benchmarks.recording import together
 from hemobench.benchmarks.recording.design import Asked, Design, across_folds, repeated
-from hemobench.benchmarks.recording.journal import Journal, read_rows
+from hemobench.benchmarks.recording.journal import open_rows, read_rows
 from hemobench.benchmarks.recording.points import near_best, points, require_grid
 from hemobench.benchmarks.recording.rows import as_row, look
 from hemobench.benchmarks.recording.source import Source, Unit, shared_evaluator
 from hemobench.benchmarks.storage.files import write_whole
+from hemobench.benchmarks.storage.journal import Journal
 from hemobench.benchmarks.storage.run_folder import same_run
 from hemobench.benchmarks.tables.io import write_table
 from hemobench.benchmarks.tables.schema import SCHEMA, Header, Row, Table, config_key, final_loss
@@ -188,7 +189,7 @@ def distinct(rows: Sequence[Row]) -> list[Row]:
 def do_unit(unit: Unit, source: Source, design: Design, folder: Path) -> None:
     """Do what of a unit is not recorded yet."""
     task = load_benchmark(source.benchmark).task
-    journal = Journal(folder / f"{unit.name}.jsonl")
+    journal = open_rows(folder / f"{unit.name}.jsonl")
     try:
         if unit.strategy is not None:
             _search(unit, journal, source, design, task)
@@ -200,9 +201,9 @@ def do_unit(unit: Unit, source: Source, design: Design, folder: Path) -> None:
         journal.close()
 
 
-def _side_by_side(unit: Unit, journal: Journal, source: Source, design: Design, task: Task, folder: Path) -> None:
+def _side_by_side(unit: Unit, journal: Journal[Row], source: Source, design: Design, task: Task, folder: Path) -> None:
     """Train what of a unit is not recorded, all of it at once."""
-    missing = [asked for asked in unit.points if (config_key(asked[1]), *asked[2:]) not in journal.rows]
+    missing = [asked for asked in unit.points if (config_key(asked[1]), *asked[2:]) not in journal.records]
     if not missing:
         return
     lengths = design.looks(task.epochs)
@@ -213,7 +214,7 @@ def _side_by_side(unit: Unit, journal: Journal, source: Source, design: Design, 
         journal.append(as_row(outcomes, lengths, origin, config, seed, fold))
 
 
-def _search(unit: Unit, journal: Journal, source: Source, design: Design, task: Task) -> None:
+def _search(unit: Unit, journal: Journal[Row], source: Source, design: Design, task: Task) -> None:
     """Let a strategy search; its recorded trials are told again first, so it goes on where it was."""
     assert unit.strategy is not None
     name, seed = unit.strategy
@@ -231,10 +232,10 @@ def _search(unit: Unit, journal: Journal, source: Source, design: Design, task: 
 
 
 def _recorded(
-    journal: Journal, source: Source, design: Design, task: Task, origin: str, config: Config, seed: int, fold: int
+    journal: Journal[Row], source: Source, design: Design, task: Task, origin: str, config: Config, seed: int, fold: int
 ) -> Row:
     """The journal's row of a training, trained first if it is not there."""
-    row = journal.rows.get((config_key(config), seed, fold))
+    row = journal.records.get((config_key(config), seed, fold))
     if row is None:
         evaluator = shared_evaluator(source.key, fold)
         row = look(evaluator, design.looks(task.epochs), origin, config, seed, fold)

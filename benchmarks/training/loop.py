@@ -40,7 +40,7 @@ class Recipe:
             it constant.
         patience: Epochs without a lower validation loss after which training stops.
         precision: See `precision.PRECISIONS`.
-        graphs: Record the step as a CUDA graph where there is a GPU; see `steps`.
+        graphs: Record the step as a CUDA graph where there is a GPU; see `graphs`.
     """
 
     optimizer: str

@@ -35,7 +35,7 @@ class Options:
         view_seed: Decides the augmented views; the same for all trials, so that they differ in nothing else.
         precision: `fp32`, `bf16`, `fp16`, or `auto`; see `precision.choose_precision`.
         graphs: On a GPU, record the step of a training once and replay it, which spares the processor most of its
-            work; see `steps`.
+            work; see `graphs`.
         device: `auto`, `cpu`, `cuda`, `cuda:1`, ...
         threads: CPU threads of PyTorch. With one, equal seeds give equal bits.
         deterministic: Ask PyTorch for deterministic algorithms where it has them.

@@ -21,7 +21,8 @@ from hemobench.commands.progress import interruptible, progress
 if TYPE_CHECKING:
     from hemobench.benchmarks.benchmark import Benchmark
     from hemobench.benchmarks.execution.retrain import Asked, Selected, Trainer
-    from hemobench.benchmarks.execution.retraining_journal import Retraining, RetrainingJournal
+    from hemobench.benchmarks.execution.retraining_journal import Retraining
+    from hemobench.benchmarks.storage.journal import Journal
     from hemobench.benchmarks.tasks.base import Task
     from hemobench.commands.bar import Bar
     from hemobench.reports.validation.repeats import Validation
@@ -83,22 +84,22 @@ def validate(
 
 
 @contextmanager
-def _journal(results: Path, benchmark: Benchmark) -> Iterator[RetrainingJournal | None]:
+def _journal(results: Path, benchmark: Benchmark) -> Iterator[Journal[Retraining] | None]:
     """Where live trainings are kept: beside the runs, or beside an archive of them. Others cost nothing."""
-    from hemobench.benchmarks.execution.retraining_journal import RetrainingJournal
+    from hemobench.benchmarks.execution.retraining_journal import open_trainings
 
     if not benchmark.live:
         yield None
         return
     folder = results / "validation" if results.is_dir() else results.with_name(f"{results.name}.validation")
-    journal = RetrainingJournal(folder / f"{benchmark.name}.jsonl")
+    journal = open_trainings(folder / f"{benchmark.name}.jsonl")
     try:
         yield journal
     finally:
         journal.close()
 
 
-def _kept(journal: RetrainingJournal | None) -> str:
+def _kept(journal: Journal[Retraining] | None) -> str:
     return f"every finished training, in {journal.path}" if journal is not None else "nothing"
 
 
@@ -115,13 +116,14 @@ def _trainers(
     return found
 
 
-def _carried_out(wanted: Wanted, journal: RetrainingJournal | None, jobs: int, bar: Bar) -> dict[str, Retraining]:
+def _carried_out(wanted: Wanted, journal: Journal[Retraining] | None, jobs: int, bar: Bar) -> dict[str, Retraining]:
     """All trainings by identity: repeat by repeat, those with equal settings together."""
     from hemobench.benchmarks.execution.retrain import retrain
+    from hemobench.benchmarks.execution.retraining_journal import lasting
 
     every = [one for repeat in zip(*wanted.values(), strict=True) for one in repeat]
     every.sort(key=lambda one: one.trainer.key)  # stable; images are loaded once for each setting
-    known = dict(journal.trainings) if journal is not None else {}
+    known = lasting(journal.records.values()) if journal is not None else {}
     distinct = {one.identity for one in every}
     bar.update(len(distinct & known.keys()), len(distinct))
 

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+TRITON = find_spec("triton") is not None
+
 
 class ManyLinear(nn.Module):
     """K linear layers: (K * inputs, images) to (K * outputs, images)."""
@@ -89,7 +91,7 @@ class ManyNorm(nn.Module):
 
 
 class ManyConv(nn.Module):
-    """K convolutions without bias: pointwise, depthwise, or of all channels with all.
+    """K convolutions: pointwise, depthwise, or of all channels with all; see `can_widen`.
 
     Args:
         many: K.
@@ -104,8 +106,7 @@ class ManyConv(nn.Module):
         self._inputs, self._outputs = like.in_channels, like.out_channels
         self._side, self._stride = like.kernel_size[0], like.stride[0]
         self._padding = None if _pads_itself(like) else int(like.padding[0])
-        self._depthwise = like.groups == like.in_channels == like.out_channels > 1
-        require_square(like, self._depthwise)
+        self._depthwise = _is_depthwise(like)
 
     def forward(self, x: Tensor) -> Tensor:
         """See the class."""
@@ -158,16 +159,20 @@ class ManyConv(nn.Module):
 
 def has_kernels(x: Tensor) -> bool:
     """Whether `kernels` can be used: on a GPU, where PyTorch brings Triton."""
-    return x.is_cuda and find_spec("triton") is not None
+    return x.is_cuda and TRITON
 
 
 def _pads_itself(layer: nn.Conv2d) -> bool:
     return type(layer).__name__ == "Conv2dSame"
 
 
-def require_square(layer: nn.Conv2d, depthwise: bool) -> None:
-    """Refuse, as a programmer's error, a convolution that `ManyConv` would compute wrongly."""
+def can_widen(layer: nn.Conv2d) -> bool:
+    """Whether `ManyConv` computes what K convolutions like this do: square, without bias, of one group or depthwise."""
     square = len(set(layer.kernel_size)) == len(set(layer.stride)) == 1 and set(layer.dilation) == {1}
     numbers = all(isinstance(value, int) for value in layer.padding) and len(set(layer.padding)) == 1
-    if not (square and numbers and layer.bias is None and (depthwise or layer.groups == 1)):
-        raise NotImplementedError(f"{layer} cannot be computed side by side")
+    grouped = layer.groups == 1 or _is_depthwise(layer)
+    return square and numbers and grouped and layer.bias is None and layer.padding_mode == "zeros"
+
+
+def _is_depthwise(layer: nn.Conv2d) -> bool:
+    return layer.groups == layer.in_channels == layer.out_channels > 1

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from hemobench.benchmarks.training.networks.models import Network
-from hemobench.benchmarks.training.together.layers import ManyConv, ManyDropout, ManyLinear, ManyNorm
+from hemobench.benchmarks.training.together.layers import ManyConv, ManyDropout, ManyLinear, ManyNorm, can_widen
 
 HEAD = (nn.Dropout, nn.Linear, nn.ReLU)
 
@@ -74,12 +74,9 @@ def can_stack(network: nn.Module) -> bool:
     body = network.body if isinstance(network, Network) else network
     whole = all(parameter.requires_grad for parameter in network.parameters())
     head = isinstance(body, nn.Sequential) and all(isinstance(module, HEAD) for module in body)
-    lite = type(body).__name__ == "EfficientNet" and not any(_has_bias(module) for module in body.modules())
+    convolutions = [module for module in body.modules() if isinstance(module, nn.Conv2d)]
+    lite = type(body).__name__ == "EfficientNet" and all(can_widen(layer) for layer in convolutions)
     return whole and (head or lite)
-
-
-def _has_bias(module: nn.Module) -> bool:
-    return isinstance(module, nn.Conv2d) and module.bias is not None
 
 
 def _replaced(bodies: Sequence[nn.Module]) -> nn.Module:

@@ -24,9 +24,9 @@ from hemobench.benchmarks.training.inputs.feeds import Side
 from hemobench.benchmarks.training.inputs.sampling import order
 from hemobench.benchmarks.training.looking import Look, Looks
 from hemobench.benchmarks.training.loop import Job
+from hemobench.benchmarks.training.optimization.graphs import Graphed
 from hemobench.benchmarks.training.optimization.losses import ClassWeighted, focused
 from hemobench.benchmarks.training.optimization.optimizers import make_optimizer
-from hemobench.benchmarks.training.optimization.steps import WARM_UP, Recorded, aside
 from hemobench.benchmarks.training.protocol import TrainingProtocol
 from hemobench.benchmarks.training.seeds import Stream, forked, generator
 from hemobench.benchmarks.training.timer import Timer, TrialEnded
@@ -78,8 +78,7 @@ class Together:
         ]
         self._weights = torch.stack([_loss(job).weights for job in jobs]).to(device)
         self._focal = torch.tensor([_loss(job).focal for job in jobs], device=device).unsqueeze(1)
-        self._recorded: Recorded | None = None
-        self._by_hand = 0
+        self._graphed = Graphed(device, enabled=graphed is not None)
 
     def train(self, epoch: int) -> Tensor:
         """Train an epoch; the mean loss of each over its steps, shape (K,)."""
@@ -91,7 +90,7 @@ class Together:
             for some, labels in zip(inputs.split(size, dim=1), targets.split(size, dim=1), strict=True):
                 if labels.shape[1] == 1 < size:
                     continue  # as in the loop: batch normalisation cannot train on one image
-                total += self._step(some, labels, full=labels.shape[1] == size)
+                total += self._graphed(self._by_optimizers, some, labels, full=labels.shape[1] == size)
                 steps += 1
         return total / steps
 
@@ -105,17 +104,6 @@ class Together:
             inputs.append(whole.contiguous(memory_format=torch.contiguous_format))
             targets.append(labels[rows])
         return torch.stack(inputs), torch.stack(targets).to(self._device)
-
-    def _step(self, inputs: Tensor, targets: Tensor, *, full: bool) -> Tensor:
-        if self._device.type != "cuda" or not full:
-            return self._by_optimizers(inputs, targets)
-        if self._recorded is None and self._by_hand < WARM_UP:
-            self._by_hand += 1
-            with aside(self._device):
-                return self._by_optimizers(inputs, targets)
-        if self._recorded is None:
-            self._recorded = Recorded(self._by_optimizers, inputs, targets)
-        return self._recorded(inputs, targets)
 
     def _by_optimizers(self, inputs: Tensor, targets: Tensor) -> Tensor:
         self._stacked.gradients.zero_()

@@ -19,7 +19,9 @@ from hemobench.benchmarks.tasks import load_task  # noqa: E402
 from hemobench.benchmarks.training import bone_marrow, checkpoints  # noqa: E402
 from hemobench.benchmarks.training.hardware.memory import out_of_memory  # noqa: E402
 from hemobench.benchmarks.training.inputs.feeds import ImageFeed  # noqa: E402
-from hemobench.benchmarks.training.loop import Training  # noqa: E402
+from hemobench.benchmarks.training.loop import Training
+from hemobench.benchmarks.training.together.pace import Beat  # noqa: E402
+from hemobench.benchmarks.training.together.train import Together  # noqa: E402
 from hemobench.errors import BenchmarkError  # noqa: E402
 from hemobench.strategies import load_strategy  # noqa: E402
 from hemobench.strategies.base import Proposal, Status  # noqa: E402
@@ -130,6 +132,33 @@ def test_a_recording_goes_on(make: Callable[[], Live], monkeypatch: pytest.Monke
         outcomes = evaluator.look(CONFIG, (1, 2), 0)
     assert [outcome.status for outcome in outcomes] == [Status.OUT_OF_MEMORY]
     assert outcomes[0].cost.gpu_seconds > 0
+
+
+@pytest.mark.parametrize("room", [2, 0])
+def test_side_by_side_half_go_first_and_one_alone_is_a_status(
+    three_classes: Path, cache_of_cells: Path, monkeypatch: pytest.MonkeyPatch, room: int
+) -> None:
+    pytest.importorskip("timm")
+    task = load_task("bone-marrow-lite")
+    evaluator = live(
+        task, three_classes, cache=str(cache_of_cells), images=18, weights="none", device="cpu", fold=0, epochs=1
+    )
+    config = {**dict(task.space().get_default_configuration()), "batch_size": 6, "optimizer": "sgd"}
+    pace = {"beats": {"efficientnet_lite0, sgd": dict.fromkeys(Beat.__slots__, 0.5)}}
+    real, sizes = Together.train, []
+
+    def crowded(self: Together, epoch: int) -> Any:
+        sizes.append(len(self._jobs))
+        if len(self._jobs) > room:
+            raise CUDA
+        return real(self, epoch)
+
+    monkeypatch.setattr(Together, "train", crowded)
+    found = evaluator.look_together([(config, seed, 0) for seed in range(4)], (1,), pace)
+    assert sizes == ([4, 2, 2] if room else [4, 2, 1, 1, 2, 1, 1])
+    statuses = [outcome.status for outcomes in found for outcome in outcomes]
+    assert statuses == [Status.OK if room else Status.OUT_OF_MEMORY] * 4
+    assert all(outcome.cost.gpu_seconds > 0 for outcomes in found for outcome in outcomes)
 
 
 def test_a_run_goes_on_to_the_next_trial(make: Callable[[], Live], monkeypatch: pytest.MonkeyPatch) -> None:

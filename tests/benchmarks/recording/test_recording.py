@@ -12,7 +12,7 @@ import pytest
 
 from hemobench.benchmarks.evaluator import Cost, Outcome
 from hemobench.benchmarks.recording.design import Design, across_folds, repeated
-from hemobench.benchmarks.recording.journal import Journal, read_rows
+from hemobench.benchmarks.recording.journal import open_rows, read_rows
 from hemobench.benchmarks.recording.points import near_best, on_grid, points, require_grid, sobol
 from hemobench.benchmarks.recording.recording import do_unit, first_asked, record, searches
 from hemobench.benchmarks.recording.rows import look
@@ -123,9 +123,9 @@ def test_a_damaged_journal_is_named(tmp_path):
 
 def test_a_journal_is_held_by_one(tmp_path):
     pytest.importorskip("fcntl")
-    held = Journal(tmp_path / "a.jsonl")
+    held = open_rows(tmp_path / "a.jsonl")
     with pytest.raises(BenchmarkError, match="another process"):
-        Journal(tmp_path / "a.jsonl")
+        open_rows(tmp_path / "a.jsonl")
     held.close()
 
 
@@ -300,6 +300,9 @@ def test_every_fold_from_the_start_and_seeds_on_the_first_alone(undisturbed):
     near = near_best(design, rows, task.objective, task.space())
     assert [fold for _, _, _, fold in near] == [0, 1] * 3
     assert across_folds(design, rows, task.objective) == []
+    first = [row for row in rows if row.fold == 0]
+    searches_alone = replace(design, sobol=0, random=0, near_best=0, strategies=("smac",), every_fold=4)
+    assert [fold for _, _, _, fold in across_folds(searches_alone, first, task.objective)] == [1] * 4
     again = repeated(design, rows, task.objective)
     assert [(seed, fold) for _, _, seed, fold in again] == [(1, 0), (2, 0)] * 2
     assert {fold for _, _, _, fold in repeated(replace(design, repeat_folds=0), rows, task.objective)} == {0, 1}
