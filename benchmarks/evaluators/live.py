@@ -20,15 +20,16 @@ from hemobench.benchmarks.benchmark import Benchmark
 from hemobench.benchmarks.evaluator import Alike, Asked, Cost, Outcome
 from hemobench.benchmarks.execution.progress import counting, tell
 from hemobench.benchmarks.tasks.base import Task
-from hemobench.benchmarks.training.bone_marrow import BoneMarrowProtocol, architecture
-from hemobench.benchmarks.training.c_nmc import CNmcProtocol
 from hemobench.benchmarks.training.checkpoints import Checkpoints, InMemory
 from hemobench.benchmarks.training.cross_validation import OnEpoch, Result, Resumption, train_all
 from hemobench.benchmarks.training.hardware import devices
 from hemobench.benchmarks.training.hardware.memory import free_memory, memory_ends_trials, out_of_memory
 from hemobench.benchmarks.training.looking import Look, Looks, look_all
 from hemobench.benchmarks.training.options import Options, read_options
-from hemobench.benchmarks.training.protocol import TrainingProtocol
+from hemobench.benchmarks.training.protocols.base import TrainingProtocol
+from hemobench.benchmarks.training.protocols.bone_marrow import BoneMarrowProtocol, architecture
+from hemobench.benchmarks.training.protocols.bone_marrow_head import BoneMarrowHeadProtocol
+from hemobench.benchmarks.training.protocols.c_nmc import CNmcProtocol
 from hemobench.benchmarks.training.seeds import spread, trial_seed
 from hemobench.benchmarks.training.timer import OnCharge, Timer, TrialEnded
 from hemobench.benchmarks.training.together.pace import Pace, measure, read_pace
@@ -61,6 +62,14 @@ def bone_marrow(
     """The bone-marrow paper's protocol, for any classes; on a split that comes with them, if one does."""
     first = architecture(dict(task.space().get_default_configuration()))
     return BoneMarrowProtocol(images, pixels, options, device, first)
+
+
+def bone_marrow_head(
+    task: Task, images: ImageSet, pixels: Any, options: Options, device: torch.device, cache: Path
+) -> TrainingProtocol:
+    """The bone-marrow paper's automated space on frozen networks, for any classes."""
+    first = str(task.space().get_default_configuration()["network"])
+    return BoneMarrowHeadProtocol(images, pixels, options, device, cache / "features", first)
 
 
 def _maker(task: Task) -> Make:

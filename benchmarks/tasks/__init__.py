@@ -12,6 +12,7 @@ TASKS = {
     "bone-marrow": "hemobench.benchmarks.tasks.bone_marrow:TASK",
     "bone-marrow-full": "hemobench.benchmarks.tasks.bone_marrow:FULL_TASK",
     "bone-marrow-micro": "hemobench.benchmarks.tasks.bone_marrow:MICRO_TASK",
+    "bone-marrow-head": "hemobench.benchmarks.tasks.bone_marrow:HEAD_TASK",
     "bone-marrow-lite": "hemobench.benchmarks.tasks.bone_marrow:LITE_TASK",
     "c-nmc": "hemobench.benchmarks.tasks.c_nmc:TASK",
     "cells": "hemobench.benchmarks.tasks.cells:TASK",

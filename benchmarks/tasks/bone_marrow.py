@@ -130,3 +130,13 @@ LITE_TASK = replace(
     options=("fold", "folds", "extended", "split_seed"),
 )
 """The automated space on networks whose ImageNet weights come as Python packages."""
+
+HEAD_TASK = replace(
+    LITE_TASK,
+    name="bone-marrow-head",
+    title="Bone marrow: a linear classifier on frozen EfficientNet-Lite features",
+    reference_device="one CPU core",
+    training="hemobench.benchmarks.evaluators.live:bone_marrow_head",
+    settings={"image_size": 112, "folds": 4, "precision": "fp32"},
+)
+"""The same space where the network stays ImageNet's: what a CPU trains in seconds, on all images."""

@@ -14,7 +14,7 @@ from hemobench.benchmarks.training.checkpoints import Checkpoints, InMemory
 from hemobench.benchmarks.training.inputs.feeds import Feed, Side
 from hemobench.benchmarks.training.loop import Training
 from hemobench.benchmarks.training.metrics import confusion_matrix, evaluate, over_folds
-from hemobench.benchmarks.training.protocol import TrainingProtocol
+from hemobench.benchmarks.training.protocols.base import TrainingProtocol
 from hemobench.benchmarks.training.seeds import spread
 from hemobench.benchmarks.training.timer import Timer
 from hemobench.strategies.base import Config

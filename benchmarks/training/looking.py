@@ -18,7 +18,7 @@ from hemobench.benchmarks.execution.progress import tell
 from hemobench.benchmarks.training.cross_validation import Result, figures, mean_curve
 from hemobench.benchmarks.training.loop import Training
 from hemobench.benchmarks.training.metrics import over_folds
-from hemobench.benchmarks.training.protocol import TrainingProtocol
+from hemobench.benchmarks.training.protocols.base import TrainingProtocol
 from hemobench.benchmarks.training.seeds import spread
 from hemobench.benchmarks.training.timer import Timer, TrialEnded
 from hemobench.strategies.base import Config

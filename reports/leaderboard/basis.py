@@ -1,7 +1,7 @@
 """What stands behind a live result: first weights, split, and what the constant answer would give.
 
 The constant answer names, for every image, the training images' commonest class. A run's provenance
-holds its figures (see `benchmarks.training.constant`); results of older versions lack them.
+holds its figures (see `benchmarks.training.protocols.constant`); results of older versions lack them.
 """
 
 from __future__ import annotations

@@ -202,7 +202,7 @@ class Bench:
 
 
 class Trials:
-    """One split, trained on networks in turn; see `training.protocol`."""
+    """One split, trained on networks in turn; see `training.protocols.base`."""
 
     folds = (0,)
     classes = tuple(f"class {k}" for k in range(CLASSES))

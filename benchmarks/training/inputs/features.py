@@ -12,6 +12,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +29,8 @@ from hemobench.benchmarks.training.networks.head import FrozenBackbone
 from hemobench.benchmarks.training.timer import Timer
 from hemobench.datasets.files import written_whole
 
+LEAST_DEVIATION = 1e-6
+"""A feature that never changes stays at 0."""
 RECIPE = 2
 """Part of the cache key: raise it when equal settings give other features."""
 
@@ -60,12 +63,13 @@ class FeatureCache:
     folder: Path
     device: torch.device
 
-    def get(self, positions: Tensor, epoch: int | None) -> Tensor:
+    def get(self, positions: Tensor, epoch: int | None, rows: Tensor | None = None) -> Tensor:
         """Features of images, shape (n, features), float32, on the device; computed if no one has yet.
 
         Args:
             positions: Of the images, on the CPU.
             epoch: Whose augmented views; `None` for the images as they are.
+            rows: Which of these are wanted; `None` for all.
         """
         path = self.folder / f"features-{self._key(positions, epoch)}.npy"
         found = _read(path, len(positions))
@@ -73,7 +77,8 @@ class FeatureCache:
             found = self._compute(positions, epoch)
             with written_whole(path) as file:
                 np.save(file, found, allow_pickle=False)
-        return torch.from_numpy(np.array(found)).to(self.device)
+        wanted = np.array(found) if rows is None else found[rows.numpy()]
+        return torch.from_numpy(wanted).to(self.device)
 
     def _key(self, positions: Tensor, epoch: int | None) -> str:
         identity = {
@@ -124,10 +129,15 @@ class FeatureFeed:
     Attributes:
         sides: Which images.
         cache: Their features.
+        shared: Positions of all images, if the folds of a set share what is computed; `None` if this split is alone.
+            A view is of a place among those that are computed together.
+        standard: Shift and scale each feature to mean 0 and deviation 1 over the training images as they are.
     """
 
     sides: Sides
     cache: FeatureCache
+    shared: Tensor | None = None
+    standard: bool = False
     _epochs: dict[int, Tensor] = field(default_factory=dict, init=False)
     _held_out: dict[Side, Tensor] = field(default_factory=dict, init=False)
 
@@ -145,7 +155,7 @@ class FeatureFeed:
                 return
             if self._epochs and not self._stay():
                 self._epochs.clear()
-            self._epochs[epoch] = self.cache.get(self.sides.positions["train"], epoch)
+            self._epochs[epoch] = self._get("train", epoch)
 
     def _stay(self) -> bool:
         """Whether earlier epochs' features may stay: on a GPU with room. A CPU reads them back as fast as it copies."""
@@ -157,7 +167,25 @@ class FeatureFeed:
         """Compute or read the features of the images held out, which never change."""
         for side in ("validation", "test"):
             if side not in self._held_out and len(self.sides.positions[side]):
-                self._held_out[side] = self.cache.get(self.sides.positions[side], None)
+                self._held_out[side] = self._get(side, None)
+
+    def _get(self, side: Side, epoch: int | None) -> Tensor:
+        found = self._raw(side, epoch)
+        if not self.standard:
+            return found
+        mean, deviation = self._scale
+        return (found - mean) / deviation
+
+    @cached_property
+    def _scale(self) -> tuple[Tensor, Tensor]:
+        plain = self._raw("train", None)
+        return plain.mean(0), plain.std(0).clamp(min=LEAST_DEVIATION)
+
+    def _raw(self, side: Side, epoch: int | None) -> Tensor:
+        positions = self.sides.positions[side]
+        if self.shared is None:
+            return self.cache.get(positions, epoch)
+        return self.cache.get(self.shared, epoch, positions)
 
     def batches(self, epoch: int, rows: Tensor, slots: Tensor, batch_size: int) -> Iterator[Tensor]:
         """See `Feed`. Views are one an image and epoch, so `slots` says nothing new."""

@@ -1,14 +1,22 @@
-"""The C-NMC paper's classifier: two dropout layers and a hidden one on a frozen backbone's features."""
+"""A frozen backbone, and the classifiers on its features: the C-NMC paper's, and a linear one."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
+from hemobench.benchmarks.training.inputs.augmentation import normalise
+from hemobench.benchmarks.training.inputs.feeds import Pixels
 from hemobench.benchmarks.training.networks.backbones import Backbone
-from hemobench.benchmarks.training.networks.weights import Weights, load_into
+from hemobench.benchmarks.training.networks.weights import Weights, fingerprint, load_into
 from hemobench.benchmarks.training.seeds import Stream, forked
 from hemobench.strategies.base import Config
+
+CALIBRATION_IMAGES = 128
+BACKBONE_SEED = 0
+"""Of a random backbone: frozen, it belongs to the benchmark, not to a trial."""
 
 
 def make_head(config: Config, features: int, classes: int, seed: int) -> nn.Sequential:
@@ -29,6 +37,12 @@ def make_head(config: Config, features: int, classes: int, seed: int) -> nn.Sequ
             nn.Dropout(float(config["dropout_2"])),
             nn.Linear(hidden, classes),
         )
+
+
+def linear_head(dropout: float, features: int, classes: int, seed: int) -> nn.Sequential:
+    """Dropout, then one linear layer; the seed decides the first weights."""
+    with forked(torch.device("cpu"), seed, Stream.WEIGHTS):
+        return nn.Sequential(nn.Dropout(dropout), nn.Linear(features, classes))
 
 
 class FrozenBackbone(nn.Module):
@@ -60,6 +74,46 @@ class FrozenBackbone(nn.Module):
         """Features of normalised images."""
         features: Tensor = self.pooled(images)
         return features
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A frozen backbone, ready to give features.
+
+    Attributes:
+        which: Its row.
+        network: It.
+        origin: Where its weights come from, for people.
+        fingerprint: Of its weights.
+    """
+
+    which: Backbone
+    network: FrozenBackbone
+    origin: str
+    fingerprint: str
+
+    @classmethod
+    def of(cls, which: Backbone, weights: Weights, pixels: Pixels, positions: Tensor) -> Frozen:
+        """With its weights; a random one takes its statistics from some images.
+
+        Args:
+            which: Its row.
+            weights: Its weights, perhaps none.
+            pixels: On the CPU, so that a random backbone is the same whatever the device.
+            positions: Of images that it may see.
+        """
+        network = FrozenBackbone(which, weights, BACKBONE_SEED)
+        origin = weights.origin
+        if weights.state is None:
+            calibrate(network, normalise(pixels.unit(_spread_out(positions)), which.normalisation))
+            origin += ", batch statistics of training images"
+        return cls(which, network, origin, fingerprint(network))
+
+
+def _spread_out(positions: Tensor) -> Tensor:
+    """Some of the positions at equal steps: files are sorted by class and subject, and all are to be seen."""
+    steps = torch.linspace(0, len(positions) - 1, min(CALIBRATION_IMAGES, len(positions)))
+    return positions[steps.round().long()]
 
 
 @torch.no_grad()

@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from hemobench.benchmarks.training.loop import Job, Training
-from hemobench.benchmarks.training.protocol import TrainingProtocol
+from hemobench.benchmarks.training.protocols.base import TrainingProtocol
 from hemobench.benchmarks.training.timer import Timer
 from hemobench.strategies.base import Config
 

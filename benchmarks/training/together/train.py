@@ -27,7 +27,7 @@ from hemobench.benchmarks.training.loop import Job
 from hemobench.benchmarks.training.optimization.graphs import Graphed
 from hemobench.benchmarks.training.optimization.losses import ClassWeighted, focused
 from hemobench.benchmarks.training.optimization.optimizers import make_optimizer
-from hemobench.benchmarks.training.protocol import TrainingProtocol
+from hemobench.benchmarks.training.protocols.base import TrainingProtocol
 from hemobench.benchmarks.training.seeds import Stream, forked, generator
 from hemobench.benchmarks.training.timer import Timer, TrialEnded
 from hemobench.benchmarks.training.together.pace import Pace

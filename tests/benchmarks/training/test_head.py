@@ -13,7 +13,6 @@ torch = pytest.importorskip("torch")
 
 from torch import nn  # noqa: E402
 
-from hemobench.benchmarks.training.c_nmc import CNmcProtocol  # noqa: E402
 from hemobench.benchmarks.training.checkpoints import Checkpoints  # noqa: E402
 from hemobench.benchmarks.training.cross_validation import Result, Resumption, train_all  # noqa: E402
 from hemobench.benchmarks.training.inputs.augmentation import normalise, to_unit  # noqa: E402
@@ -21,6 +20,7 @@ from hemobench.benchmarks.training.networks.backbones import BACKBONES, backbone
 from hemobench.benchmarks.training.networks.head import FrozenBackbone, calibrate, make_head  # noqa: E402
 from hemobench.benchmarks.training.networks.weights import Weights, fingerprint  # noqa: E402
 from hemobench.benchmarks.training.options import Options  # noqa: E402
+from hemobench.benchmarks.training.protocols.c_nmc import CNmcProtocol  # noqa: E402
 from hemobench.benchmarks.training.timer import Timer  # noqa: E402
 from hemobench.errors import BenchmarkError  # noqa: E402
 

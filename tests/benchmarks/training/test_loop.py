@@ -14,11 +14,11 @@ torch = pytest.importorskip("torch")
 
 from hemobench.benchmarks.tasks import load_task  # noqa: E402
 from hemobench.benchmarks.tasks.bone_marrow import AUGMENTATIONS, OPTIMIZERS  # noqa: E402
-from hemobench.benchmarks.training.bone_marrow import BoneMarrowProtocol, architecture  # noqa: E402
 from hemobench.benchmarks.training.checkpoints import Checkpoints  # noqa: E402
 from hemobench.benchmarks.training.inputs.sampling import order  # noqa: E402
 from hemobench.benchmarks.training.loop import Training  # noqa: E402
 from hemobench.benchmarks.training.options import Options  # noqa: E402
+from hemobench.benchmarks.training.protocols.bone_marrow import BoneMarrowProtocol, architecture  # noqa: E402
 from hemobench.benchmarks.training.seeds import generator  # noqa: E402
 from hemobench.benchmarks.training.timer import Timer, TrialEnded  # noqa: E402
 from hemobench.strategies.base import Status  # noqa: E402

@@ -20,13 +20,13 @@ import torch
 from torch import Tensor, nn
 
 from hemobench.benchmarks.tasks.bone_marrow import OPTIMIZERS
-from hemobench.benchmarks.training.bone_marrow import BoneMarrowProtocol
-from hemobench.benchmarks.training.c_nmc import CNmcProtocol
 from hemobench.benchmarks.training.inputs.feeds import Feed
 from hemobench.benchmarks.training.looking import look_all
 from hemobench.benchmarks.training.loop import Job, Training
 from hemobench.benchmarks.training.optimization.losses import ClassWeighted
 from hemobench.benchmarks.training.options import Options
+from hemobench.benchmarks.training.protocols.bone_marrow import BoneMarrowProtocol
+from hemobench.benchmarks.training.protocols.c_nmc import CNmcProtocol
 from hemobench.benchmarks.training.seeds import spread
 from hemobench.benchmarks.training.timer import Timer
 from hemobench.benchmarks.training.together.layers import ManyDropout

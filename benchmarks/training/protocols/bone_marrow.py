@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
-from hemobench.benchmarks.training.constant import constant_answer
 from hemobench.benchmarks.training.hardware.precision import choose_precision
 from hemobench.benchmarks.training.inputs.augmentation import from_config
-from hemobench.benchmarks.training.inputs.feeds import ImageFeed, Pixels, Sides
+from hemobench.benchmarks.training.inputs.feeds import ImageFeed, Pixels
 from hemobench.benchmarks.training.loop import Job, Recipe
 from hemobench.benchmarks.training.networks.models import (
     LITE,
@@ -22,11 +22,11 @@ from hemobench.benchmarks.training.networks.models import (
     first_weights,
     normalisation,
 )
-from hemobench.benchmarks.training.optimization.losses import interpolated_weights, make_loss
+from hemobench.benchmarks.training.optimization.losses import Loss, interpolated_weights, make_loss
 from hemobench.benchmarks.training.options import Options
+from hemobench.benchmarks.training.protocols.constant import constant_answer
+from hemobench.benchmarks.training.protocols.folds import Folds
 from hemobench.datasets.images import ImageSet
-from hemobench.datasets.splits import cells_splits, has_given_split
-from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config
 
 PAPER = Architecture("densenet", 121)
@@ -36,7 +36,7 @@ PIXELS_TOGETHER = 768 * 64**2
 
 
 class BoneMarrowProtocol:
-    """See `protocol.TrainingProtocol`. All folds share the pixels on the device.
+    """See `base.TrainingProtocol`. All folds share the pixels on the device.
 
     A split that comes with the images is the only one.
 
@@ -56,10 +56,7 @@ class BoneMarrowProtocol:
         device: torch.device,
         start: Architecture = PAPER,
     ) -> None:
-        splits = cells_splits(images, options.folds, options.extended, options.split_seed)
-        self._sides = [Sides.of(images, split) for split in splits]
-        if options.fold is not None and not 0 <= options.fold < len(self._sides):
-            raise BenchmarkError(f"there is no fold {options.fold}", f"choose one of 0 to {len(self._sides) - 1}")
+        self._folds = Folds.of(images, options)
         self._pixels = Pixels(pixels, device)
         self._device = device
         self._options = options
@@ -70,7 +67,7 @@ class BoneMarrowProtocol:
     @property
     def folds(self) -> Sequence[int]:
         """All six, or thirty when extended; or the one that was given or asked for."""
-        return range(len(self._sides)) if self._options.fold is None else (self._options.fold,)
+        return self._folds.numbers
 
     @property
     def classes(self) -> Sequence[str]:
@@ -91,29 +88,15 @@ class BoneMarrowProtocol:
         return {
             "network": "EfficientNet-Lite, fine-tuned" if lite else f"torchvision, {options.scale} scale",
             "weights": start.origin,
-            "split": self._split,
+            "split": self._folds.words,
             "view_seed": str(options.view_seed),
             "precision": self._precision,
-            "constant_answer": constant_answer([self._sides[k] for k in self.folds], self.classes),
+            "constant_answer": constant_answer(self._folds.trained, self.classes),
         }
 
-    @property
-    def _split(self) -> str:
-        options, alone = self._options, "the deviation over folds is 0"
-        if has_given_split(self._images):
-            sizes = [f"{len(rows)} {side}" for side, rows in self._sides[0].positions.items()]
-            return f"as given, {', '.join(sizes)}, seed {options.split_seed}; one split: {alone}"
-        each = options.folds - 1 if options.extended else 1
-        dealt = f"{options.folds} x {each} folds, seed {options.split_seed}"
-        return dealt if options.fold is None else f"{dealt}, fold {options.fold} alone: {alone}"
-
     def job(self, config: Config, fold: int, seed: int) -> Job:
-        """See `TrainingProtocol`.
-
-        The paper names no learning-rate schedule and no weight decay, so there are none; it stops early, and the
-        patience of ten epochs is ours.
-        """
-        sides, classes = self._sides[fold], len(self.classes)
+        """See `TrainingProtocol`."""
+        sides, classes = self._folds.sides[fold], len(self.classes)
         which = architecture(config)
         check_size(which.family, self._options.image_size)
         batch_size = int(config["batch_size"])
@@ -133,11 +116,10 @@ class BoneMarrowProtocol:
             self._device,
             normalisation(which),
         )
-        weights = interpolated_weights(sides.labels["train"], classes, float(config["loss_weighting"]))
         return Job(
             network=network.to(self._device).to(memory_format=torch.channels_last),
             feed=feed,
-            loss=make_loss(str(config["loss"]), weights.to(self._device)),
+            loss=loss_of(config, sides.labels["train"], classes, self._device),
             recipe=self.recipe(config),
             seed=seed,
             shape=self.shape(config),
@@ -145,14 +127,7 @@ class BoneMarrowProtocol:
 
     def recipe(self, config: Config) -> Recipe:
         """See `TrainingProtocol`."""
-        return Recipe(
-            optimizer=str(config["optimizer"]),
-            learning_rate=float(config["learning_rate"]),
-            batch_size=int(config["batch_size"]),
-            sampling=str(config.get("sampling", "normal")),
-            precision=self._precision,
-            graphs=self._options.graphs,
-        )
+        return recipe_of(config, self._precision, self._options.graphs)
 
     def shape(self, config: Config) -> str:
         """See `TrainingProtocol`."""
@@ -164,6 +139,28 @@ class BoneMarrowProtocol:
         """See `TrainingProtocol`; of small images, some ten megabytes each are kept for the gradient."""
         pixels = self._options.image_size**2
         return max(1, min(MOST_TOGETHER, int(PIXELS_TOGETHER / (pixels * batch_size))))
+
+
+def recipe_of(config: Config, precision: str, graphs: bool) -> Recipe:
+    """How a configuration of either space is trained; see `Recipe`.
+
+    The paper names no learning-rate schedule and no weight decay, so there are none; it stops early, and the patience
+    of ten epochs is ours.
+    """
+    return Recipe(
+        optimizer=str(config["optimizer"]),
+        learning_rate=float(config["learning_rate"]),
+        batch_size=int(config["batch_size"]),
+        sampling=str(config.get("sampling", "normal")),
+        precision=precision,
+        graphs=graphs,
+    )
+
+
+def loss_of(config: Config, labels: Tensor, classes: int, device: torch.device) -> Loss:
+    """A configuration's loss on the device, weighted by how often each class stands among training labels (n,)."""
+    weights = interpolated_weights(labels, classes, float(config["loss_weighting"]))
+    return make_loss(str(config["loss"]), weights.to(device))
 
 
 def architecture(config: Config) -> Architecture:

@@ -9,34 +9,31 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor, nn
+from torch import nn
 
-from hemobench.benchmarks.training.constant import constant_answer
 from hemobench.benchmarks.training.hardware.precision import choose_precision
-from hemobench.benchmarks.training.inputs.augmentation import C_NMC, normalise
+from hemobench.benchmarks.training.inputs.augmentation import C_NMC
 from hemobench.benchmarks.training.inputs.features import FeatureCache, FeatureFeed
 from hemobench.benchmarks.training.inputs.feeds import ImageFeed, Pixels, Sides
 from hemobench.benchmarks.training.loop import Job, Recipe
 from hemobench.benchmarks.training.networks.backbones import backbone
-from hemobench.benchmarks.training.networks.head import FrozenBackbone, calibrate, make_head
-from hemobench.benchmarks.training.networks.weights import fingerprint, resolve
+from hemobench.benchmarks.training.networks.head import Frozen, FrozenBackbone, make_head
+from hemobench.benchmarks.training.networks.weights import resolve
 from hemobench.benchmarks.training.optimization.losses import balanced_weights, make_loss
 from hemobench.benchmarks.training.options import Options
+from hemobench.benchmarks.training.protocols.constant import constant_answer
 from hemobench.datasets.images import ImageSet
 from hemobench.datasets.splits import c_nmc_split
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config
 
 POSITIVE = "all"
-CALIBRATION_IMAGES = 128
 MOST_TOGETHER = 96
 CPU = torch.device("cpu")
-BACKBONE_SEED = 0
-"""Of a random backbone: frozen, it belongs to the benchmark, not to a trial."""
 
 
 class CNmcProtocol:
-    """See `protocol.TrainingProtocol`.
+    """See `base.TrainingProtocol`.
 
     Args:
         images: The C-NMC image set.
@@ -70,21 +67,13 @@ class CNmcProtocol:
         self._images = images
         self._precision = choose_precision(options.precision, device)
         weights = resolve(options.weights, self._which.name)
-        self._backbone = FrozenBackbone(self._which, weights, BACKBONE_SEED)
-        self._origin = weights.origin
-        if weights.state is None:  # on the CPU, so that the backbone is the same whatever the device
-            some = _spread_out(self._sides.positions["train"])
-            inputs = normalise(Pixels(pixels, CPU).unit(some), self._which.normalisation)
-            calibrate(self._backbone, inputs)
-            self._origin += ", batch statistics of training images"
-        self._fingerprint = fingerprint(self._backbone)
+        self._frozen = Frozen.of(self._which, weights, Pixels(pixels, CPU), self._sides.positions["train"])
         self._cache = cache
 
     @cached_property
     def _on_device(self) -> FrozenBackbone:
         """The backbone, moved when the first trial wants it: what may fail there is that trial's outcome."""
-        self._backbone.to(self._device)
-        return self._backbone
+        return self._frozen.network.to(self._device)
 
     @cached_property
     def _shared(self) -> FeatureFeed:
@@ -92,7 +81,7 @@ class CNmcProtocol:
             backbone=self._on_device,
             which=self._which,
             precision=self._precision,
-            fingerprint=self._fingerprint,
+            fingerprint=self._frozen.fingerprint,
             pixels=self._pixels,
             checksum=self._images.checksum,
             how=C_NMC,
@@ -123,8 +112,8 @@ class CNmcProtocol:
         options = self._options
         return {
             "network": f"{self._which.title}, frozen, with a two-dropout head",
-            "weights": self._origin,
-            "weights_sha256": self._fingerprint,
+            "weights": self._frozen.origin,
+            "weights_sha256": self._frozen.fingerprint,
             "split": f"{options.split}, fold {options.fold or 0}, seed {options.split_seed}",
             "features": "shared by all trials, not charged" if options.share_features else "computed in each trial",
             "view_seed": str(options.view_seed),
@@ -177,9 +166,3 @@ class CNmcProtocol:
             self._device,
             self._which.normalisation,
         )
-
-
-def _spread_out(positions: Tensor) -> Tensor:
-    """Some of the positions at equal steps: files are sorted by class and subject, and all are to be seen."""
-    steps = torch.linspace(0, len(positions) - 1, min(CALIBRATION_IMAGES, len(positions)))
-    return positions[steps.round().long()]
