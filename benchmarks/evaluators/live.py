@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from functools import cached_property
-from importlib import import_module
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -26,10 +25,7 @@ from hemobench.benchmarks.training.hardware import devices
 from hemobench.benchmarks.training.hardware.memory import free_memory, memory_ends_trials, out_of_memory
 from hemobench.benchmarks.training.looking import Look, Looks, look_all
 from hemobench.benchmarks.training.options import Options, read_options
-from hemobench.benchmarks.training.protocols.base import TrainingProtocol
-from hemobench.benchmarks.training.protocols.bone_marrow import BoneMarrowProtocol, architecture
-from hemobench.benchmarks.training.protocols.bone_marrow_head import BoneMarrowHeadProtocol
-from hemobench.benchmarks.training.protocols.c_nmc import CNmcProtocol
+from hemobench.benchmarks.training.protocols.base import TrainingProtocol, maker
 from hemobench.benchmarks.training.seeds import spread, trial_seed
 from hemobench.benchmarks.training.timer import OnCharge, Timer, TrialEnded
 from hemobench.benchmarks.training.together.pace import Pace, measure, read_pace
@@ -43,41 +39,6 @@ from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config, Proposal, Status
 
 SUBSET_SEED = 0
-
-
-Make = Callable[[Task, ImageSet, Any, Options, torch.device, Path], TrainingProtocol]
-"""What makes a task's protocol of training, of task, images, pixels, options, device and cache folder."""
-
-
-def c_nmc(
-    task: Task, images: ImageSet, pixels: Any, options: Options, device: torch.device, cache: Path
-) -> TrainingProtocol:
-    """The C-NMC paper's protocol."""
-    return CNmcProtocol(images, pixels, options, device, cache / "features")
-
-
-def bone_marrow(
-    task: Task, images: ImageSet, pixels: Any, options: Options, device: torch.device, cache: Path
-) -> TrainingProtocol:
-    """The bone-marrow paper's protocol, for any classes; on a split that comes with them, if one does."""
-    first = architecture(dict(task.space().get_default_configuration()))
-    return BoneMarrowProtocol(images, pixels, options, device, first)
-
-
-def bone_marrow_head(
-    task: Task, images: ImageSet, pixels: Any, options: Options, device: torch.device, cache: Path
-) -> TrainingProtocol:
-    """The bone-marrow paper's automated space on frozen networks, for any classes."""
-    first = str(task.space().get_default_configuration()["network"])
-    return BoneMarrowHeadProtocol(images, pixels, options, device, cache / "features", first)
-
-
-def _maker(task: Task) -> Make:
-    if not task.training:
-        raise BenchmarkError(f"the task {task.name} does not say how it is trained", "use another source of answers")
-    module, _, attribute = task.training.partition(":")
-    make: Make = getattr(import_module(module), attribute)
-    return make
 
 
 class Live:
@@ -128,7 +89,7 @@ class Live:
             told = counting("images")
             pixels = load_pixels(self._images, options.image_size, self._cache, options.threads, told)
             loaded = perf_counter()
-            make = _maker(self._task)
+            make = maker(self._task)
             bench = make(self._task, self._images, pixels, options, self._device, self._cache)
         self._setup_s = {"loading_s": loaded - started, "preparation_s": perf_counter() - loaded}
         return bench

@@ -101,7 +101,7 @@ TASK = Task(
     epochs=100,  # the paper gives no number; this is the length that a trial's fidelity is counted in
     reference_device="NVIDIA GTX 1080 Ti / RTX 2080 Ti",
     dataset="bone-marrow",
-    training="hemobench.benchmarks.evaluators.live:bone_marrow",
+    training="hemobench.benchmarks.training.protocols.bone_marrow:make",
     options=("fold", "folds", "extended", "split_seed", "scale"),
 )
 
@@ -136,7 +136,7 @@ HEAD_TASK = replace(
     name="bone-marrow-head",
     title="Bone marrow: a linear classifier on frozen EfficientNet-Lite features",
     reference_device="one CPU core",
-    training="hemobench.benchmarks.evaluators.live:bone_marrow_head",
+    training="hemobench.benchmarks.training.protocols.bone_marrow_head:make",
     settings={"image_size": 112, "folds": 4, "precision": "fp32"},
 )
 """The same space where the network stays ImageNet's: what a CPU trains in seconds, on all images."""

@@ -36,6 +36,6 @@ TASK = Task(
     epochs=10,
     reference_device="NVIDIA RTX 3060",
     dataset="c-nmc",
-    training="hemobench.benchmarks.evaluators.live:c_nmc",
+    training="hemobench.benchmarks.training.protocols.c_nmc:make",
     options=("backbone", "split", "fold", "split_seed", "share_features"),
 )

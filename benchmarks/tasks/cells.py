@@ -15,7 +15,7 @@ TASK = Task(
     epochs=20,
     reference_device="your own",
     dataset="cells",
-    training="hemobench.benchmarks.evaluators.live:bone_marrow",
+    training="hemobench.benchmarks.training.protocols.bone_marrow:make",
     options=("fold", "folds", "extended", "split_seed"),
 )
 """A split that the folder or its subject table gives is the only one; without, six folds as in the paper."""

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any, Protocol
 
+import torch
+
+from hemobench.benchmarks.tasks.base import Task
 from hemobench.benchmarks.training.loop import Job, Recipe
+from hemobench.benchmarks.training.options import Options
+from hemobench.datasets.images import ImageSet
+from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config
 
 
@@ -45,3 +53,20 @@ class TrainingProtocol(Protocol):
 
     def most_together(self, batch_size: int) -> int:
         """How many trainings of a batch size fit a device's memory side by side."""
+
+
+Make = Callable[[Task, ImageSet, Any, Options, torch.device, Path], TrainingProtocol]
+"""What makes a task's protocol, of task, images, pixels, options, device and cache folder."""
+
+
+def maker(task: Task) -> Make:
+    """What makes the protocol that a task names.
+
+    Raises:
+        BenchmarkError: If it names none.
+    """
+    if not task.training:
+        raise BenchmarkError(f"the task {task.name} does not say how it is trained", "use another source of answers")
+    module, _, attribute = task.training.partition(":")
+    make: Make = getattr(import_module(module), attribute)
+    return make

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hemobench.benchmarks.tasks.base import Task
 from hemobench.benchmarks.training.hardware.precision import choose_precision
 from hemobench.benchmarks.training.inputs.augmentation import from_config
 from hemobench.benchmarks.training.inputs.feeds import ImageFeed, Pixels
@@ -24,6 +27,7 @@ from hemobench.benchmarks.training.networks.models import (
 )
 from hemobench.benchmarks.training.optimization.losses import Loss, interpolated_weights, make_loss
 from hemobench.benchmarks.training.options import Options
+from hemobench.benchmarks.training.protocols.base import TrainingProtocol
 from hemobench.benchmarks.training.protocols.constant import constant_answer
 from hemobench.benchmarks.training.protocols.folds import Folds
 from hemobench.datasets.images import ImageSet
@@ -139,6 +143,14 @@ class BoneMarrowProtocol:
         """See `TrainingProtocol`; of small images, some ten megabytes each are kept for the gradient."""
         pixels = self._options.image_size**2
         return max(1, min(MOST_TOGETHER, int(PIXELS_TOGETHER / (pixels * batch_size))))
+
+
+def make(
+    task: Task, images: ImageSet, pixels: Any, options: Options, device: torch.device, cache: Path
+) -> TrainingProtocol:
+    """See `base.Make`; on a split that comes with the images, if one does."""
+    first = architecture(dict(task.space().get_default_configuration()))
+    return BoneMarrowProtocol(images, pixels, options, device, first)
 
 
 def recipe_of(config: Config, precision: str, graphs: bool) -> Recipe:

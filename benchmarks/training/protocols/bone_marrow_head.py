@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from hemobench.benchmarks.tasks.base import Task
 from hemobench.benchmarks.training.hardware.precision import choose_precision
 from hemobench.benchmarks.training.inputs.augmentation import from_config
 from hemobench.benchmarks.training.inputs.features import FeatureCache, FeatureFeed
@@ -21,6 +23,7 @@ from hemobench.benchmarks.training.networks.head import Frozen, linear_head
 from hemobench.benchmarks.training.networks.models import LITE, check_size
 from hemobench.benchmarks.training.networks.weights import resolve
 from hemobench.benchmarks.training.options import Options
+from hemobench.benchmarks.training.protocols.base import TrainingProtocol
 from hemobench.benchmarks.training.protocols.bone_marrow import loss_of, recipe_of
 from hemobench.benchmarks.training.protocols.constant import constant_answer
 from hemobench.benchmarks.training.protocols.folds import Folds
@@ -152,3 +155,11 @@ class BoneMarrowHeadProtocol:
             folder=self._cache,
             device=self._device,
         )
+
+
+def make(
+    task: Task, images: ImageSet, pixels: Any, options: Options, device: torch.device, cache: Path
+) -> TrainingProtocol:
+    """See `base.Make`."""
+    first = str(task.space().get_default_configuration()["network"])
+    return BoneMarrowHeadProtocol(images, pixels, options, device, cache / "features", first)

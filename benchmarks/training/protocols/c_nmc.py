@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from hemobench.benchmarks.tasks.base import Task
 from hemobench.benchmarks.training.hardware.precision import choose_precision
 from hemobench.benchmarks.training.inputs.augmentation import C_NMC
 from hemobench.benchmarks.training.inputs.features import FeatureCache, FeatureFeed
@@ -21,6 +23,7 @@ from hemobench.benchmarks.training.networks.head import Frozen, FrozenBackbone, 
 from hemobench.benchmarks.training.networks.weights import resolve
 from hemobench.benchmarks.training.optimization.losses import balanced_weights, make_loss
 from hemobench.benchmarks.training.options import Options
+from hemobench.benchmarks.training.protocols.base import TrainingProtocol
 from hemobench.benchmarks.training.protocols.constant import constant_answer
 from hemobench.datasets.images import ImageSet
 from hemobench.datasets.splits import c_nmc_split
@@ -166,3 +169,10 @@ class CNmcProtocol:
             self._device,
             self._which.normalisation,
         )
+
+
+def make(
+    task: Task, images: ImageSet, pixels: Any, options: Options, device: torch.device, cache: Path
+) -> TrainingProtocol:
+    """See `base.Make`."""
+    return CNmcProtocol(images, pixels, options, device, cache / "features")
