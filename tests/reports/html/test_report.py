@@ -288,7 +288,8 @@ LOOK = """(() => {
     && inner.top >= outer.top - 1.5 && inner.bottom <= outer.bottom + 1.5;
   const overlap = (a, b) => Math.min(a.right, b.right) - Math.max(a.left, b.left) > 2
     && Math.min(a.bottom, b.bottom) - Math.max(a.top, b.top) > 2;
-  const shown = (element) => element.checkVisibility() && element.getClientRects().length && !element.closest(".unseen, .skip, thead, .strip")
+  const shown = (element) => element.checkVisibility()
+    && element.getClientRects().length && !element.closest(".unseen, .skip, thead, .strip")
     && getComputedStyle(element).visibility !== "hidden";
   function page(said) {
     if (document.documentElement.scrollWidth > innerWidth) said.push("the page scrolls sideways");
@@ -368,7 +369,7 @@ FLAWS = {
     "the page scrolls sideways": f"{STYLE} = '#answer p {{ width: 900px }}'",
     "beyond the edge: P": f"{STYLE} = '#answer p {{ width: 900px }}'",
     "too wide for its room: P": f"{STYLE} = '#answer p {{ white-space: nowrap; overflow: hidden }}'",
-    "too wide for its room: TH": f"{STYLE} = '.grid th {{ width: 3em; overflow: hidden; overflow-wrap: normal !important }}'",
+    "too wide for its room: TH": f"{STYLE} = '.grid th {{ max-width: 3em; overflow: hidden; white-space: nowrap }}'",
     "too wide for its room: DIV.scroll": f"{STYLE} = 'table.grid td {{ min-width: 900px }}'",
     "a chart is wider than its figure": f"{STYLE} = '.figures .chart {{ width: 700px }}'",
     "a plot is larger than its chart": f"{STYLE} = '.chart svg {{ width: 700px; min-width: 700px }}'",
