@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
+from math import ceil, floor, log10
 from typing import Any
 
 from hemobench.reports.text_tables import Table, plain
@@ -79,6 +80,44 @@ def style(strategy: str, strategies: Sequence[str]) -> Style:
 def label(text: str) -> str:
     """Text as plotly shows it unread; the page's JSON is escaped once more on its own."""
     return escape(plain(text), quote=False)
+
+
+@dataclass(frozen=True, slots=True)
+class TimeUnit:
+    """The unit in which a budget reads as a plain number.
+
+    Attributes:
+        name: As in `GPU-seconds`.
+        short: As in `s`.
+        per_hour: How many make an hour.
+    """
+
+    name: str
+    short: str
+    per_hour: float
+
+
+def time_unit(hours: float, unit: str) -> TimeUnit:
+    """Seconds for a budget of a few minutes, minutes for one of an hour or two, else hours.
+
+    Args:
+        hours: The budget.
+        unit: Of the budget, as in `GPU-hours`.
+    """
+    if hours < 0.05:
+        return TimeUnit(unit.replace("hours", "seconds"), "s", 3600.0)
+    if hours < 2:
+        return TimeUnit(unit.replace("hours", "minutes"), "min", 60.0)
+    return TimeUnit(unit, "h", 1.0)
+
+
+def log_ticks(low: float, high: float) -> dict[str, Any]:
+    """Ticks of a logarithmic axis at 1, 2 and 5 of each power of ten, or closer, written as plain numbers."""
+    powers = range(floor(log10(low)) - 1, ceil(log10(high)) + 1)
+    steps = (1, 2, 5) if high / low >= 8 else (1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9)
+    values = [step * 10.0**power for power in powers for step in steps]
+    shown = [value for value in values if low * 0.999 <= value <= high * 1.001]
+    return {"tickvals": shown, "ticktext": [f"{value:.10g}" for value in shown]}
 
 
 def axis(title: str, **more: Any) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from math import isfinite
+from math import floor, isfinite, log10
 from typing import Generic, TypeVar
 
 import rich.table
@@ -59,11 +59,11 @@ class Column(Generic[Shown]):
 
 
 def filled(columns: Sequence[Column[Shown]], rows: Sequence[Shown]) -> list[Column[Shown]]:
-    """The columns that have something to show; the first two always do."""
+    """The columns that have something to show; the first always has."""
     return [
         column
         for place, column in enumerate(columns)
-        if place < 2 or any(column.cell(row) not in (ABSENT, "") for row in rows)
+        if place == 0 or any(column.cell(row) not in (ABSENT, "") for row in rows)
     ]
 
 
@@ -213,7 +213,10 @@ def number(value: float | None, digits: int = 2) -> str:
 
 def hours_text(hours: float) -> str:
     """Three significant digits or whole hours, without an exponent."""
-    return f"{hours:.0f}" if hours >= 100 else f"{hours:.3g}"
+    if hours >= 100 or hours == 0:
+        return f"{hours:.0f}"
+    decimals = max(0, 2 - floor(log10(abs(hours))))
+    return f"{hours:.{decimals}f}".rstrip("0").rstrip(".") if decimals else f"{hours:.0f}"
 
 
 def latex(text: str) -> str:

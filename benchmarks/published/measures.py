@@ -14,12 +14,13 @@ from numpy.typing import NDArray
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.noise import draw, silence
+from hemobench.benchmarks.published.random_search import RandomTrials, random_search
 from hemobench.benchmarks.published.shape import Parameters, Response, Surface, Values
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.strategies.space import Hyperparameter, active, choices, coerce, default, quantile, random_stream
 
 Floats = NDArray[np.float64]
-NO_RESULT = 1.0  # the loss of a run in which no trial has ended yet: as bad as can be
+NO_RESULT = 1.0  # the observed loss of a run in which no trial has ended yet: as bad as can be
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +30,7 @@ class Pool:
     Attributes:
         configs: The configurations.
         responses: What each gave.
-        losses: Shape (n,), infinite where the training diverged.
+        losses: As observed, shape (n,), infinite where the training diverged.
         hours: Shape (n,), GPU-hours charged.
     """
 
@@ -64,17 +65,32 @@ def uniform(space: ConfigurationSpace, count: int, seed: int = 0) -> list[Values
 
 def sample(task: Task, surface: Surface, p: Parameters, count: int, seed: int = 0) -> Pool:
     """Evaluate uniformly random trials as the benchmark does; trial i has the noise of seed i."""
-    benchmark = load_benchmark(f"{task.name}@published")
     configs = uniform(task.space(), count, seed)
     responses, losses, hours = [], [], []
     for i, config in enumerate(configs):
-        response = surface.respond(
-            config, p, task.epochs, draw(benchmark.name, benchmark.version, i, config, task.epochs)
-        )
+        response, loss, spent = _trial(task, surface, p, config, i)
         responses.append(response)
-        losses.append(float("inf") if response.diverged else task.objective.loss(response.validation))
-        hours.append(surface.gpu_seconds(config, p, response.diverged or task.epochs) / 3600)
+        losses.append(loss)
+        hours.append(spent)
     return Pool(configs, responses, np.array(losses), np.array(hours))
+
+
+def _trial(task: Task, surface: Surface, p: Parameters, config: Values, seed: int) -> tuple[Response, float, float]:
+    """A trial at full length: the answer, its loss (infinite where the training diverged), and GPU-hours."""
+    benchmark = load_benchmark(f"{task.name}@published")
+    drawn = draw(benchmark.name, benchmark.version, seed, config, task.epochs)
+    response = surface.respond(config, p, task.epochs, drawn)
+    loss = float("inf") if response.diverged else task.objective.loss(response.validation)
+    return response, loss, surface.gpu_seconds(config, p, response.diverged or task.epochs) / 3600
+
+
+def random_trials(task: Task, surface: Surface, p: Parameters, count: int, seed: int = 0) -> RandomTrials:
+    """As `sample`, with the noise-free losses, and without what would not fit into memory for hundreds of thousands."""
+    rows = []
+    for i, config in enumerate(islice(random_stream(task.space(), seed), count)):
+        _, observed, hours = _trial(task, surface, p, config, i)
+        rows.append((observed, mean_loss(task, surface, p, config), hours))
+    return RandomTrials(*np.array(rows).T)
 
 
 def grid(hp: Hyperparameter, points: int = 10) -> list[Any]:
@@ -125,8 +141,22 @@ def _around(hp: Hyperparameter, value: Any, width: float) -> list[Any]:
     return [coerce(hp, hp.to_value(x)) for x in steps.tolist()]
 
 
-def random_curve(pool: Pool, runs: int = 2000, points: int = 40, longest: int = 200) -> list[tuple[float, float]]:
-    """Expected best observed loss of random search with one worker, over budgets of 1 to 200 trials' worth.
+def random_curve(
+    trials: RandomTrials, runs: int = 20_000, points: int = 40, longest: int = 200
+) -> list[tuple[float, float]]:
+    """What random search's incumbent is worth with one worker, on average, over budgets of 1 to 200 trials' worth.
+
+    Returns:
+        GPU-hours and noise-free loss.
+    """
+    budgets = np.geomspace(1, longest, points) * float(trials.hours.mean())
+    rng = np.random.default_rng(np.random.SeedSequence([runs, points, longest]))
+    expected = random_search(trials, budgets, runs=runs, longest=longest, rng=rng)
+    return [(round(float(b), 6), round(float(e), 6)) for b, e in zip(budgets, expected, strict=True)]
+
+
+def observed_curve(pool: Pool, runs: int = 2000, points: int = 40, longest: int = 200) -> list[tuple[float, float]]:
+    """What random search sees of its best trial on average with one worker, over budgets of 1 to 200 trials' worth.
 
     A trial in flight at the end of the budget does not count; a run without a finished trial counts `NO_RESULT`.
     """

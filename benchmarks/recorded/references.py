@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from hemobench.benchmarks.evaluators.surrogate import SurrogateEvaluator
 from hemobench.benchmarks.published import Reference
+from hemobench.benchmarks.published.random_search import RandomTrials, random_search
 from hemobench.benchmarks.surrogates.support import support, support_limit
 from hemobench.benchmarks.surrogates.surrogate import Surrogate
 from hemobench.benchmarks.surrogates.trust.answers import Answers
@@ -145,16 +145,7 @@ def _nearest(evaluator: SurrogateEvaluator, known: Fitted, task: Task, config: C
     ]
 
 
-@dataclass(frozen=True, slots=True)
-class _Trials:
-    """Random trials: losses as observed (infinite where a training failed) and without noise, and GPU-hours."""
-
-    observed: Floats
-    truth: Floats
-    hours: Floats
-
-
-def _pool(evaluator: SurrogateEvaluator, task: Task, seed: int, member: int) -> _Trials:
+def _pool(evaluator: SurrogateEvaluator, task: Task, seed: int, member: int) -> RandomTrials:
     """Random trials, each with its own noise, of runs that meet one member of the ensemble."""
     configs = list(islice(random_stream(task.space(), seed + 1), POOL))
     runs = range(member, member + POOL * evaluator.members, evaluator.members)
@@ -162,25 +153,9 @@ def _pool(evaluator: SurrogateEvaluator, task: Task, seed: int, member: int) -> 
     observed = [task.objective.loss(o.validation) if o.status is Status.OK else np.inf for o in outcomes]
     truth = [task.objective.loss(evaluator.noise_free(config)[0]) for config in configs]
     hours = [outcome.cost.gpu_seconds / 3600 for outcome in outcomes]
-    return _Trials(np.array(observed), np.array(truth), np.array(hours))
+    return RandomTrials(np.array(observed), np.array(truth), np.array(hours))
 
 
-def _random_search(trials: _Trials, budgets: Floats, seed: int) -> Floats:
-    """Mean noise-free loss of the incumbent at each budget, over searches drawn from the pool.
-
-    The incumbent is the trial with the lowest observed loss. Before a first trial it is the worst loss.
-    """
+def _random_search(trials: RandomTrials, budgets: Floats, seed: int) -> Floats:
     rng = np.random.default_rng(np.random.SeedSequence([seed, 2]))
-    count = len(trials.observed)
-    worst = trials.truth.max()
-    curves = []
-    for _ in range(RUNS):
-        order = rng.integers(count, size=2 * TRIALS)
-        lowest = np.minimum.accumulate(trials.observed[order])
-        # The incumbent is the trial at which the running minimum last fell.
-        fell = np.concatenate([[True], lowest[1:] < lowest[:-1]])
-        incumbent = np.maximum.accumulate(np.where(fell, np.arange(len(order)), 0))
-        truth = np.where(np.isfinite(lowest), trials.truth[order][incumbent], worst)
-        ended = np.searchsorted(np.cumsum(trials.hours[order]), budgets, side="right")
-        curves.append(np.where(ended > 0, truth[np.maximum(ended, 1) - 1], worst))
-    return np.asarray(np.mean(curves, axis=0))
+    return random_search(trials, budgets, runs=RUNS, longest=TRIALS, rng=rng)

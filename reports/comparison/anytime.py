@@ -12,29 +12,20 @@ from hemobench.reports.statistics.bootstrap import (
     Estimate,
     bootstrap,
     bootstrap_means,
-    interquartile_mean,
     interval,
     ranks,
 )
 from hemobench.reports.statistics.hypothesis_tests import censored_median
+from hemobench.reports.statistics.student import mean_interval
 
 
-def regret_curves(comparison: Comparison, draws: int = 400, seed: int = 0) -> Estimate:
-    """Interquartile mean over seeds of normalised regret on the comparison's grid, `(strategies, hours)`.
+def regret_curves(comparison: Comparison) -> Estimate:
+    """Mean over seeds of normalised regret on the comparison's grid with Student's interval, `(strategies, hours)`.
 
     0 is the best known loss, 1 what random search is expected to reach at the whole budget. Without a reference
-    it is the loss itself.
+    it is the loss itself. At the end it is what the leaderboard shows, where every run has a result.
     """
-    regret = comparison.normalised(comparison.started(comparison.grid))
-    flat = regret.reshape(len(regret), -1)
-    # resampled in slices, so that thirty seeds and ten strategies need no gigabyte
-    parts = [
-        interval(bootstrap(part, interquartile_mean, draws=draws, seed=seed))
-        for part in np.array_split(flat, 8, axis=1)
-    ]
-    low, high = (np.concatenate([part[end] for part in parts]) for end in (0, 1))
-    shape = regret.shape[1:]
-    return Estimate(interquartile_mean(regret), low.reshape(shape), high.reshape(shape))
+    return mean_interval(comparison.normalised(comparison.started(comparison.grid)))
 
 
 def rank_curves(comparison: Comparison, draws: int = 1000, seed: int = 0) -> Estimate:

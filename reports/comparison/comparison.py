@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -96,7 +96,7 @@ class Comparison:
         weights = self.task.objective.weights
         whole = self.task.headline_label
         if set(weights) != {self.task.headline}:
-            whole = f"the task's criterion ({criterion_text(weights)})"
+            whole = f"score ({criterion_text(weights)})"
         return f"noise-free {whole}" if self.knows_truth else f"{whole} as seen"
 
     @cached_property
@@ -105,6 +105,20 @@ class Comparison:
         runs = self.runs.assign(number=self.runs.index)
         pivot = runs.pivot(index="seed", columns="strategy", values="number")
         return pivot.loc[list(self.seeds), list(self.strategies)].to_numpy()
+
+    def part(self, seeds: Sequence[int], strategies: Sequence[str]) -> Comparison:
+        """The same of some of its seeds and strategies, both in the order in which they stand here."""
+        runs = self.runs[self.runs["seed"].isin(seeds) & self.runs["strategy"].isin(strategies)]
+        steps = self.steps[self.steps["run"].isin(runs.index)]
+        if not self.knows_truth:  # nor is a part judged by it, even where all of its own runs have one
+            steps = steps.assign(truth=np.nan)
+        return replace(
+            self,
+            seeds=tuple(seed for seed in self.seeds if seed in seeds),
+            strategies=tuple(name for name in self.strategies if name in strategies),
+            runs=runs,
+            steps=steps,
+        )
 
     def runs_of(self, strategy: str) -> list[int]:
         """Numbers of a strategy's runs, by seed."""
@@ -212,21 +226,21 @@ class Comparison:
         return scale if scale > 0 else None
 
     def normalised(self, losses: Array) -> Array:
-        """Regret: 0 is the best known loss, 1 random search's expectation at the budget; or the loss itself."""
-        if self.reference is None or self.scale is None:
-            return losses
-        return np.asarray((losses - self.reference.best_loss) / self.scale, dtype=float)
-
-    def regret(self, strategy: str) -> float | None:
-        """Mean normalised regret at the end over the runs with a result; `None` if there is no telling.
+        """Regret: 0 is the best known loss, 1 random search's expectation at the budget; or the loss itself.
 
         Of a noise-free loss it is never below 0: one below the best known loss is as good as known.
         """
+        if self.reference is None or self.scale is None:
+            return losses
+        regret = np.asarray((losses - self.reference.best_loss) / self.scale, dtype=float)
+        return np.maximum(regret, 0.0) if self.knows_truth else regret
+
+    def regret(self, strategy: str) -> float | None:
+        """Mean normalised regret at the end over the runs with a result; `None` if there is no telling."""
         losses = self.final[:, self.strategies.index(strategy)]
         if self.scale is None or np.isnan(losses).all():
             return None
-        regret = self.normalised(losses)
-        return float(np.nanmean(np.maximum(regret, 0.0) if self.knows_truth else regret))
+        return float(np.nanmean(self.normalised(losses)))
 
     @cached_property
     def target(self) -> float | None:
@@ -289,12 +303,18 @@ def hours_unit(device: str) -> str:
 
 
 def criterion_text(weights: Mapping[str, float]) -> str:
-    """An objective in words, as in `micro_f1 - micro_f1_std`."""
+    """An objective in words, as in `micro F1 - deviation of micro F1 over folds`."""
     parts = [
-        f"{'-' if weight < 0 else '+'} {'' if abs(weight) == 1 else f'{abs(weight):g} '}{name}"
+        f"{'-' if weight < 0 else '+'} {'' if abs(weight) == 1 else f'{abs(weight):g} '}{_metric_text(name)}"
         for name, weight in weights.items()
     ]
     return " ".join(parts).removeprefix("+ ")
+
+
+def _metric_text(name: str) -> str:
+    """A metric's name for people: `macro_f1_std` is a deviation over folds."""
+    words = name.removesuffix("_std").replace("_", " ").replace("f1", "F1")
+    return f"deviation of {words} over folds" if name.endswith("_std") else words
 
 
 def in_all(collections: Iterable[Iterable[Any]]) -> list[Any]:

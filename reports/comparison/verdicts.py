@@ -80,13 +80,40 @@ def left_out(
 
 def judged_seeds(comparison: Comparison, outside: pd.Series[float] | None = None) -> NDArray[np.bool_]:
     """Which seeds are judged: those on which no strategy that is judged went out of support, `(seeds,)`."""
-    outside_runs = _out_of_support(comparison, outside)
-    often = (
-        outside_runs.mean(axis=0) > MOST_RUNS_OUTSIDE
-        if len(outside_runs)
-        else np.zeros(outside_runs.shape[1], dtype=bool)
-    )
-    return np.asarray(~outside_runs[:, ~often].any(axis=1))
+    strays = out_of_support(comparison, outside)
+    columns = [column for column, name in enumerate(comparison.strategies) if name not in strays]
+    return np.asarray(~_out_of_support(comparison, outside)[:, columns].any(axis=1))
+
+
+def out_of_support(comparison: Comparison, outside: pd.Series[float] | None = None) -> list[str]:
+    """Strategies of which too many runs went out of support: they are not judged, and have no rank."""
+    runs = _out_of_support(comparison, outside)
+    shares = runs.mean(axis=0) if len(runs) else np.zeros(runs.shape[1])
+    return [name for name, share in zip(comparison.strategies, shares, strict=True) if share > MOST_RUNS_OUTSIDE]
+
+
+def judged_part(
+    comparison: Comparison, outside: pd.Series[float] | None = None, *, every_strategy: bool = False
+) -> Comparison:
+    """The seeds that are judged, of the strategies that did not leave the support too often.
+
+    Figures and tables are of these, so that they show what the verdict rests on.
+
+    Args:
+        comparison: Strategies on paired seeds.
+        outside: See `verdict_of`.
+        every_strategy: Whether strategies that left the support stay, to be shown.
+
+    Returns:
+        The comparison as it is where no seed would be left.
+    """
+    judged = judged_seeds(comparison, outside)
+    if not judged.any():
+        return comparison
+    seeds = [seed for seed, kept in zip(comparison.seeds, judged, strict=True) if kept]
+    strays = [] if every_strategy else out_of_support(comparison, outside)
+    names = [name for name in comparison.strategies if name not in strays]
+    return comparison.part(seeds, names)
 
 
 def _out_of_support(comparison: Comparison, outside: pd.Series[float] | None) -> NDArray[np.bool_]:

@@ -18,7 +18,7 @@ from hemobench.benchmarks.storage.results import Results
 from hemobench.benchmarks.suite import Suite
 from hemobench.errors import BenchmarkError
 from hemobench.reports.gate.provenance import provenance
-from hemobench.reports.gate.runs import ArmRuns, arms_of
+from hemobench.reports.gate.runs import ArmRuns, Normaliser, arms_of
 
 SCHEMA = 2
 SHIPPED = files("hemobench.reports.gate") / "baselines"
@@ -61,6 +61,8 @@ class Baseline(BaseModel):
         numerics: The numerical fingerprint of the machine, likewise; empty in baselines of before it was recorded.
         sources: By benchmark, what its answers rest on (checksums).
         arms: The runs.
+        normalised_by: What their regrets are 1 at: what random search's incumbent is worth (`truth`), or what it sees
+            of it (`observed`), as on published surfaces before the former was known.
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -73,6 +75,7 @@ class Baseline(BaseModel):
     numerics: dict[str, str] = {}
     sources: dict[str, dict[str, str]]
     arms: tuple[ArmRuns, ...] = Field(min_length=1)
+    normalised_by: Normaliser = "observed"
 
 
 def from_results(results: Results, name: str, suite: Suite, terms: Terms) -> Baseline:
@@ -98,6 +101,7 @@ def from_results(results: Results, name: str, suite: Suite, terms: Terms) -> Bas
         numerics=about.numerics,
         sources=about.sources,
         arms=tuple(arms),
+        normalised_by="truth",
     )
 
 

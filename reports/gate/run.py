@@ -22,7 +22,7 @@ from hemobench.benchmarks.suite import Arm, Suite
 from hemobench.errors import BenchmarkError
 from hemobench.reports.gate.baseline import Baseline, Terms, from_results, labels, require_same_benchmarks
 from hemobench.reports.gate.provenance import Provenance, another_kernel, apart, changed_versions, provenance
-from hemobench.reports.gate.runs import ArmKey, ArmRuns, Judged, arms_of
+from hemobench.reports.gate.runs import ArmKey, ArmRuns, Judged, arms_of, reference_by
 from hemobench.reports.gate.sequential import Pair, Perform, judge, judge_at_once
 from hemobench.reports.gate.text import Judgement
 from hemobench.reports.gate.verdict import ArmVerdict
@@ -143,7 +143,7 @@ def performer(todo: Sequence[Plan], out: Path, run: Run, baseline: Baseline) -> 
         run([plan for plan in todo if plan.key.seed in wanted.get(arm_of(plan), ())])
         results = load_results(out)
         require_same_benchmarks(baseline, provenance(results).sources)
-        return arms_of(results, judged_by=judged_by(baseline))
+        return arms_of(results, reference_by(baseline.normalised_by), judged_by(baseline))
 
     return perform
 
@@ -168,7 +168,7 @@ def gate_results(baseline: Baseline, name: str, arms: Mapping[str, Arm], root: P
     results = load_results(root)
     about = provenance(results)
     require_same_benchmarks(baseline, about.sources)
-    candidate = arms_of(results, judged_by=judged_by(baseline))
+    candidate = arms_of(results, reference_by(baseline.normalised_by), judged_by(baseline))
     pairs = pairs_of(baseline, arms)
     missing = [pair.key for pair in pairs if pair.key not in {arm.key for arm in candidate}]
     if missing:

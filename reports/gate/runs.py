@@ -8,6 +8,7 @@ from typing import Literal
 
 import numpy as np
 
+from hemobench.benchmarks import published
 from hemobench.benchmarks.benchmark import Reference, load_benchmark
 from hemobench.benchmarks.storage.records import TrialRecord
 from hemobench.benchmarks.storage.results import Results
@@ -27,6 +28,7 @@ Without it the area is the luck of the first trials: on bone-marrow its deviatio
 NO_RESULT = 1.0
 """The loss with which a run counts before its first result, so that its figures depend on no other run."""
 
+Normaliser = Literal["truth", "observed"]
 Judged = Literal["truth", "loss"]
 """What regret is of: the noise-free loss of the incumbent, or the loss that the search saw of it."""
 
@@ -106,6 +108,18 @@ def require_reference(benchmark: str) -> Reference:
             "gate on a published or recorded benchmark: hemobench list benchmarks",
         )
     return reference
+
+
+def reference_by(normaliser: Normaliser) -> Callable[[str], Reference]:
+    """Gives what regret on a benchmark is normalised by: as now, or as baselines of before were recorded."""
+
+    def reference_of(benchmark: str) -> Reference:
+        reference = require_reference(benchmark)
+        if normaliser == "observed" and isinstance(reference, published.Reference):
+            return reference.as_observed()
+        return reference
+
+    return reference_of
 
 
 def arms_of(

@@ -22,7 +22,7 @@ from hemobench.reports.comparison.comparison import Comparison, comparisons
 from hemobench.reports.comparison.incumbents import only_incumbents, with_trials
 from hemobench.reports.html.sections import SIGNS, board_table, section, single
 from hemobench.reports.leaderboard.ranking import leaderboard
-from hemobench.reports.leaderboard.render import COLUMNS, title
+from hemobench.reports.leaderboard.render import COLUMNS, notes_of, title
 from hemobench.reports.leaderboard.run_figures import outside_shares
 from hemobench.reports.papers import claims_of, of_comparisons
 from hemobench.reports.papers.figures import parts
@@ -34,6 +34,8 @@ from hemobench.reports.text_tables import plain
 from hemobench.reports.validation.repeats import Validation
 from hemobench.reports.validation.tables import validation_tables, validation_words
 
+IN_BOLD, MARKED = "is bold", "is marked ●"
+"""How a terminal shows what a verdict names, and how the page does."""
 TEMPLATES = files("hemobench.reports.html") / "templates"
 
 
@@ -121,6 +123,7 @@ def render(
         for k, comparison in enumerate(found)
     ]
     claims = claims_of(counting, validations=validations, extended=extended, seed=seed)
+    ran = set(results.runs["strategy"])
     environment = Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True)
     environment.filters["chart"] = _chart_json
     environment.filters["unbroken"] = _unbroken
@@ -128,13 +131,13 @@ def render(
     return template.render(
         heading=heading,
         sections=sections,
-        overall=[(title(board), board_table(board), board.notes) for board in boards if board.version is None],
+        overall=[(title(board), board_table(board), notes_of(board)) for board in boards if board.version is None],
         across=_across(found),
         parallel=parallel_section(best, reference_of, seed),
         phases=[(found, validation_tables(found), validation_words(found)) for found in validations],
         papers=parts(counting, claims),
-        legend=[(column.title, column.legend) for column in COLUMNS],
-        begins=sorted(startup.items()),
+        legend=[(column.title, column.legend.replace(IN_BOLD, MARKED)) for column in COLUMNS],
+        begins=sorted((name, text) for name, text in startup.items() if name in ran),
         signs=SIGNS,
         rope=rope,
         facts=_runs_of(results),

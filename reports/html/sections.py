@@ -12,9 +12,10 @@ import pandas as pd
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.storage.results import Results
 from hemobench.errors import BenchmarkError
-from hemobench.reports.charts import Figure
+from hemobench.reports.charts import Figure, TimeUnit, time_unit
 from hemobench.reports.comparison.anytime import areas, speed_ups
 from hemobench.reports.comparison.comparison import RANDOM, Comparison
+from hemobench.reports.comparison.verdicts import judged_part
 from hemobench.reports.html.cards import Card, card_of
 from hemobench.reports.html.figures import final_figure, gap_figure, rank_figure, regret_figure
 from hemobench.reports.html.trial_figures import (
@@ -26,13 +27,13 @@ from hemobench.reports.html.trial_figures import (
 )
 from hemobench.reports.html.verdicts import VerdictRow, verdict_row
 from hemobench.reports.importance.importance import Importances
-from hemobench.reports.leaderboard.model import Board
-from hemobench.reports.leaderboard.render import ABSENT, fitting, notes_of, title
+from hemobench.reports.leaderboard.model import Board, Interval
+from hemobench.reports.leaderboard.render import ABSENT, fitting, named_by, notes_of, points_text, signed, title
 from hemobench.reports.papers import Measured
 from hemobench.reports.recommendation.recommend import Recommendation, recommend
 from hemobench.reports.recommendation.text import in_words
 from hemobench.reports.statistics.pairwise import Pair, Relation, against, all_pairs, mirrored
-from hemobench.reports.text_tables import Table, hours_text, number, plain
+from hemobench.reports.text_tables import Table, hours_text, number, plain, table_of
 
 SIGNS: Mapping[Relation, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?"}
 
@@ -51,6 +52,7 @@ class Section:
     histories: list[Figure]
     matrix: list[tuple[str, list[tuple[str, str, str] | None]]]
     control: Table | None
+    seeds: int
     card: Card | None
     provenance: list[tuple[str, str]]
 
@@ -90,8 +92,9 @@ def section(
     answer = _answer(comparison, best, outside, rope, seed)
     headers = _headers(comparison)
     begins = {name: count for name, header in headers.items() if (count := startup_trials(header, comparison.task))}
-    losses = comparison.final
-    pairs = all_pairs(losses, comparison.strategies, rope)
+    judged = judged_part(comparison, outside)
+    pairs = all_pairs(judged.final, judged.strategies, rope)
+    order = [row.strategy for row in board.rows if row.strategy in judged.strategies]
     return Section(
         anchor=anchor,
         comparison=comparison,
@@ -99,10 +102,11 @@ def section(
         words=in_words(answer) if answer else ["An older version of this benchmark: no recommendation."],
         board=board_table(board),
         notes=(*notes_of(board), *(_withheld(single.importances) if single else ())),
-        figures=_figures(comparison, best, single),
+        figures=_figures(comparison, judged, best, single),
         histories=history_figures(comparison, single.results, begins) if single else [],
-        matrix=_matrix(comparison, pairs, [row.strategy for row in board.rows]),
-        control=_control(comparison, pairs, seed),
+        matrix=_matrix(pairs, order),
+        control=_control(judged, pairs, order, seed),
+        seeds=len(judged.seeds),
         card=_card(comparison),
         provenance=_provenance(headers),
     )
@@ -139,12 +143,13 @@ def _withheld(importances: Importances) -> list[str]:
     ]
 
 
-def _figures(comparison: Comparison, best: Results, single: Measured | None) -> list[Figure]:
+def _figures(comparison: Comparison, judged: Comparison, best: Results, single: Measured | None) -> list[Figure]:
+    """Outcomes are of what is judged, as on the board; where the budget went is of all runs."""
     found: list[Figure | None] = [
-        regret_figure(comparison),
-        rank_figure(comparison),
-        final_figure(comparison),
-        gap_figure(comparison, best),
+        regret_figure(judged),
+        rank_figure(judged),
+        final_figure(judged),
+        gap_figure(judged, best),
     ]
     if single:
         found += [parallel_figure(comparison, single.results), importance_figure(single.importances)]
@@ -155,20 +160,17 @@ def board_table(board: Board) -> Table | None:
     if not board.rows:
         return None
     columns = fitting(board, 10**6)
-    rows = tuple(tuple(column.cell(row) for column in columns) for row in board.rows)
-    return Table(title(board), tuple(column.title for column in columns), rows)
+    return table_of(columns, board.rows, title(board), named_by(board))
 
 
-def _matrix(
-    comparison: Comparison, pairs: list[Pair], order: list[str]
-) -> list[tuple[str, list[tuple[str, str, str] | None]]]:
+def _matrix(pairs: list[Pair], order: list[str]) -> list[tuple[str, list[tuple[str, str, str] | None]]]:
     """Rows of cells: verdict, points, and all there is to know; `None` on the diagonal."""
     both = {(c.one, c.other): c for pair in pairs for c in (pair, mirrored(pair))}
     return [(one, [_cell(both[one, other]) if one != other else None for other in order]) for one in order]
 
 
 def _cell(comparison: Pair) -> tuple[str, str, str]:
-    points = ABSENT if comparison.difference is None else f"{comparison.difference:+.2f}"
+    points = ABSENT if comparison.difference is None else signed(comparison.difference, 2, "+")
     detail = (
         f"{comparison.verdict}: 95 % interval {number(comparison.low)} to {number(comparison.high)} points, better on "
         f"a seed with probability {comparison.improvement:.2f}, Holm's p {comparison.p_holm:.3g}"
@@ -176,36 +178,49 @@ def _cell(comparison: Pair) -> tuple[str, str, str]:
     return comparison.verdict, points, detail
 
 
-def _control(comparison: Comparison, pairs: list[Pair], seed: int) -> Table | None:
-    """Every strategy against random search."""
+def _control(comparison: Comparison, pairs: list[Pair], order: list[str], seed: int) -> Table | None:
+    """Every strategy against random search, in the board's order."""
     if RANDOM not in comparison.strategies or len(comparison.strategies) < 2:
         return None
     speed = {row.strategy: row for row in speed_ups(comparison, seed=seed)}
     area = dict(zip(comparison.strategies, areas(comparison).mean(axis=0), strict=True))
+    unit = time_unit(comparison.gpu_hours, comparison.unit)
     rows = []
-    for c in against(RANDOM, pairs):
+    for c in sorted(against(RANDOM, pairs), key=lambda pair: order.index(pair.one)):
         s = speed.get(c.one)
         rows.append(
             (
                 c.one,
-                f"{number(c.difference)} [{number(c.low)}, {number(c.high)}]",
+                _difference_text(c),
                 f"{c.improvement:.2f}",
                 f"{c.p:.3g}",
                 f"{c.p_holm:.3g}",
                 str(c.zeros),
-                f"{SIGNS[c.verdict]} {c.verdict}",
-                ABSENT if s is None else (f"> {comparison.gpu_hours:g}" if s.hours is None else hours_text(s.hours)),
+                f"{SIGNS[c.verdict]}\u00a0{c.verdict}",
+                ABSENT if s is None else _time_text(s.hours, comparison.gpu_hours, unit),
                 ABSENT if s is None or s.hours is None else f"{s.factor:.2f} [{s.low:.2f}, {s.high:.2f}]",
                 number(float(area[c.one])),
             )
         )
-    header = ("Strategy", "Points better", "P(better on a seed)", "p", "p (Holm)", "Equal seeds", "Verdict")
+    header = ("Strategy", "Points better", "Better on a seed", "p", "p (Holm)", "Equal seeds", "Verdict")
     more = (
-        "Hours to random's expected loss",
+        "Time to random search's level",
         "Speed-up",
         "Area under regret" if comparison.scale else "Area under loss",
     )
     return Table("Against random search, on paired seeds", header + more, tuple(rows))
+
+
+def _difference_text(pair: Pair) -> str:
+    if pair.difference is None or pair.low is None or pair.high is None:
+        return ABSENT
+    return points_text(Interval(pair.difference, pair.low, pair.high), "+")
+
+
+def _time_text(hours: float | None, budget: float, unit: TimeUnit) -> str:
+    if hours is None:
+        return f"> {unit.per_hour * budget:.3g} {unit.short}"
+    return f"{hours_text(unit.per_hour * hours)} {unit.short}"
 
 
 def _card(comparison: Comparison) -> Card | None:

@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from ConfigSpace.hyperparameters import UniformIntegerHyperparameter
 
 from hemobench.benchmarks.budget import ACCOUNTS
 from hemobench.benchmarks.storage.results import Results
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
-from hemobench.reports.charts import Figure, Style, axis, label, style
+from hemobench.reports.charts import Figure, Style, axis, label, style, time_unit
 from hemobench.reports.comparison.comparison import RANDOM, Comparison
 from hemobench.reports.importance.importance import Importances
 from hemobench.reports.text_tables import Table, number
@@ -77,7 +78,7 @@ def _shown_trials(comparison: Comparison, results: Results) -> tuple[pd.DataFram
     shown.loc[shown[shown["group"] == RANDOM].nlargest(10, metric).index, "group"] = TOP
     shown = _thinned(shown)
     shown = shown.sort_values("group", key=lambda column: column.map(_GROUPS.index), kind="stable")
-    return shown, "" if len(seeds) == len(counts) else f" Shown are the first {len(seeds)} of {len(counts)} seeds."
+    return shown, "" if len(seeds) == len(counts) else f" Shown are the trials of {len(seeds)} of {len(counts)} seeds."
 
 
 def _thinned(trials: pd.DataFrame) -> pd.DataFrame:
@@ -109,21 +110,29 @@ def _dimension(trials: pd.DataFrame, name: str, hyperparameter: Hyperparameter) 
         texts = [label(str(value)) for value in values]
     else:
         bounds = numeric(hyperparameter)
-        places, ticks, texts = _numeric_axis(column.astype(float), float(bounds.lower), float(bounds.upper), bounds.log)
+        whole = isinstance(hyperparameter, UniformIntegerHyperparameter)
+        low, high = float(bounds.lower), float(bounds.upper)
+        places, ticks, texts = _numeric_axis(column.astype(float), low, high, bounds.log, whole)
     if column.isna().any():
         ticks, texts = [-1, *ticks], ["not used", *texts]
     found = {"label": label(name), "values": [round(float(v), 4) for v in places], "tickvals": ticks}
     return {**found, "ticktext": texts, "range": [min(ticks), max(ticks)]}
 
 
-def _numeric_axis(column: pd.Series[float], low: float, high: float, log: bool) -> tuple[Any, list[Any], list[str]]:
+def _numeric_axis(
+    column: pd.Series[float], low: float, high: float, log: bool, whole: bool
+) -> tuple[Any, list[Any], list[str]]:
     """Numbers on an axis from 0 to 4, so that an inactive one at -1 has a place."""
     if log:
         span = np.log(high / low)
         values = np.geomspace(low, high, 5)
         return (4 * np.log(column / low) / span).fillna(-1), list(range(5)), [f"{value:.1g}" for value in values]
     values = np.linspace(low, high, 5)
-    return (4 * (column - low) / (high - low)).fillna(-1), list(range(5)), [f"{value:.3g}" for value in values]
+    places = np.arange(5.0)
+    if whole:  # of whole numbers, ticks stand where there is one
+        values = values.round()
+        places = 4 * (values - low) / (high - low)
+    return (4 * (column - low) / (high - low)).fillna(-1), places.tolist(), [f"{value:.3g}" for value in values]
 
 
 def _top_table(comparison: Comparison, trials: pd.DataFrame) -> Table:
@@ -184,9 +193,6 @@ def importance_figure(importances: Importances) -> Figure | None:
 
 def history_figures(comparison: Comparison, results: Results, startup: Mapping[str, int]) -> list[Figure]:
     """One a strategy: the trials of its median seed in order, the best so far, and its two phases."""
-    metric = f"validation.{comparison.task.headline}"
-    if metric not in results.trials:
-        return []
     final = comparison.at(comparison.gpu_hours)[:, :, 0]
     figures = []
     for place, name in enumerate(comparison.strategies):
@@ -202,20 +208,34 @@ def history_figures(comparison: Comparison, results: Results, startup: Mapping[s
 def _history(
     comparison: Comparison, name: str, seed: int, mine: pd.DataFrame, of_all: pd.DataFrame, startup: int | None
 ) -> Figure:
-    """The trials of one run, and its incumbent, by number."""
+    """The trials of one run as the search saw them, and its incumbent, by number."""
     look = style(name, comparison.strategies)
     trials = mine[mine["status"] == "ok"]
-    score = 100 * trials[f"validation.{comparison.task.headline}"].astype(float)
-    yaxis = axis(f"{comparison.task.headline_label} (%)")
-    yaxis["range"] = [float(score.quantile(0.1)) - 0.5, float(score.max()) + 0.5]
+    floor = float(_score(trials).quantile(0.1))
+    score = _score(trials).clip(lower=floor)
+    room = 0.06 * float(score.max() - floor) or 0.5
+    yaxis = axis(_score_label(comparison))
+    yaxis["range"] = [floor - room, float(score.max()) + room]
     layout: dict[str, Any] = {"xaxis": axis("Trial"), "yaxis": yaxis, "height": 280}
     phases = "It has no phases."
     if startup:
         layout["shapes"] = [_end_of_exploration(startup)]
         phases = f"Open marks: exploration, the first {startup} trials; filled: exploitation."
     data = [_trial_marks(trials, score, look, startup or 0), _incumbent_line(trials, score, look)]
-    caption = f"Seed {seed}, the median one. {phases}"
+    caption = f"Seed {seed}, the median one. {phases} The worst tenth stands at the foot."
     return Figure(name, caption, data, layout, _phases(comparison, of_all, startup), small=True)
+
+
+def _score(trials: pd.DataFrame) -> pd.Series[float]:
+    """What the search goes by, in points: 100 (1 - loss)."""
+    return 100 * (1 - trials["loss"].astype(float))
+
+
+def _score_label(comparison: Comparison) -> str:
+    """The metric where the loss is of it alone, else the task's score."""
+    task = comparison.task
+    alone = dict(task.objective.weights) == {task.headline: 1.0}
+    return f"{task.headline_label} (%)" if alone else "Score, points"
 
 
 def _trial_marks(trials: pd.DataFrame, score: pd.Series[float], look: Style, startup: int) -> dict[str, Any]:
@@ -255,7 +275,7 @@ def _end_of_exploration(startup: int) -> dict[str, Any]:
 
 def _phases(comparison: Comparison, trials: pd.DataFrame, startup: int | None) -> Table:
     ok = trials[trials["status"] == "ok"]
-    score = 100 * ok[f"validation.{comparison.task.headline}"].astype(float)
+    score = _score(ok)
     early = ok["number"] < (startup or 0)
     parts = [("exploration", score[early]), ("exploitation", score[~early])] if startup else [("all trials", score)]
     rows = [(title, number(values.mean()), number(values.std(ddof=1)), str(len(values))) for title, values in parts]
@@ -263,7 +283,7 @@ def _phases(comparison: Comparison, trials: pd.DataFrame, startup: int | None) -
     rows.append(("best trial's number, median over seeds", number(float(last.median()), 0), "–", str(len(last))))
     return Table(
         "Phases over all seeds",
-        ("Phase", f"Mean {comparison.task.headline_label} %", "Deviation", "Number"),
+        ("Phase", f"Mean {_score_label(comparison)}", "Deviation", "Number"),
         tuple(rows),
     )
 
@@ -275,26 +295,29 @@ def hours_figure(comparison: Comparison) -> Figure:
         comparison.runs.reindex(columns=columns).astype(float).groupby(comparison.runs["strategy"]).mean().fillna(0.0)
         / 3600
     )
+    unit = time_unit(comparison.gpu_hours, comparison.unit)
     hours = hours.reindex(list(comparison.strategies))
     data = [
         {
             "type": "bar", "orientation": "h", "name": account, "y": [label(name) for name in hours.index][::-1],
-            "x": hours[column].round(4).tolist()[::-1],
+            "x": [float(f"{value:.5g}") for value in unit.per_hour * hours[column]][::-1],
             "marker": {"color": _ACCOUNT_COLOURS[account], "pattern": {"shape": _PATTERNS[account], "solidity": 0.35}},
         }
         for account, column in zip(ACCOUNTS, columns, strict=True)
     ]  # fmt: skip
-    layout = {"barmode": "stack", "xaxis": axis("GPU-hours a run, mean over seeds"), "yaxis": axis("", type="category")}
+    xaxis = axis(f"{unit.name} a run")
+    layout = {"barmode": "stack", "xaxis": xaxis, "yaxis": axis("", type="category")}
     caption = (
-        "GPU-hours by what they were spent on; the accounts add up to the budget. Failed: trials that diverged or "
+        "What the budget was spent on, mean over seeds; the accounts add up to it. Failed: trials that diverged or "
         "crashed. Cut: in flight when the budget ended. Idle: workers waiting for the strategy. Unspent: left over by "
         "a strategy that ended by itself. The strategies' own computing is on the leaderboard, in seconds."
     )
     rows = tuple(
-        (str(name), *(number(value) for value in row)) for name, row in zip(hours.index, hours.to_numpy(), strict=True)
+        (str(name), *(number(unit.per_hour * value) for value in row))
+        for name, row in zip(hours.index, hours.to_numpy(), strict=True)
     )
     return Figure(
-        "Where the GPU-hours went", caption, data, layout, Table("GPU-hours a run", ("Strategy", *ACCOUNTS), rows)
+        "Where the budget went", caption, data, layout, Table(f"{unit.name} a run", ("Strategy", *ACCOUNTS), rows)
     )
 
 

@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from hemobench.reports.leaderboard.model import Board, Interval
-from hemobench.reports.leaderboard.render import answer
-from hemobench.reports.text_tables import ABSENT
+from hemobench.reports.leaderboard.render import answer, points_text, seeds_text
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +66,7 @@ def verdict_row(board: Board, anchor: str) -> VerdictRow:
 
     strips = []
     for row in board.rows:
-        strip = Strip(row.strategy, row.strategy in chosen, _gain_text(row.gain), _gain_text(row.gain_test))
+        strip = Strip(row.strategy, row.strategy in chosen, points_text(row.gain, "+"), points_text(row.gain_test, "+"))
         if row.gain is not None:
             ends = _ends(row.gain)
             strip = Strip(
@@ -78,7 +77,7 @@ def verdict_row(board: Board, anchor: str) -> VerdictRow:
         anchor=anchor,
         title=f"{board.benchmark}, {board.gpu_hours:g} {board.unit}",
         lines=tuple(answer(board)),
-        basis=f"{board.judged_by}, {board.rows[0].seeds} paired seeds",
+        basis=f"{board.judged_by}, {seeds_text(board)}",
         strips=tuple(strips),
         zero=place(0.0),
         ends=(f"{low:+.1f}", f"{high:+.1f}"),
@@ -94,11 +93,3 @@ def _scale(gains: Sequence[Interval]) -> tuple[float, float]:
 
 def _ends(gain: Interval) -> tuple[float, float]:
     return (gain.mean if gain.low is None else gain.low), (gain.mean if gain.high is None else gain.high)
-
-
-def _gain_text(gain: Interval | None) -> str:
-    if gain is None:
-        return ABSENT
-    if gain.low is None or gain.high is None:
-        return f"{gain.mean:+.2f}"
-    return f"{gain.mean:+.2f} [{gain.low:+.1f}, {gain.high:+.1f}]"

@@ -60,10 +60,11 @@ class Row:
         strategy: Label.
         points: What the final incumbents are worth, in points of the task's score: the mean over seeds orders the
             board. Noise-free where the source knows it (`Board.ranked`), over the runs that have a result.
-        rank: Mean rank over seeds of the same; 1 is best. It is shown, and decides nothing.
+        rank: Mean rank over seeds of the same; 1 is best. It is shown, and decides nothing. `None` of a strategy that
+            left the support too often: the others are ranked without it.
         rank_low: Lower end of its 95 % paired-bootstrap interval; `None` with one seed.
         rank_high: Upper end.
-        seeds: Paired seeds compared, which is the number of runs; overall, the runs of all boards that count.
+        seeds: Paired seeds, which is the number of runs; overall, the runs of all boards that count.
         results: Of these runs, those with a result.
         failures: Trials that failed, in all seeds; a trial that the budget cut has not failed.
         regret: Mean of `(loss - best) / (random search's expected loss at the budget - best)`.
@@ -84,7 +85,7 @@ class Row:
 
     strategy: str
     points: Interval | None
-    rank: float
+    rank: float | None
     rank_low: float | None
     rank_high: float | None
     seeds: int
@@ -121,6 +122,8 @@ class Board:
         ranked: `truth`: by noise-free values. `loss`: by what the search saw. Empty overall.
         judged_by: What is ranked, for people.
         unit: Of the budget, as in `GPU-hours`.
+        judged_seeds: Paired seeds that all figures of outcomes rest on: those on which no judged strategy left the
+            support. `None` overall.
     """
 
     benchmark: str
@@ -134,6 +137,7 @@ class Board:
     ranked: Literal["truth", "loss", ""] = ""
     judged_by: str = ""
     unit: str = "GPU-hours"
+    judged_seeds: int | None = None
 
 
 def as_json(

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from textwrap import shorten
 from typing import Any
@@ -22,7 +22,13 @@ from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.storage.results import Results
 from hemobench.benchmarks.tasks import load_task
 from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons, few_seeds, hours_to_random, in_all
-from hemobench.reports.comparison.verdicts import MOST_OUTSIDE, MOST_RUNS_OUTSIDE, judged_seeds, verdict_of
+from hemobench.reports.comparison.verdicts import (
+    MOST_OUTSIDE,
+    MOST_RUNS_OUTSIDE,
+    judged_part,
+    out_of_support,
+    verdict_of,
+)
 from hemobench.reports.leaderboard.basis import basis_notes
 from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, Interval, Row, Spread
 from hemobench.reports.leaderboard.run_figures import Outside, mean_of, run_figures
@@ -59,14 +65,18 @@ def leaderboard(
     figures = run_figures(results, outside_of)
     startup = startup or {}
     boards = [_board(comparison, figures, startup, seed) for comparison in compared]
-    return boards + _overall(compared, figures, startup, seed)
+    ranked = [judged_part(comparison, figures["outside"]) for comparison in compared]
+    strays = {name for comparison in compared for name in out_of_support(comparison, figures["outside"])}
+    return boards + _overall(ranked, strays, figures, startup, seed)
 
 
 def _board(comparison: Comparison, figures: pd.DataFrame, startup: Mapping[str, str], seed: int) -> Board:
     task = load_task(comparison.benchmark.partition("@")[0])
     runs = figures.loc[comparison.runs.index]
     stated = verdict_of(comparison, outside=runs["outside"], seed=seed) if comparison.seeds else None
-    rows = _rows(comparison, figures, startup, seed)
+    counted = judged_part(comparison, runs["outside"], every_strategy=True)
+    ranked = judged_part(comparison, runs["outside"])
+    rows = _rows(comparison, counted, ranked, figures, startup, seed)
     return Board(
         benchmark=comparison.benchmark,
         version=comparison.version,
@@ -79,39 +89,56 @@ def _board(comparison: Comparison, figures: pd.DataFrame, startup: Mapping[str, 
         ranked="truth" if comparison.knows_truth else "loss",
         judged_by=comparison.judged_by,
         unit=comparison.unit,
+        judged_seeds=len(counted.seeds),
     )
 
 
-def _rows(comparison: Comparison, figures: pd.DataFrame, startup: Mapping[str, str], seed: int) -> list[Row]:
+def _rows(
+    comparison: Comparison,
+    counted: Comparison,
+    ranked: Comparison,
+    figures: pd.DataFrame,
+    startup: Mapping[str, str],
+    seed: int,
+) -> list[Row]:
+    """A row a strategy.
+
+    Args:
+        comparison: All runs: of these are totals and troubles.
+        counted: On the seeds that are judged: of these are outcomes.
+        ranked: The same without the strategies that have no rank.
+        figures: As from `run_figures`.
+        startup: See `leaderboard`.
+        seed: Of the bootstrap.
+    """
     if not comparison.seeds:
         return []
     headline = comparison.task.headline
     validation, test = f"validation.{headline}", f"test.{headline}"
     if comparison.knows_truth:
         validation, test = f"truth.{validation}", f"truth.{test}"
-    judged = judged_seeds(comparison, figures["outside"])[:, None]
-    scores = np.where(judged, 100 * (1 - comparison.final), np.nan)
-    kept = judged[:, 0] if judged.any() else slice(None)
-    estimate = mean_ranks(comparison.final[kept], seed=seed)
-    tests = np.where(judged, _of_runs(comparison, figures, test), np.nan)
-    hours = hours_to_random(comparison)
+    scores = 100 * (1 - counted.final)
+    tests = _of_runs(counted, figures, test)
+    estimate = mean_ranks(ranked.final, seed=seed)
+    hours = hours_to_random(counted)
     rows = []
     for column, name in enumerate(comparison.strategies):
         runs = figures.loc[comparison.runs_of(name)]
+        outcomes = figures.loc[counted.runs_of(name)]
         row = Row(
             strategy=name,
             points=interval_of(scores[:, column]),
-            **_rank(estimate, column, len(comparison.seeds)),
+            **_rank_of(estimate, ranked, name),
             seeds=len(comparison.seeds),
             results=int(runs["result"].notna().sum()),
             failures=int(runs["failures"].sum()),
-            regret=comparison.regret(name),
-            validation=_spread(runs, validation),
-            test=_spread(runs, test),
-            seen=_spread(runs, f"validation.{headline}"),
-            luck=_luck(comparison, column),
-            gain=_gain(comparison, scores, name),
-            gain_test=_gain(comparison, tests, name),
+            regret=counted.regret(name),
+            validation=_spread(outcomes, validation),
+            test=_spread(outcomes, test),
+            seen=_spread(outcomes, f"validation.{headline}"),
+            luck=_luck(counted, column),
+            gain=_gain(counted, scores, name),
+            gain_test=_gain(counted, tests, name),
             hours_to_random=_hours_to_random(hours[:, column], comparison.gpu_hours) if len(hours) else None,
             gpu_hours_spent=mean_of(runs["gpu_hours_spent"]),
             trials=mean_of(runs["trials"]),
@@ -121,6 +148,13 @@ def _rows(comparison: Comparison, figures: pd.DataFrame, startup: Mapping[str, s
         )
         rows.append(row)
     return rows
+
+
+def _rank_of(estimate: Estimate, ranked: Comparison, name: str) -> dict[str, Any]:
+    """The rank's three fields; `None` of a strategy that has no rank."""
+    if name not in ranked.strategies:
+        return {"rank": None, "rank_low": None, "rank_high": None}
+    return _rank(estimate, ranked.strategies.index(name), len(ranked.seeds))
 
 
 def _rank(estimate: Estimate, column: int, seeds: int) -> dict[str, Any]:
@@ -175,7 +209,7 @@ def _by_points(rows: list[Row], not_judged: set[str]) -> tuple[Row, ...]:
 
 
 def _by_rank(rows: list[Row]) -> tuple[Row, ...]:
-    return tuple(sorted(rows, key=lambda row: (row.rank, row.strategy)))
+    return tuple(sorted(rows, key=lambda row: (row.rank or 0.0, row.strategy)))
 
 
 def _spread(runs: pd.DataFrame, column: str) -> Spread | None:
@@ -243,8 +277,9 @@ def _notes(comparison: Comparison, runs: pd.DataFrame) -> list[str]:
     if (runs["outside"] > MOST_OUTSIDE).any():
         notes.append(
             f"A run is out of support if more than {MOST_OUTSIDE:.0%} of its trials lie outside what was recorded: "
-            "there the surrogate guesses. Its seed is left out of scores, gains and the verdict, and a strategy of "
-            f"which more than {MOST_RUNS_OUTSIDE:.0%} of runs are out is not judged. See the benchmark's card."
+            "there the surrogate guesses. Its seed is left out of all outcomes and the verdict, and a strategy of "
+            f"which more than {MOST_RUNS_OUTSIDE:.0%} of runs are out is neither judged nor ranked. See the "
+            "benchmark's card."
         )
     failed = runs[runs["status"] == "strategy-error"].drop_duplicates("strategy")
     for name, seed, error in zip(failed["strategy"], failed["seed"], failed["error"], strict=True):
@@ -259,7 +294,11 @@ def _notes(comparison: Comparison, runs: pd.DataFrame) -> list[str]:
 
 
 def _overall(
-    compared: Sequence[Comparison], figures: pd.DataFrame, startup: Mapping[str, str], seed: int
+    compared: Sequence[Comparison],
+    strays: Set[str],
+    figures: pd.DataFrame,
+    startup: Mapping[str, str],
+    seed: int,
 ) -> list[Board]:
     """For each number of workers, the mean over benchmarks of the mean rank, if there are two benchmarks or more.
 
@@ -268,7 +307,10 @@ def _overall(
     """
     newest = _newest(compared)
     kinds = sorted({comparison.workers for comparison in compared})
-    boards = [_overall_of([c for c in compared if c.workers == kind], newest, figures, startup, seed) for kind in kinds]
+    boards = []
+    for kind in kinds:
+        alike = [comparison for comparison in compared if comparison.workers == kind]
+        boards.append(_overall_of(alike, newest, strays, figures, startup, seed))
     found = [board for board in boards if board is not None]
     if len(kinds) < 2:
         return found
@@ -279,6 +321,7 @@ def _overall(
 def _overall_of(
     compared: Sequence[Comparison],
     newest: Mapping[str, int],
+    strays: Set[str],
     figures: pd.DataFrame,
     startup: Mapping[str, str],
     seed: int,
@@ -294,7 +337,7 @@ def _overall_of(
         estimate = mean_over_groups(groups, seed=seed)
         for column, name in enumerate(strategies):
             rows.append(_overall_row(blocks, name, figures, _rank(estimate, column, fewest), startup.get(name)))
-    notes = (*_overall_notes(compared, blocks, strategies), *few_seeds(fewest))
+    notes = (*_overall_notes(compared, blocks, strategies, strays), *few_seeds(fewest))
     return Board(OVERALL, None, None, compared[0].workers, ("", ""), _by_rank(rows), notes)
 
 
@@ -355,7 +398,10 @@ def _overall_row(
 
 
 def _overall_notes(
-    compared: Sequence[Comparison], blocks: Sequence[Sequence[Comparison]], strategies: list[str]
+    compared: Sequence[Comparison],
+    blocks: Sequence[Sequence[Comparison]],
+    strategies: list[str],
+    strays: Set[str],
 ) -> Iterator[str]:
     names = ", ".join(f"{block[0].benchmark} v{block[0].version}" for block in blocks)
     yield (
@@ -363,7 +409,10 @@ def _overall_notes(
         "whatever its number of budgets and seeds."
     )
     yield "This describes these benchmarks; they are too few to test for a difference across benchmarks."
-    left_out = sorted({name for comparison in compared for name in comparison.strategies} - set(strategies))
+    out = sorted(strays - set(strategies))
+    if out:
+        yield f"Out of support on one of them, so not ranked: {', '.join(out)}."
+    left_out = sorted({name for comparison in compared for name in comparison.strategies} - {*strategies, *strays})
     if left_out:
         yield f"Not run on every benchmark, so left out here: {', '.join(left_out)}."
     entered = {(comparison.benchmark, comparison.version) for block in blocks for comparison in block}

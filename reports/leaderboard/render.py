@@ -34,7 +34,21 @@ from hemobench.reports.text_tables import (
     terminal_table,
 )
 
-__all__ = ["ABSENT", "COLUMNS", "answers", "fitting", "plain", "render", "title", "to_markdown", "to_svg"]
+__all__ = [
+    "ABSENT",
+    "COLUMNS",
+    "answers",
+    "fitting",
+    "named_by",
+    "plain",
+    "points_text",
+    "render",
+    "seeds_text",
+    "signed",
+    "title",
+    "to_markdown",
+    "to_svg",
+]
 
 
 def render(
@@ -58,7 +72,7 @@ def render(
         for line in answer(board):
             console.print(Text(line, style="bold"))
         if board.rows:
-            console.print(terminal_table(table_of(columns, board.rows, best=_best(board))))
+            console.print(terminal_table(table_of(columns, board.rows, best=named_by(board))))
         console.print(pairs([("-", note) for note in notes_of(board)]))
         console.print()
     console.print(pairs(_legend(boards, shown) + _left_out(boards, alike)))
@@ -106,7 +120,7 @@ def to_markdown(boards: Sequence[Board], costs: Sequence[ParallelCost] = (), cit
         lines += [f"### {escaped(title(board))}", ""]
         lines += [text for line in answer(board) for text in (f"**{escaped(line)}**", "")]
         if board.rows:
-            lines += [*markdown_table(table_of(columns, board.rows, best=_best(board))), ""]
+            lines += [*markdown_table(table_of(columns, board.rows, best=named_by(board))), ""]
         lines += [f"- {escaped(note)}" for note in notes_of(board)] + [""]
     legend = [f"- **{term}**: {escaped(meaning)}" for term, meaning in _legend(boards, shown)]
     made = [f"- **{term}**: {escaped(line)}" for term, line in _cited(cited)] if cited is not None else []
@@ -119,8 +133,15 @@ def title(board: Board) -> str:
     if board.benchmark == OVERALL:
         return f"Overall · {workers}"
     parts = [f"{board.benchmark} v{board.version}", f"{board.gpu_hours:g} {board.unit}", workers]
-    parts += [counted(board.rows[0].seeds, "seed")] if board.rows else []
+    parts += [seeds_text(board)] if board.rows else []
     return plain(" · ".join([*parts, board.judged_by]))
+
+
+def seeds_text(board: Board) -> str:
+    """How many seeds the outcomes rest on, and of how many, if not of all."""
+    whole = board.rows[0].seeds
+    judged = whole if board.judged_seeds is None else board.judged_seeds
+    return counted(whole, "seed") if judged == whole else f"{judged} of {counted(whole, 'seed')}"
 
 
 def answer(board: Board) -> list[str]:
@@ -141,10 +162,9 @@ def fitting(board: Board, width: int) -> list[Column[Row]]:
     return fitted(COLUMNS, [board.rows], width)
 
 
-def _best(board: Board) -> Callable[[Row], bool]:
-    if board.verdict is None:
-        return lambda row: row.rank == board.rows[0].rank
-    chosen = board.verdict.strategies if board.verdict.kind != "unknown" else ()
+def named_by(board: Board) -> Callable[[Row], bool]:
+    """Which rows stand out: those that the verdict names; none where there is no verdict."""
+    chosen = board.verdict.strategies if board.verdict and board.verdict.kind != "unknown" else ()
     return lambda row: row.strategy in chosen
 
 
@@ -177,6 +197,8 @@ def _strategy(row: Row) -> str:
 
 
 def _rank(row: Row) -> str:
+    if row.rank is None:
+        return ABSENT
     if row.rank_low is None or row.rank_high is None:
         return f"{row.rank:.2f}"
     return f"{row.rank:.2f} [{row.rank_low:.1f}, {row.rank_high:.1f}]"
@@ -208,16 +230,27 @@ def _hours(value: float | None) -> str:
     return f"{value:.2g}" if value is not None and 0 < value < 0.01 else _figure(value)
 
 
-def _points(value: Interval | None, sign: str = "") -> str:
+def points_text(value: Interval | None, sign: str = "") -> str:
+    """Points with their interval; `sign` is `+` for differences.
+
+    The ends have one decimal, and two where the interval is narrower than a point.
+    """
     if value is None:
         return ABSENT
     if value.low is None or value.high is None:
-        return f"{value.mean:{sign}.2f}"
-    return f"{value.mean:{sign}.2f} [{value.low:{sign}.1f}, {value.high:{sign}.1f}]"
+        return signed(value.mean, 2, sign)
+    digits = 1 if value.high - value.low >= 1 else 2
+    return f"{signed(value.mean, 2, sign)} [{signed(value.low, digits, sign)}, {signed(value.high, digits, sign)}]"
+
+
+def signed(value: float, digits: int, sign: str = "") -> str:
+    """A number with so many decimals; what rounds to 0 has no sign."""
+    text = f"{value:{sign}.{digits}f}"
+    return text.lstrip("+-") if not float(text) else text
 
 
 def _luck(row: Row) -> str:
-    return ABSENT if row.luck is None else f"{row.luck:+.2f}"
+    return ABSENT if row.luck is None else signed(row.luck, 2, "+")
 
 
 def _share(row: Row) -> str:
@@ -234,16 +267,16 @@ COLUMNS: tuple[Column[Row], ...] = (
         "Score",
         "mean over seeds of what the best trial is worth, in points, with its 95 % interval; it decides the order, and "
         "what the verdict names is bold",
-        lambda row: _points(row.points),
+        lambda row: points_text(row.points),
         1,
     ),
     Column(
         "Gain",
         "points above random search on the same seeds, with its 95 % interval",
-        lambda row: _points(row.gain, "+"),
+        lambda row: points_text(row.gain, "+"),
         2,
     ),
-    Column("Test gain", "the same on test images", lambda row: _points(row.gain_test, "+"), 3),
+    Column("Test gain", "the same on test images", lambda row: points_text(row.gain_test, "+"), 3),
     Column("Luck", "points that the search saw above what its best trial is worth", _luck, 5),
     Column("Rank", "mean over seeds, 1 is best, with its 95 % interval; it decides nothing", _rank, 8),
     Column("Validation %", "of the best trial, mean ± deviation over seeds", lambda row: _spread(row.validation), 6),

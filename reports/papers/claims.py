@@ -106,7 +106,7 @@ class Printed:
             words="",
             note=note,
             published_text=self.text or figure_text(self.figure, self.unit),
-            ours_text=figure_text(ours if known else None),
+            ours_text=ours_text(ours if known else None, self.margin),
             within=f"± {self.margin:g}",
         )
         return replace(claim, words=" ".join(filter(None, [_sentence(claim), note])))
@@ -127,6 +127,14 @@ def deviation_margin(deviation: float, count: int) -> float:
 def figure_text(value: float | None, unit: str = "") -> str:
     """Four significant digits and the unit."""
     return "–" if value is None else f"{value:.4g} {unit}".strip()
+
+
+def ours_text(value: float | None, margin: float) -> str:
+    """Our figure, as finely as what would agree: two decimals, and three where the margin is below a tenth."""
+    if value is None:
+        return "–"
+    text = f"{value:.{3 if margin < 0.1 else 2}f}"
+    return text.lstrip("-") if not float(text) else text
 
 
 def _sentence(claim: Claim) -> str:

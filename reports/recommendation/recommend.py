@@ -8,13 +8,14 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from hemobench.benchmarks.benchmark import Reference
 from hemobench.benchmarks.storage.results import Results
 from hemobench.errors import BenchmarkError
 from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons, few_seeds
 from hemobench.reports.comparison.incumbents import hours_to_targets, incumbents_at
-from hemobench.reports.comparison.verdicts import judged_seeds, verdict_of
+from hemobench.reports.comparison.verdicts import judged_part, judged_seeds, verdict_of
 from hemobench.reports.recommendation.switches import Span, answers_over
 from hemobench.reports.serialize import rounded
 from hemobench.reports.statistics.bootstrap import Array
@@ -93,7 +94,7 @@ class Recommendation:
         rope: Points within which strategies are equivalent.
         equivalent: As good as `shown`, surely.
         undecided: Not surely worse; more seeds would tell.
-        comparisons: Of every other strategy with `shown`, adjusted for all pairs.
+        comparisons: Of every other strategy that is judged with `shown`, adjusted for all pairs.
         spans: The answer along the GPU-hours of the longest runs, whatever B is; see `answers_over`.
         by_budget: The verdict of each budget that was run, from its own runs.
         probabilities: Of being best, by strategy that is judged.
@@ -209,7 +210,7 @@ def _recommendation(
     shown = use or (stated.strategies[0] if stated.strategies else None)
     judged = judged_seeds(comparison, outside)
     losses = comparison.worth(gpu_hours)[judged, :, 0]
-    pairs = against(shown, all_pairs(losses, comparison.strategies, rope)) if shown else []
+    pairs = _pairs(comparison, losses, stated, shown, rope)
     incumbents = incumbents_at(Results(comparison.runs, results.trials), gpu_hours)
     metrics = {part: values[judged] for part, values in _metrics(comparison, incumbents).items()}
     return Recommendation(
@@ -228,10 +229,10 @@ def _recommendation(
         judged_by=comparison.judged_by,
         validation=_of(comparison, metrics["validation"], shown),
         test=_of(comparison, metrics["test"], shown),
-        luck=_luck(comparison, gpu_hours, shown),
+        luck=_luck(comparison, judged, gpu_hours, shown),
         gain=_gain(comparison, 100 * (1 - losses), shown),
         gain_test=_gain(comparison, metrics["test"], shown),
-        random_needs=_random_needs(longest, losses, comparison.strategies, shown),
+        random_needs=_random_needs(judged_part(longest, outside), losses, comparison.strategies, shown),
         rope=rope,
         equivalent=tuple(pair.one for pair in pairs if pair.verdict == "equivalent"),
         undecided=tuple(pair.one for pair in pairs if pair.verdict == "undecided"),
@@ -241,6 +242,20 @@ def _recommendation(
         probabilities=_probabilities(comparison, losses, stated, seed),
         notes=tuple(_notes(comparison, gpu_hours, stated)),
     )
+
+
+def _pairs(comparison: Comparison, losses: Array, stated: Verdict, shown: str | None, rope: float) -> list[Pair]:
+    """Every other strategy that is judged with the one that is shown, adjusted for all pairs of judged ones."""
+    if shown is None:
+        return []
+    places = _judged_places(comparison, stated)
+    names = [comparison.strategies[place] for place in places]
+    return against(shown, all_pairs(losses[:, places], names, rope))
+
+
+def _judged_places(comparison: Comparison, stated: Verdict) -> list[int]:
+    not_judged = {name for name, _ in stated.left_out}
+    return [place for place, name in enumerate(comparison.strategies) if name not in not_judged]
 
 
 def _metrics(comparison: Comparison, incumbents: pd.DataFrame) -> dict[str, Array]:
@@ -269,19 +284,19 @@ def _gain(comparison: Comparison, values: Array, name: str | None) -> Expected |
     return expected(mine - other)
 
 
-def _luck(comparison: Comparison, gpu_hours: float, name: str | None) -> float | None:
+def _luck(comparison: Comparison, judged: NDArray[np.bool_], gpu_hours: float, name: str | None) -> float | None:
     if name is None or not comparison.knows_truth:
         return None
-    luck = 100 * (comparison.worth(gpu_hours) - comparison.at(gpu_hours))[:, comparison.strategies.index(name), 0]
+    place = comparison.strategies.index(name)
+    luck = 100 * (comparison.worth(gpu_hours) - comparison.at(gpu_hours))[judged, place, 0]
     return float(np.nanmean(luck)) if np.isfinite(luck).any() else None
 
 
 def _probabilities(comparison: Comparison, losses: Array, stated: Verdict, seed: int) -> dict[str, float]:
     """Of being best, by strategy that is judged; empty where nothing can be said."""
-    not_judged = {name for name, _ in stated.left_out}
-    places = [place for place, name in enumerate(comparison.strategies) if name not in not_judged]
     if stated.reason:
         return {}
+    places = _judged_places(comparison, stated)
     chances = posterior(100 * (1 - losses[:, places]), seed=seed).probability_of_best()
     return {comparison.strategies[place]: float(chance) for place, chance in zip(places, chances, strict=True)}
 

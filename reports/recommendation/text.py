@@ -6,6 +6,9 @@ from hemobench.reports.recommendation.recommend import Expected, RandomNeeds, Re
 from hemobench.reports.statistics.text import sentence
 from hemobench.reports.text_tables import counted, hours_text
 
+LEAST_LUCK = 0.005
+"""Points that are shown as more than 0.00."""
+
 
 def in_words(answer: Recommendation) -> list[str]:
     """The answer as sentences, the answer first."""
@@ -27,8 +30,16 @@ def _figures(answer: Recommendation) -> list[str]:
         in_test = f"; in test {_gain_text(answer.gain_test)}" if answer.gain_test else ""
         lines.append(f"Over random search {answer.shown} gains {_gain_text(answer.gain)}{in_test}.")
     if answer.luck is not None:
-        lines.append(f"The search itself will see {answer.luck:.2f} points more than that: luck.")
+        lines.append(_luck_said(answer.luck))
     return lines
+
+
+def _luck_said(luck: float) -> str:
+    """What the search shows of its best trial, which is not what that is worth."""
+    if abs(luck) < LEAST_LUCK:
+        return "The search itself will see as much as that."
+    more = "more" if luck > 0 else "less"
+    return f"The search itself will see {abs(luck):.2f} points {more} than that: luck."
 
 
 def _gain_text(gain: Expected) -> str:

@@ -9,10 +9,11 @@ from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.storage.load import load_results
 from hemobench.benchmarks.storage.results import Results
 from hemobench.commands.results import boards_of
+from hemobench.reports.comparison.anytime import regret_curves
 from hemobench.reports.comparison.comparison import Comparison, comparisons, leaderboard_columns
 from hemobench.reports.comparison.incumbents import only_incumbents
-from hemobench.reports.comparison.verdicts import judged_seeds, left_out
-from hemobench.reports.html.report import known_outside
+from hemobench.reports.comparison.verdicts import judged_part, judged_seeds, left_out
+from hemobench.reports.html.report import known_outside, known_reference
 from hemobench.reports.html.verdicts import verdict_row
 from hemobench.reports.leaderboard.model import Board
 from hemobench.reports.leaderboard.model import as_json as boards_as_json
@@ -21,6 +22,7 @@ from hemobench.reports.leaderboard.run_figures import outside_shares
 from hemobench.reports.recommendation.recommend import as_json, recommend
 from hemobench.reports.recommendation.text import in_words
 from hemobench.reports.shipped import RESULTS
+from hemobench.reports.statistics.pairwise import against, all_pairs
 from hemobench.reports.statistics.text import sentence
 from hemobench.reports.statistics.verdict import Decision, decide
 
@@ -62,6 +64,26 @@ def test_leaderboard_recommendation_report_and_json_name_the_same(shipped: Resul
         ahead = board.rows[0].strategy
         if board.verdict.leader is not None:
             assert ahead == board.verdict.leader  # the board's first line
+
+
+def test_the_report_shows_the_boards_figures(shipped: Results, boards: list[Board]) -> None:
+    """Curves end at the board's regret, differences from random search are its gains: on the seeds that are judged."""
+    outside = outside_shares(shipped, known_outside)
+    found = comparisons(shipped, known_reference)
+    for board, comparison in zip(boards, found, strict=True):
+        part = judged_part(comparison, outside)
+        assert board.judged_seeds == len(part.seeds)
+        rows = {row.strategy: row for row in board.rows}
+        ends = regret_curves(part).value[:, -1]
+        for name, end in zip(part.strategies, ends, strict=True):
+            assert rows[name].regret == pytest.approx(end)
+        for pair in against("random", all_pairs(part.final, part.strategies)):
+            gain = rows[pair.one].gain
+            assert gain is not None
+            assert (gain.mean, gain.low) == pytest.approx((pair.difference, pair.low))
+        ranked = {name for name, row in rows.items() if row.rank is not None}
+        assert ranked == set(part.strategies)
+        assert sum(rows[name].rank or 0 for name in ranked) == pytest.approx(len(ranked) * (len(ranked) + 1) / 2)
 
 
 def contradicts(few: Decision, many: Decision) -> bool:

@@ -16,8 +16,10 @@ from hypothesis import strategies as st
 
 from hemobench.benchmarks import published as surfaces
 from hemobench.benchmarks.benchmark import load_benchmark
+from hemobench.benchmarks.budget import Budget
 from hemobench.benchmarks.evaluator import Outcome
 from hemobench.benchmarks.evaluators.published import Published
+from hemobench.benchmarks.execution.runner import run
 from hemobench.benchmarks.noise import draw, silence
 from hemobench.benchmarks.published import (
     bone_marrow,
@@ -30,10 +32,12 @@ from hemobench.benchmarks.published import (
     reference,
     stored,
 )
-from hemobench.benchmarks.published.measures import Pool, mean_loss, mean_response, optimum, random_curve, sample
+from hemobench.benchmarks.published.measures import Pool, mean_loss, mean_response, observed_curve, optimum, sample
+from hemobench.benchmarks.published.random_search import RandomTrials, random_search
 from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Proposal, Status
+from hemobench.strategies.random_search import RandomSearch
 from hemobench.strategies.space import random_stream
 
 TASKS = ("c-nmc", "bone-marrow", "bone-marrow-full")
@@ -312,8 +316,60 @@ def test_the_stored_optimum_is_the_optimum(task: str) -> None:
 def test_the_stored_random_curve_is_random_search(task: str) -> None:
     kept, drawn = reference(task), pool(task)
     assert kept.trial_gpu_hours == pytest.approx(drawn.hours.mean(), rel=0.04)
-    for hours, loss in random_curve(drawn, runs=400)[5::6]:
-        assert kept.random_expected(hours) == pytest.approx(loss, rel=0.08)
+    for hours, loss in observed_curve(drawn, runs=400)[5::6]:
+        assert kept.as_observed().random_expected(hours) == pytest.approx(loss, rel=0.08)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_regret_1_is_what_random_search_is_worth(task: str) -> None:
+    """Real runs of random search against the stored curve: at 20, 50 and 100 trials their mean regret is 1."""
+    regrets = regrets_of_random_search(f"{task}@published", seeds=100)
+    error = regrets.std(axis=0, ddof=1) / np.sqrt(len(regrets))
+    assert np.abs(regrets.mean(axis=0) - 1).max() < 0.3  # what follows would tell nothing if the spread were large
+    assert (np.abs(regrets.mean(axis=0) - 1) < 3 * error).all()
+
+
+def regrets_of_random_search(name: str, seeds: int) -> np.ndarray:
+    """Normalised noise-free regret of the incumbents after 20, 50 and 100 trials' worth: `(seeds, 3)`."""
+    benchmark = load_benchmark(name)
+    evaluator, kept, task = benchmark.evaluator(), benchmark.reference(), benchmark.task
+    assert kept is not None
+    budgets = [trials * kept.trial_gpu_hours for trials in (20, 50, 100)]
+    rows = []
+    for seed in range(seeds):
+        strategy = RandomSearch(task.space(), seed=1000 + seed, horizon=100)
+        records = list(run(strategy, evaluator, Budget(budgets[-1]), task=task, seed=1000 + seed))
+        ok = [record for record in records if record.status is Status.OK]
+        row = []
+        for hours in budgets:
+            best = min((r for r in ok if r.finished <= 3600 * hours), key=lambda r: r.loss or 0.0)
+            truth = evaluator.truth(best.config)
+            assert truth is not None
+            row.append((truth.loss - kept.best_loss) / (kept.random_expected(hours) - kept.best_loss))
+        rows.append(row)
+    return np.array(rows)
+
+
+def test_what_is_observed_at_first_flatters() -> None:
+    """On c-nmc noise is as large as what is left to gain, so that what random search sees is too good by a third."""
+    kept = reference("c-nmc")
+    hours = 100 * kept.trial_gpu_hours
+    worth = kept.random_expected(hours) - kept.best_loss
+    seen = kept.as_observed().random_expected(hours) - kept.best_loss
+    assert 0.7 < seen / worth < 0.9
+    assert kept.as_observed().as_observed() == kept.as_observed()
+
+
+def test_a_simulated_search_by_hand() -> None:
+    """One trial in the pool: untuned before it ends, then what it is worth, whatever was seen of it."""
+    trials = RandomTrials(np.array([0.1]), np.array([0.3]), np.array([1.0]))
+    budgets = np.array([0.5, 1.0, 2.0])
+    found = random_search(trials, budgets, runs=3, longest=3, rng=np.random.default_rng(0))
+    assert found.tolist() == pytest.approx([0.3, 0.3, 0.3])
+    failed = RandomTrials(np.array([np.inf, 0.1, 0.2]), np.array([9.0, 0.3, 0.4]), np.ones(3))
+    early, late = random_search(failed, np.array([0.5, 40.0]), runs=50, longest=50, rng=np.random.default_rng(0))
+    assert early == pytest.approx(0.35)  # the mean of those that do not fail
+    assert late == pytest.approx(0.3)  # of the one that looks best
 
 
 @pytest.mark.parametrize("task", TASKS)

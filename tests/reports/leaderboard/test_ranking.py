@@ -358,6 +358,9 @@ def test_runs_out_of_support_take_their_seed_along_and_many_of_them_the_strategy
     assert board.verdict is not None
     assert (board.verdict.kind, board.verdict.strategies, board.verdict.seeds) == ("best", ("tpe",), 19)
     assert dict(board.verdict.left_out) == {"wild": "5 of 20 runs went out of support"}
+    rows = rows_of(board)
+    assert (rows["wild"].rank, board.rows[-1].strategy, board.judged_seeds) == (None, "wild", 19)
+    assert (rows["tpe"].rank, rows["random"].rank) == (1, 2)
 
 
 def test_identical_strategies_tie(run: Run, collect: Collect) -> None:
