@@ -20,13 +20,15 @@ from hemobench.benchmarks.benchmark import Benchmark
 from hemobench.benchmarks.evaluator import Alike, Asked, Cost, Outcome
 from hemobench.benchmarks.execution.progress import counting, tell
 from hemobench.benchmarks.tasks.base import Task
-from hemobench.benchmarks.training.bone_marrow import BoneMarrowProtocol, architecture
-from hemobench.benchmarks.training.c_nmc import CNmcProtocol
+from hemobench.benchmarks.training.bone_marrow import BoneMarrowProtocol, architecture, possible_splits
+from hemobench.benchmarks.training.c_nmc import CNmcProtocol, possible_split
 from hemobench.benchmarks.training.checkpoints import Checkpoints, InMemory
 from hemobench.benchmarks.training.cross_validation import OnEpoch, Result, Resumption, train_all
 from hemobench.benchmarks.training.hardware import devices
 from hemobench.benchmarks.training.hardware.memory import free_memory, memory_ends_trials, out_of_memory
 from hemobench.benchmarks.training.looking import Look, Looks, look_all
+from hemobench.benchmarks.training.networks.models import check_size
+from hemobench.benchmarks.training.networks.weights import require_source
 from hemobench.benchmarks.training.options import Options, read_options
 from hemobench.benchmarks.training.protocol import TrainingProtocol
 from hemobench.benchmarks.training.seeds import spread, trial_seed
@@ -40,6 +42,7 @@ from hemobench.datasets.pixels import load_pixels
 from hemobench.datasets.splits import has_given_split
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config, Proposal, Status
+from hemobench.strategies.space import active, choices, default
 
 SUBSET_SEED = 0
 
@@ -61,6 +64,32 @@ def bone_marrow(
     """The bone-marrow paper's protocol, for any classes; on a split that comes with them, if one does."""
     first = architecture(dict(task.space().get_default_configuration()))
     return BoneMarrowProtocol(images, pixels, options, device, first)
+
+
+def _require_c_nmc(task: Task, images: ImageSet, options: Options) -> None:
+    possible_split(images, options)
+
+
+def _require_bone_marrow(task: Task, images: ImageSet, options: Options) -> None:
+    possible_splits(images, options)
+    for family in _families(task):
+        check_size(family, options.image_size)
+
+
+def _families(task: Task) -> list[str]:
+    """The families of networks that a task's search space has."""
+    space = task.space()
+    usual = default(space)
+    names = choices(space["architecture"]) if "architecture" in space else None
+    configs = [active(space, {**usual, "architecture": name}) for name in names] if names else [usual]
+    return [architecture(config).family for config in configs]
+
+
+CHECKS: Mapping[Make, Callable[[Task, ImageSet, Options], None]] = {
+    c_nmc: _require_c_nmc,
+    bone_marrow: _require_bone_marrow,
+}
+"""What can be told of images and options before a pixel is read, by who makes the protocol."""
 
 
 def _maker(task: Task) -> Make:
@@ -106,6 +135,17 @@ class Live:
         if self._options.checkpoints == "memory":
             return InMemory(most_bytes=most)
         return Checkpoints(folder or self._cache / "checkpoints", most)
+
+    def require_runnable(self) -> None:
+        """Make sure, without reading pixels or weights, that any trial of the task can be trained with the options.
+
+        Raises:
+            BenchmarkError: If the split, the fold, the image size or the weights are not possible.
+        """
+        require_source(self._options.weights)
+        check = CHECKS.get(_maker(self._task))
+        if check is not None:
+            check(self._task, self._images, self._options)
 
     def checkpoints_in(self, folder: Path | None) -> None:
         """Keep half-trained trials in a folder from now on, as of the run that is at work; `None`: in the cache."""

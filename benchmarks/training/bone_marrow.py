@@ -24,7 +24,7 @@ from hemobench.benchmarks.training.networks.models import (
 )
 from hemobench.benchmarks.training.optimization.losses import interpolated_weights, make_loss
 from hemobench.benchmarks.training.options import Options
-from hemobench.datasets.images import ImageSet
+from hemobench.datasets.images import ImageSet, Split
 from hemobench.datasets.splits import cells_splits, has_given_split
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config
@@ -33,6 +33,18 @@ PAPER = Architecture("densenet", 121)
 MOST_TOGETHER = 48
 PIXELS_TOGETHER = 768 * 64**2
 """Of a step, over all trainings side by side: some 8 GB of activations."""
+
+
+def possible_splits(images: ImageSet, options: Options) -> list[Split]:
+    """The splits that the options ask for, having made sure that images and options fit each other; reads no pixel.
+
+    Raises:
+        BenchmarkError: If they do not.
+    """
+    splits = cells_splits(images, options.folds, options.extended, options.split_seed)
+    if options.fold is not None and not 0 <= options.fold < len(splits):
+        raise BenchmarkError(f"there is no fold {options.fold}", f"choose one of 0 to {len(splits) - 1}")
+    return splits
 
 
 class BoneMarrowProtocol:
@@ -56,10 +68,7 @@ class BoneMarrowProtocol:
         device: torch.device,
         start: Architecture = PAPER,
     ) -> None:
-        splits = cells_splits(images, options.folds, options.extended, options.split_seed)
-        self._sides = [Sides.of(images, split) for split in splits]
-        if options.fold is not None and not 0 <= options.fold < len(self._sides):
-            raise BenchmarkError(f"there is no fold {options.fold}", f"choose one of 0 to {len(self._sides) - 1}")
+        self._sides = [Sides.of(images, split) for split in possible_splits(images, options)]
         self._pixels = Pixels(pixels, device)
         self._device = device
         self._options = options
