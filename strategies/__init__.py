@@ -7,6 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
+from importlib.metadata import packages_distributions, requires, version
 from importlib.util import find_spec
 from typing import Any
 
@@ -224,7 +225,7 @@ def load_strategy(name: str) -> type[Strategy]:
         reason = unavailable(name)
         if reason:
             raise BenchmarkError(f"strategy '{name}': {reason}", f"pip install it, or leave out '{name}'")
-        return _import(STRATEGIES[name].path)
+        return _of_table(name)
     if re.fullmatch(r"[\w.]+:\w+", name):
         return _import(name)
     others = installed()
@@ -236,6 +237,35 @@ def load_strategy(name: str) -> type[Strategy]:
         f"there is no strategy '{name}'" + (f"; did you mean '{close[0]}'?" if close else ""),
         f"choose one of: {', '.join(known)}; or give your own as package.module:Class",
     )
+
+
+def _of_table(name: str) -> type[Strategy]:
+    """The class of a row of the table; where its library is of another version than it needs, that is said.
+
+    Raises:
+        BenchmarkError: If it cannot be imported.
+    """
+    row = STRATEGIES[name]
+    try:
+        return _import(row.path)
+    except BenchmarkError as problem:
+        installed, needed = _versions(row.needs)
+        if not installed:
+            raise
+        said = f"strategy '{name}': {installed} cannot be used: {problem.problem.partition(': ')[2]}"
+        raise BenchmarkError(said, f"pip install '{needed}', or leave out '{name}'") from None
+
+
+def _versions(library: str) -> tuple[str, str]:
+    """A library as it is installed and as this package needs it, as in `smac 2.3.1` and `smac>=2.4`; or nothing."""
+    packages = packages_distributions().get(library, []) if library else []
+    needed = {
+        re.split(r"[\s<>=!~;\[]", line)[0]: line.partition(";")[0].strip() for line in requires("hemobench") or []
+    }
+    for package in packages:
+        if package in needed:
+            return f"{package} {version(package)}", needed[package]
+    return "", ""
 
 
 def path_of(strategy: type[Strategy]) -> str:

@@ -24,8 +24,9 @@ from hemobench.benchmarks.training.cross_validation import OnEpoch, Result, Resu
 from hemobench.benchmarks.training.hardware import devices
 from hemobench.benchmarks.training.hardware.memory import free_memory, memory_ends_trials, out_of_memory
 from hemobench.benchmarks.training.looking import Look, Looks, look_all
+from hemobench.benchmarks.training.networks.weights import require_source
 from hemobench.benchmarks.training.options import Options, read_options
-from hemobench.benchmarks.training.protocols.base import TrainingProtocol, maker
+from hemobench.benchmarks.training.protocols.base import TrainingProtocol, maker, requirement
 from hemobench.benchmarks.training.seeds import spread, trial_seed
 from hemobench.benchmarks.training.timer import OnCharge, Timer, TrialEnded
 from hemobench.benchmarks.training.together.pace import Pace, measure, read_pace
@@ -76,6 +77,17 @@ class Live:
         if self._options.checkpoints == "memory":
             return InMemory(most_bytes=most)
         return Checkpoints(folder or self._cache / "checkpoints", most)
+
+    def require_runnable(self) -> None:
+        """Make sure, without reading pixels or weights, that any trial of the task can be trained with the options.
+
+        Raises:
+            BenchmarkError: If the split, the fold, the image size or the weights are not possible.
+        """
+        require_source(self._options.weights)
+        require = requirement(self._task)
+        if require is not None:
+            require(self._task, self._images, self._options)
 
     def checkpoints_in(self, folder: Path | None) -> None:
         """Keep half-trained trials in a folder from now on, as of the run that is at work; `None`: in the cache."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from hemobench.benchmarks.benchmark import shared
+from hemobench.benchmarks.evaluator import Evaluator
 from hemobench.benchmarks.execution.arms import require_buildable
 from hemobench.benchmarks.execution.plan import Plan
 from hemobench.benchmarks.storage.run_folder import RUN, same_run
@@ -42,7 +43,18 @@ def _require_answers(todo: Sequence[Plan]) -> None:
         source = plan.key.benchmark, json.dumps(plan.source, sort_keys=True, default=str)
         if source not in built:
             built.add(source)
-            shared(plan.key.benchmark, plan.source)
+            require_runnable(shared(plan.key.benchmark, plan.source))
+
+
+def require_runnable(evaluator: Evaluator) -> None:
+    """Let a source of answers that trains say beforehand what no trial could be trained with.
+
+    Raises:
+        BenchmarkError: If it says so.
+    """
+    check = getattr(evaluator, "require_runnable", None)
+    if check is not None:
+        check()
 
 
 def _require_same_runs(todo: Sequence[Plan], out: Path) -> None:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import StrictBool, StrictInt, TypeAdapter, ValidationError
 
 from hemobench.benchmarks.training.networks.models import Scale
 from hemobench.errors import BenchmarkError
 
 SPECIAL = ("backbone", "split", "fold", "split_seed", "folds", "extended", "scale", "share_features")
 """Options that only some trainings read: see `Task.options`."""
+LARGEST = 4096
+"""Pixels a side: far beyond what any of the networks is made for, and short of filling a disk by a slip."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,22 +49,22 @@ class Options:
         trial_timeout: Charged device-seconds after which a trial has timed out; `None` for no such limit.
     """
 
-    image_size: int = 224
+    image_size: StrictInt = 224
     weights: str = "auto"
     backbone: str = "efficientnet_b2"
     split: Literal["paper", "official", "subject", "random"] = "official"
-    fold: int | None = None
-    split_seed: int = 0
-    folds: int = 6
-    extended: bool = False
+    fold: StrictInt | None = None
+    split_seed: StrictInt = 0
+    folds: StrictInt = 6
+    extended: StrictBool = False
     scale: Scale = "paper"
-    share_features: bool = True
-    view_seed: int = 0
+    share_features: StrictBool = True
+    view_seed: StrictInt = 0
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    graphs: bool = True
+    graphs: StrictBool = True
     device: str = "auto"
-    threads: int = 1
-    deterministic: bool = True
+    threads: StrictInt = 1
+    deterministic: StrictBool = True
     cache: Path | None = None
     checkpoints: Literal["disk", "memory"] = "disk"
     checkpoints_gb: float = 10.0
@@ -73,6 +75,8 @@ class Options:
             raise BenchmarkError(f"there is no scale '{self.scale}'", "choose paper or micro")
         if self.threads < 1:
             raise BenchmarkError(f"PyTorch cannot train with {self.threads} threads", "give at least 1")
+        if not 1 <= self.image_size <= LARGEST:
+            raise BenchmarkError(f"images of {self.image_size} pixels a side", f"give 64 to {LARGEST}")
         if self.folds < 3:
             raise BenchmarkError(f"{self.folds} folds cannot hold training, validation and test", "give at least 3")
         if not self.checkpoints_gb >= 0:

@@ -109,9 +109,9 @@ def render_report(report: Report) -> None:
     sizes = ", ".join(f"{w} x {h}: {count}" for (w, h), count in sorted(report.sizes.items()))
     screen.print(Text(f"sizes: {sizes}; checksums compared: {report.checked}"))
     for finding in report.findings[:SHOWN]:
-        where = f" {finding.path.as_posix()}" if finding.path.as_posix() != "." else ""
+        where = f" {finding.path.as_posix()}:" if finding.path.as_posix() != "." else ""
         hint = f" -> {finding.hint}" if finding.hint else ""
-        screen.print(Text(f"{finding.severity}: {finding.kind}:{where}: {finding.detail}{hint}"), soft_wrap=True)
+        screen.print(Text(f"{finding.severity}: {finding.kind}:{where} {finding.detail}{hint}"), soft_wrap=True)
     if len(report.findings) > SHOWN:
         screen.print(Text(f"… and {len(report.findings) - SHOWN} more findings; --json has all"))
     screen.print(Text(verdict(report)))

@@ -23,9 +23,12 @@ if TYPE_CHECKING:
 
 def reproduce(
     results: Annotated[
-        Path | None,
-        typer.Argument(metavar="FILE", help="An archive or folder of results; by default those that come along."),
-    ] = None,
+        str,
+        typer.Argument(
+            metavar="RESULTS",
+            help="An archive or folder of results, or a suite whose results come along: full, quick, papers.",
+        ),
+    ] = "full",
     benchmarks: Annotated[str, typer.Option(help="Only these, with commas between.")] = "",
     strategies: Annotated[str, typer.Option(help="Only these labels, with commas between.")] = "",
     seeds: Annotated[int | None, typer.Option(min=1, help="Only so many seeds, from 0.")] = None,
@@ -41,16 +44,14 @@ def reproduce(
     from hemobench.benchmarks.execution.preflight import preflight
     from hemobench.benchmarks.storage.load import load_results
     from hemobench.reports.citing.reproduction import compared
-    from hemobench.reports.shipped import RESULTS
 
     sys.path.append(os.getcwd())  # for strategies of the user's own, after all that is installed
-    source = results or RESULTS
-    before = _part(load_results(source), listed(benchmarks, "--benchmarks"), listed(strategies, "--strategies"), seeds)
+    before = _part(_recorded(results), listed(benchmarks, "--benchmarks"), listed(strategies, "--strategies"), seeds)
     todo = plans_of(before, data=data, allowed=listed(strategy))
     with _folder(out) as folder:
         preflight(todo, folder)
         if changed := changed_sources(before, todo):
-            problem = f"{source}: the answers rest on something else here: {', '.join(changed)}"
+            problem = f"{results}: the answers rest on something else here: {', '.join(changed)}"
             raise BenchmarkError(problem, "use the data, or the hemobench, that the results were made with")
         first = before.header(int(before.runs.index[0]))
         with imitated(first.get("environment") or {}):
@@ -64,6 +65,27 @@ def reproduce(
         for line in found.lines:
             screen.print(line, markup=False, highlight=False, soft_wrap=True)
     raise typer.Exit(0 if found.identical else 1)
+
+
+def _recorded(results: str) -> Results:
+    """What is to be made again: a file or folder, or the results of a suite that come along.
+
+    Raises:
+        BenchmarkError: If it is none of these.
+    """
+    from hemobench.benchmarks.storage.load import load_results
+    from hemobench.benchmarks.suite import suite_names
+    from hemobench.reports.shipped import OF_SUITES, shipped_results
+
+    path = Path(results)
+    if path.exists():
+        return load_results(path)
+    if results in suite_names():
+        return shipped_results(results)
+    raise BenchmarkError(
+        f"{results}: no such file or folder",
+        f"give an archive or folder of results, or a suite whose results come along: {', '.join(OF_SUITES)}",
+    )
 
 
 def _part(results: Results, benchmarks: list[str], strategies: list[str], seeds: int | None) -> Results:

@@ -62,9 +62,11 @@ def record(
 ) -> None:
     """Record a table: a mix of space-filling and random points, searches and repetitions. Resumable."""
     from hemobench.benchmarks.benchmark import load_benchmark
+    from hemobench.benchmarks.execution.preflight import require_runnable
     from hemobench.benchmarks.recording.design import Design
     from hemobench.benchmarks.recording.recording import record as carry_out
     from hemobench.benchmarks.recording.source import Source
+    from hemobench.benchmarks.tables.schema import ALL_FOLDS
 
     design = Design(
         sobol=sobol,
@@ -88,6 +90,8 @@ def record(
     source = Source(benchmark, _settings(benchmark, data, option or []), scale, together=together)
     found = load_benchmark(benchmark)
     count = _processes(found, jobs, together)
+    if found.live:
+        require_runnable(source.evaluator(ALL_FOLDS))
     kept = f"every finished training, in {out}.journal"
     with interruptible(kept), progress("trainings", stays=True) as bar:
         table = carry_out(

@@ -12,7 +12,7 @@ import typer
 
 from hemobench.commands.console import Json, console, print_json, try_output
 from hemobench.commands.images import say_notes
-from hemobench.commands.options import Data, Option, settings_of
+from hemobench.commands.options import Data, Option, counted, settings_of
 from hemobench.commands.progress import interruptible, progress
 from hemobench.errors import BenchmarkError
 
@@ -252,6 +252,6 @@ def pretrain(
         print_json({"weights": str(out), **asdict(result)})
     else:
         sys.stdout.write(
-            f"{out}: {result.epochs} epochs on {result.images} images; accuracy on those held out "
+            f"{out}: {counted(result.epochs, 'epoch')} on {result.images} images; accuracy on those held out "
             f"{100 * result.accuracy:.1f} %\n"
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
@@ -16,6 +17,8 @@ from hemobench.benchmarks.tasks import load_task
 from hemobench.reports.text_tables import counted
 
 SCHEMA = 1
+ROUNDING = 1e-9
+"""Relative difference below which two numbers are the same but for the last digits."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,7 @@ class Difference:
             one of the two has more trials, or ended otherwise.
         before: What was recorded.
         now: What there is instead.
+        rounding: Whether the two are numbers that differ in the last digits alone.
     """
 
     run: str
@@ -36,12 +40,14 @@ class Difference:
     what: Literal["proposal", "answer", "end"]
     before: str
     now: str
+    rounding: bool = False
 
     @property
     def text(self) -> str:
         """For people."""
         place = self.run if self.trial is None else f"{self.run}, trial {self.trial}"
-        return f"{place}: the {self.what} was {self.before}; it is {self.now}"
+        alone = " (in the last digits alone)" if self.rounding else ""
+        return f"{place}: the {self.what} was {self.before}; it is {self.now}{alone}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,9 +140,28 @@ def _of_run(before: Results, now: Results, run: Any, other: Any) -> Difference |
     for one, two in zip(old, new, strict=False):
         for what, parts in (("proposal", _asked), ("answer", _answered)):
             if (sides := (parts(one), parts(two)))[0] != sides[1]:
-                return Difference(name, one.number, what, *_differing(*sides))  # type: ignore[arg-type]
+                return _first(name, one.number, what, *sides)  # type: ignore[arg-type]
     ends = f"{row['status']} after {counted(len(old), 'trial')}", _end(now.runs.loc[other], new)
     return None if ends[0] == ends[1] else Difference(name, min(len(old), len(new)), "end", *ends)
+
+
+def _first(
+    run: str, trial: int, what: Literal["proposal", "answer"], before: dict[str, Any], now: dict[str, Any]
+) -> Difference:
+    """The parts of a trial that differ, on both sides."""
+    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
+    old, new = (", ".join(f"{name} {side.get(name, 'absent')}" for name in names) for side in (before, now))
+    rounding = all(_rounded(before.get(name), now.get(name)) for name in names)
+    return Difference(run, trial, what, old, new, rounding)
+
+
+def _rounded(before: Any, now: Any) -> bool:
+    """Whether two values, or two mappings of them, are the same but for the last digits."""
+    if isinstance(before, dict) and isinstance(now, dict) and before.keys() == now.keys():
+        return all(_rounded(before[name], now[name]) for name in before)
+    if isinstance(before, float) and isinstance(now, float):
+        return math.isclose(before, now, rel_tol=ROUNDING, abs_tol=ROUNDING)
+    return bool(before == now)
 
 
 def _end(row: pd.Series[Any], records: Sequence[TrialRecord]) -> str:
@@ -164,10 +189,3 @@ def _answered(record: TrialRecord) -> dict[str, Any]:
         "cost": record.cost.gpu_seconds,
         "finished": record.finished,
     }
-
-
-def _differing(before: Mapping[str, Any], now: Mapping[str, Any]) -> tuple[str, str]:
-    """The parts that differ, on both sides."""
-    names = [name for name in {**before, **now} if before.get(name) != now.get(name)]
-    old, new = (", ".join(f"{name} {side.get(name, 'absent')}" for name in names) for side in (before, now))
-    return old, new

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import difflib
 import hashlib
 import io
 import logging
@@ -25,6 +26,8 @@ State = dict[str, Tensor]
 LOG = logging.getLogger(__name__)
 RANDOM = "random initialisation"
 LITE = "efficientnet_lite"
+WORDS = ("auto", "imagenet", "none")
+"""What first weights may be called that are no file."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,20 @@ def resolve(source: str, architecture: str) -> Weights:
     if source == "auto":
         return _imagenet_or_random(architecture)
     return _from_path(Path(source), architecture)
+
+
+def require_source(source: str) -> None:
+    """Make sure that first weights are a word that is known, or a file or folder that is there; reads nothing.
+
+    Raises:
+        BenchmarkError: If not.
+    """
+    if source not in WORDS and not Path(source).exists():
+        close = difflib.get_close_matches(source, WORDS, n=1)
+        raise BenchmarkError(
+            f"weights '{source}': no such file or folder" + (f"; did you mean '{close[0]}'?" if close else ""),
+            f"give {', '.join(WORDS)}, or the path of a state-dict file",
+        )
 
 
 @cache

@@ -59,14 +59,34 @@ Make = Callable[[Task, ImageSet, Any, Options, torch.device, Path], TrainingProt
 """What makes a task's protocol, of task, images, pixels, options, device and cache folder."""
 
 
+Require = Callable[[Task, ImageSet, Options], None]
+"""Refuses images and options that do not fit each other, before a pixel or a weight is read."""
+
+
 def maker(task: Task) -> Make:
     """What makes the protocol that a task names.
 
     Raises:
         BenchmarkError: If it names none.
     """
+    module, attribute = _place(task)
+    make: Make = getattr(import_module(module), attribute)
+    return make
+
+
+def requirement(task: Task) -> Require | None:
+    """What stands beside the maker as `require`, if anything does.
+
+    Raises:
+        BenchmarkError: If the task names no maker.
+    """
+    module, _ = _place(task)
+    require: Require | None = getattr(import_module(module), "require", None)
+    return require
+
+
+def _place(task: Task) -> tuple[str, str]:
     if not task.training:
         raise BenchmarkError(f"the task {task.name} does not say how it is trained", "use another source of answers")
     module, _, attribute = task.training.partition(":")
-    make: Make = getattr(import_module(module), attribute)
-    return make
+    return module, attribute

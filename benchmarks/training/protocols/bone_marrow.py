@@ -32,11 +32,28 @@ from hemobench.benchmarks.training.protocols.constant import constant_answer
 from hemobench.benchmarks.training.protocols.folds import Folds
 from hemobench.datasets.images import ImageSet
 from hemobench.strategies.base import Config
+from hemobench.strategies.space import active, choices, default
 
 PAPER = Architecture("densenet", 121)
 MOST_TOGETHER = 48
 PIXELS_TOGETHER = 768 * 64**2
 """Of a step, over all trainings side by side: some 8 GB of activations."""
+
+
+def require(task: Task, images: ImageSet, options: Options) -> None:
+    """See `base.Require`: folds, and the image size of every network that the search space has."""
+    Folds.of(images, options)
+    for family in _families(task):
+        check_size(family, options.image_size)
+
+
+def _families(task: Task) -> list[str]:
+    """The families of networks that a task's search space has."""
+    space = task.space()
+    usual = default(space)
+    names = choices(space["architecture"]) if "architecture" in space else None
+    configs = [active(space, {**usual, "architecture": name}) for name in names] if names else [usual]
+    return [architecture(config).family for config in configs]
 
 
 class BoneMarrowProtocol:

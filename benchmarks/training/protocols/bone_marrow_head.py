@@ -163,3 +163,9 @@ def make(
     """See `base.Make`."""
     first = str(task.space().get_default_configuration()["network"])
     return BoneMarrowHeadProtocol(images, pixels, options, device, cache / "features", first)
+
+
+def require(task: Task, images: ImageSet, options: Options) -> None:
+    """See `base.Require`: folds and the image size."""
+    Folds.of(images, options)
+    check_size(LITE, options.image_size)

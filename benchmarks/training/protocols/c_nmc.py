@@ -25,7 +25,7 @@ from hemobench.benchmarks.training.optimization.losses import balanced_weights, 
 from hemobench.benchmarks.training.options import Options
 from hemobench.benchmarks.training.protocols.base import TrainingProtocol
 from hemobench.benchmarks.training.protocols.constant import constant_answer
-from hemobench.datasets.images import ImageSet
+from hemobench.datasets.images import ImageSet, Split
 from hemobench.datasets.splits import c_nmc_split
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config
@@ -33,6 +33,28 @@ from hemobench.strategies.base import Config
 POSITIVE = "all"
 MOST_TOGETHER = 96
 CPU = torch.device("cpu")
+
+
+def possible_split(images: ImageSet, options: Options) -> Split:
+    """The split that the options ask for, having made sure that images and options fit each other; reads no pixel.
+
+    Raises:
+        BenchmarkError: If they do not.
+    """
+    which = backbone(options.backbone)
+    if options.image_size < which.least_size:
+        raise BenchmarkError(
+            f"{which.title} needs images of at least {which.least_size} pixels, not {options.image_size}",
+            "raise the image size",
+        )
+    split = c_nmc_split(images, options.split, options.fold or 0, options.split_seed)
+    if not len(split.train) or not len(split.validation):
+        raise BenchmarkError(
+            f"the {options.split} split leaves {len(split.train)} images for training and "
+            f"{len(split.validation)} for validation",
+            "give more images, or choose another split or fold",
+        )
+    return split
 
 
 class CNmcProtocol:
@@ -50,20 +72,7 @@ class CNmcProtocol:
         self, images: ImageSet, pixels: NDArray[np.uint8], options: Options, device: torch.device, cache: Path
     ) -> None:
         self._which = backbone(options.backbone)
-        if options.image_size < self._which.least_size:
-            raise BenchmarkError(
-                f"{self._which.title} needs images of at least {self._which.least_size} pixels, "
-                f"not {options.image_size}",
-                "raise the image size",
-            )
-        split = c_nmc_split(images, options.split, options.fold or 0, options.split_seed)
-        if not len(split.train) or not len(split.validation):
-            raise BenchmarkError(
-                f"the {options.split} split leaves {len(split.train)} images for training and "
-                f"{len(split.validation)} for validation",
-                "give more images, or choose another split or fold",
-            )
-        self._sides = Sides.of(images, split)
+        self._sides = Sides.of(images, possible_split(images, options))
         self._pixels = Pixels(pixels, device)
         self._device = device
         self._options = options
@@ -176,3 +185,8 @@ def make(
 ) -> TrainingProtocol:
     """See `base.Make`."""
     return CNmcProtocol(images, pixels, options, device, cache / "features")
+
+
+def require(task: Task, images: ImageSet, options: Options) -> None:
+    """See `base.Require`: the split, the backbone and the image size."""
+    possible_split(images, options)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ from hemobench.benchmarks.storage.archive_writer import consolidate
 from hemobench.benchmarks.suite import load_suite
 from hemobench.cli import app
 from hemobench.errors import BenchmarkError
+from hemobench.reports.shipped import shipped_results
 
 SUITE = """
 seeds = 2
@@ -110,6 +112,49 @@ def test_an_answer_that_differs_and_versions_are_named(place, command, tmp_path)
     assert "Other versions than recorded: optuna 4.5.0 -> " in done.stdout
 
 
+def test_what_differs_in_the_last_digits_alone_is_called_that(place, command, tmp_path):
+    """As between two processors: their kernels round otherwise."""
+    chosen = "c-nmc@recorded+max_trials=6/tpe/0.003h-1w/seed-0"
+    run, copy = place / "results" / chosen, tmp_path / "results" / chosen
+    copy.mkdir(parents=True)
+    lines = [json.loads(line) for line in (run / "trials.jsonl").read_text().splitlines()]
+    lines[5]["config"]["learning_rate"] = math.nextafter(lines[5]["config"]["learning_rate"], 1.0)
+    (copy / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    for name in ("run.json", "end.json"):
+        (copy / name).write_bytes((run / name).read_bytes())
+    done = command("reproduce", tmp_path / "results", cwd=place)
+    assert done.returncode == 1, done.stderr
+    assert re.search(r"seed 0, trial 5: the proposal was learning_rate .* \(in the last digits alone\)", done.stdout)
+
+
+def test_a_suite_whose_results_come_along(place, command):
+    done = command("reproduce", "quick", "--strategies", "random", "--seeds", 1, "--jobs", 1, cwd=place)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.match(r"identical: 2 runs, \d+ trials", done.stdout)
+
+
+@pytest.mark.parametrize("suite", ["quick", "papers"])
+def test_what_comes_along_is_what_the_suite_would_run(suite):
+    results = shipped_results(suite)
+    there = {results.runs.loc[run, "folder"]: results.header(run) for run in results.runs.index}
+    wanted = {str(plan.key.folder): json.loads(json.dumps(plan.header)) for plan in plans(load_suite(suite))}
+    assert there.keys() == wanted.keys()
+    for folder, header in wanted.items():
+        assert {name: there[folder].get(name) for name in header} == header
+
+
+@pytest.mark.parametrize(
+    ("named", "says"),
+    [("gate", "no results of the suite 'gate' come along"), ("nowhere", "nowhere: no such file or folder")],
+)
+def test_where_there_are_no_results(named, says, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    with pytest.raises(BenchmarkError, match=says) as refused:
+        app(["reproduce", named], standalone_mode=False)
+    assert "full, quick, papers" in refused.value.hint
+
+
 @pytest.mark.parametrize(
     ("change", "options", "says"),
     [
@@ -131,6 +176,17 @@ def test_what_cannot_be_reproduced_is_refused_before_a_run(change, options, says
     with pytest.raises(BenchmarkError) as refused:
         app(["reproduce", str(tmp_path), *options], standalone_mode=False)
     assert says in str(refused.value)
+
+
+def test_a_newer_processor_is_not():
+    """OpenBLAS takes the kernels of a processor that has more, and dies in them; then results differ, and are told."""
+    from hemobench.benchmarks.environment import numerics
+    from hemobench.benchmarks.execution.numerics import PROBE, imitated
+
+    newer = {"simd": numerics()["simd"], "blas": "openblas 0.3.30 SapphireRapids, openblas 0.3.31 SapphireRapids"}
+    with imitated(newer):
+        done = subprocess.run([sys.executable, "-c", PROBE], capture_output=True, text=True, env=dict(os.environ))
+    assert done.returncode == 0, done.stderr
 
 
 def test_an_older_processor_is_imitated():

@@ -1,0 +1,57 @@
+"""Fifty live trials in one process hold no more memory than ten: heads on shared features, and a fine-tuned network."""
+
+from __future__ import annotations
+
+import gc
+from itertools import islice
+from pathlib import Path
+from statistics import median
+
+import pytest
+
+pytest.importorskip("torch")
+
+from hemobench.benchmarks.evaluators.live import live
+from hemobench.benchmarks.tasks import load_task
+from hemobench.datasets.synthetic import synthesize
+from hemobench.strategies.base import Proposal, Status
+from hemobench.strategies.space import active, default, random_stream
+
+TRIALS, SETTLED, WINDOW = 50, 10, 8
+MOST_GROWTH = 8.0
+"""MiB from the trials after the tenth to the last ones. A run of forty that kept its networks would hold 30 or more."""
+SIZES = {
+    "c-nmc": ("batch_size", "hidden_size"),
+    "bone-marrow-micro": ("batch_size", "depth", "architecture"),
+}
+"""Hyperparameters that decide how much a training needs; they stay, so that what is seen is what is left behind."""
+SETTINGS = {
+    "c-nmc": {"image_size": 64, "weights": "none", "backbone": "efficientnet_lite0"},
+    "bone-marrow-micro": {"image_size": 64, "folds": 3, "fold": 0},
+}
+
+
+def resident() -> float:
+    """MiB of this process in memory."""
+    gc.collect()
+    pages = int(Path("/proc/self/statm").read_text().split()[1])
+    return pages * 4096 / 2**20
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="resident memory is read as Linux tells it")
+@pytest.mark.parametrize("name", SETTINGS)
+def test_memory_does_not_grow_with_trials(name, tmp_path):
+    task = load_task(name)
+    synthesize(task.dataset, tmp_path / "cells", images=40, size=48, seed=0)
+    evaluator = live(task, tmp_path / "cells", epochs=1, device="cpu", cache=tmp_path / "cache", **SETTINGS[name])
+    space = task.space()
+    fixed = {hp: value for hp, value in default(space).items() if hp in SIZES[name]}
+    held = []
+    for drawn in islice(random_stream(space, 0), TRIALS):
+        config = active(space, {**default(space), **drawn, **fixed})
+        outcome = evaluator.evaluate(Proposal(config), 0)
+        assert outcome.status in (Status.OK, Status.DIVERGED), outcome.error
+        held.append(resident())
+    early, late = (median(part) for part in (held[SETTLED : SETTLED + WINDOW], held[-WINDOW:]))
+    print(f"{name}: {early:.1f} MiB after {SETTLED} trials, {late:.1f} after {TRIALS}")  # noqa: T201
+    assert late - early < MOST_GROWTH, [round(each, 1) for each in held]
