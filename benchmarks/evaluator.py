@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Protocol, cast, runtime_checkable
@@ -82,6 +82,11 @@ class Outcome:
     error: str | None = None
     extra: Mapping[str, float] = field(default_factory=dict)
     truth: Truth | None = None
+
+    def with_truth(self, truth: Truth | None) -> Outcome:
+        """The same, with what its configuration is worth beside it; `dataclasses.replace` takes twice as long."""
+        parts = self.validation, self.test, self.curve, self.cost, self.error, self.extra
+        return Outcome(self.status, *parts, truth)
 
 
 class Answer(Protocol):
@@ -235,4 +240,4 @@ def with_truth(outcome: Outcome, evaluator: Evaluator, config: Config) -> Outcom
     """The outcome of a trial that ended well, with what its configuration is worth beside it."""
     if outcome.status is not Status.OK:
         return outcome
-    return replace(outcome, truth=evaluator.truth(config))
+    return outcome.with_truth(evaluator.truth(config))

@@ -12,7 +12,7 @@ from optuna.study import StudyDirection
 
 from hemobench.errors import BenchmarkError
 from hemobench.problem import Evaluation, Problem
-from hemobench.strategies.optuna_study import distribution, suggest
+from hemobench.strategies.optuna_study import distribution, suggestions
 from hemobench.strategies.space import active
 
 
@@ -38,6 +38,7 @@ class OptunaProblem:
         self._epochs = epochs
         self._seed = seed
         self._space = problem.space
+        self._suggest = suggestions(problem.space)
 
     @property
     def search_space(self) -> dict[str, BaseDistribution]:
@@ -67,7 +68,7 @@ class OptunaProblem:
 
     def __call__(self, trial: Trial) -> float:
         """Suggest a configuration and evaluate it."""
-        evaluation = self._evaluated(suggest(trial, self._space))
+        evaluation = self._evaluated(self._suggest(trial))
         trial.set_user_attr("gpu_seconds", evaluation.cost.gpu_seconds)
         trial.set_user_attr("status", str(evaluation.status))
         for name, value in evaluation.test.items():

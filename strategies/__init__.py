@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from importlib.metadata import packages_distributions, requires, version
 from importlib.util import find_spec
@@ -34,6 +34,8 @@ class Entry:
             parity checks where nobody says which.
         learns_from: `module:function` that says, of its settings, the horizon and the number of hyperparameters, how
             many trials end before it learns; empty where it never does, or nobody knows.
+        defaults: Its class's own of the settings that `learns_from` reads, so that no report imports an optimizer.
+        supports: As its class says, so that runs are planned without importing its library; `None`: ask the class.
     """
 
     path: str
@@ -45,7 +47,11 @@ class Entry:
     slowness: float = 0.1
     classic: bool = False
     learns_from: str = ""
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    supports: Supports | None = None
 
+
+SMAC_STARTUP = {"startup_trials": None, "startup_per_hyperparameter": 10, "startup_max_ratio": 0.25}
 
 STRATEGIES: Mapping[str, Entry] = {
     "manual": Entry(
@@ -55,6 +61,7 @@ STRATEGIES: Mapping[str, Entry] = {
         pending="none matters to its grids; the last trial waits for all",
         complexity=1,
         classic=True,
+        supports=Supports(),
     ),
     "random": Entry(
         "hemobench.strategies.random_search:RandomSearch",
@@ -63,6 +70,7 @@ STRATEGIES: Mapping[str, Entry] = {
         pending="none matters: it loses only what the end of the budget cuts",
         complexity=0,
         classic=True,
+        supports=Supports(),
     ),
     "sssr": Entry(
         "hemobench.strategies.sssr:SSSR",
@@ -72,6 +80,8 @@ STRATEGIES: Mapping[str, Entry] = {
         complexity=1,
         classic=True,
         learns_from="hemobench.strategies.startup:first_round",
+        defaults={"rounds": (24, 16, 8), "scaling": "down"},
+        supports=Supports(),
     ),
     "optuna-tpe": Entry(
         "hemobench.strategies.optuna_tpe:OptunaTPE",
@@ -83,6 +93,8 @@ STRATEGIES: Mapping[str, Entry] = {
         slowness=1.0,
         classic=True,
         learns_from="hemobench.strategies.startup:as_set",
+        defaults={"startup_trials": 10},
+        supports=Supports(),
     ),
     "hyperopt-tpe": Entry(
         "hemobench.strategies.hyperopt_tpe:HyperoptTPE",
@@ -94,6 +106,8 @@ STRATEGIES: Mapping[str, Entry] = {
         slowness=1.5,
         classic=True,
         learns_from="hemobench.strategies.startup:as_set",
+        defaults={"startup_trials": 20},
+        supports=Supports(),
     ),
     "smac": Entry(
         "hemobench.strategies.smac:SMAC",
@@ -105,6 +119,8 @@ STRATEGIES: Mapping[str, Entry] = {
         slowness=8.0,
         classic=True,
         learns_from="hemobench.strategies.startup:share_of_the_horizon",
+        defaults=SMAC_STARTUP,
+        supports=Supports(),
     ),
     "skopt-gp": Entry(
         "hemobench.strategies.skopt_gp:SkoptGP",
@@ -116,6 +132,8 @@ STRATEGIES: Mapping[str, Entry] = {
         slowness=30.0,
         classic=True,
         learns_from="hemobench.strategies.startup:as_set",
+        defaults={"startup_trials": 10},
+        supports=Supports(conditional=False),
     ),
     "optuna-gp": Entry(
         "hemobench.strategies.optuna_gp:OptunaGP",
@@ -126,6 +144,8 @@ STRATEGIES: Mapping[str, Entry] = {
         complexity=3,
         slowness=10.0,
         learns_from="hemobench.strategies.startup:as_set",
+        defaults={"startup_trials": 10},
+        supports=Supports(),
     ),
     "optuna-cmaes": Entry(
         "hemobench.strategies.optuna_cmaes:OptunaCMAES",
@@ -136,6 +156,8 @@ STRATEGIES: Mapping[str, Entry] = {
         complexity=2,
         slowness=0.5,
         learns_from="hemobench.strategies.startup:as_set",
+        defaults={"startup_trials": 1},
+        supports=Supports(),
     ),
     "asha": Entry(
         "hemobench.strategies.asha:ASHA",
@@ -143,6 +165,7 @@ STRATEGIES: Mapping[str, Entry] = {
         startup="does not learn; compares from 1 epoch on",
         pending="waits for none; compares those that have finished",
         complexity=1,
+        supports=Supports(fidelity=True),
     ),
     "hyperband": Entry(
         "hemobench.strategies.hyperband:Hyperband",
@@ -150,6 +173,7 @@ STRATEGIES: Mapping[str, Entry] = {
         startup="does not learn; compares from 1 epoch on",
         pending="opens the next bracket beside an unfinished one",
         complexity=1,
+        supports=Supports(fidelity=True),
     ),
     "bohb": Entry(
         "hemobench.strategies.bohb:BOHB",
@@ -160,6 +184,8 @@ STRATEGIES: Mapping[str, Entry] = {
         complexity=2,
         slowness=2.0,
         learns_from="hemobench.strategies.startup:as_set",
+        defaults={"startup_trials": None},
+        supports=Supports(fidelity=True),
     ),
     "smac-hyperband": Entry(
         "hemobench.strategies.smac_hyperband:SMACHyperband",
@@ -170,6 +196,8 @@ STRATEGIES: Mapping[str, Entry] = {
         complexity=3,
         slowness=8.0,
         learns_from="hemobench.strategies.startup:share_of_the_horizon",
+        defaults=SMAC_STARTUP,
+        supports=Supports(fidelity=True),
     ),
 }
 
@@ -191,13 +219,12 @@ def startup_trials(name: str, settings: Mapping[str, Any], horizon: int, hyperpa
         horizon: Expected number of trials.
         hyperparameters: Of the search space.
     """
-    path = row_of(name).learns_from
-    if not path:
+    row = row_of(name)
+    if not row.learns_from:
         return None
-    module, _, attribute = path.partition(":")
+    module, _, attribute = row.learns_from.partition(":")
     rule: Callable[[Mapping[str, Any], int, int], int | None] = getattr(import_module(module), attribute)
-    defaults = getattr(load_strategy(name).__init__, "__kwdefaults__", None) or {}
-    return rule({**defaults, **settings}, horizon, hyperparameters)
+    return rule({**row.defaults, **settings}, horizon, hyperparameters)
 
 
 def installed() -> dict[str, Entry]:
@@ -215,6 +242,28 @@ def unavailable(name: str) -> str | None:
     return f"the library '{needs}' is not installed" if needs and find_spec(needs) is None else None
 
 
+def supports(name: str) -> Supports:
+    """What a strategy can deal with; imports nothing of a library for those of the table.
+
+    Raises:
+        BenchmarkError: As `load_strategy`.
+    """
+    if name in STRATEGIES:
+        require_available(name)
+    return row_of(name).supports or load_strategy(name).supports
+
+
+def require_available(name: str) -> None:
+    """Make sure that a strategy of the table can be used here.
+
+    Raises:
+        BenchmarkError: If its library is missing.
+    """
+    reason = unavailable(name)
+    if reason:
+        raise BenchmarkError(f"strategy '{name}': {reason}", f"pip install it, or leave out '{name}'")
+
+
 def load_strategy(name: str) -> type[Strategy]:
     """The class of a strategy: one of the table or of another package by its name, or `package.module:Class`.
 
@@ -222,9 +271,7 @@ def load_strategy(name: str) -> type[Strategy]:
         BenchmarkError: If there is none of that name, its library is missing, or the class is no strategy.
     """
     if name in STRATEGIES:
-        reason = unavailable(name)
-        if reason:
-            raise BenchmarkError(f"strategy '{name}': {reason}", f"pip install it, or leave out '{name}'")
+        require_available(name)
         return _of_table(name)
     if re.fullmatch(r"[\w.]+:\w+", name):
         return _import(name)

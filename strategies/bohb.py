@@ -25,7 +25,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from hemobench.strategies.base import Config, Count, Factor, Probability, Status, Supports, Trial
 from hemobench.strategies.hyperband import Hyperband
-from hemobench.strategies.optuna_study import distribution, study, suggest
+from hemobench.strategies.optuna_study import distribution, study, suggestions
 
 Results = list[tuple[Config, float]]
 """Configurations with their losses on one rung; infinite for a failed trial."""
@@ -78,7 +78,7 @@ class BOHB(Hyperband):
         super().__init__(
             space, seed=seed, horizon=horizon, epochs=epochs, eta=eta, min_epochs=min_epochs, overlap=overlap
         )
-        self._space = space
+        self._suggest = suggestions(space)
         self._distributions = {name: distribution(hp) for name, hp in space.items()}
         self._needed = len(space) + 3 if startup_trials is None else startup_trials
         self._random_probability = random_probability
@@ -118,7 +118,7 @@ class BOHB(Hyperband):
         pending = [config for _, config in self._pending.values() if config not in known]
         model.add_trials([self._observed(config, loss) for config, loss in results])
         model.add_trials([self._observed(config) for config in pending])
-        return suggest(model.ask(), self._space)
+        return self._suggest(model.ask())
 
     def _observed(self, config: Config, loss: float | None = None) -> FrozenTrial:
         """A finished trial as Optuna has it; without a loss, a running one."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_right
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -92,7 +92,12 @@ def active(space: ConfigurationSpace, values: Mapping[str, Any]) -> dict[str, An
 
 def is_active(space: ConfigurationSpace, name: str, config: Config) -> bool:
     """Whether the conditions of a hyperparameter hold, given its active ancestors."""
-    return all(_holds(condition, config) for condition in space.parent_conditions_of[name])
+    return all_hold(space.parent_conditions_of[name], config)
+
+
+def all_hold(conditions: Sequence[Condition | Conjunction], config: Config) -> bool:
+    """Whether all of a hyperparameter's conditions hold, given its active ancestors; most have none."""
+    return not conditions or all(_holds(condition, config) for condition in conditions)
 
 
 def _holds(condition: Condition | Conjunction, config: Config) -> bool:
@@ -119,15 +124,17 @@ def legality(space: ConfigurationSpace) -> Callable[[Config], None]:
     checks = [(name, _legal_values(hp), space.parent_conditions_of[name]) for name, hp in space.items()]
 
     def require_legal(config: Config) -> None:
+        known = 0
         for name, is_legal, conditions in checks:
             if name in config:
+                known += 1
                 if not is_legal(config[name]):
                     raise ValueError(f"{name} cannot be {config[name]!r}")
-                if conditions and not all(_holds(condition, config) for condition in conditions):
+                if not all_hold(conditions, config):
                     raise ValueError(f"{name} is not active here")
-            elif all(_holds(condition, config) for condition in conditions):
+            elif all_hold(conditions, config):
                 raise ValueError(f"{name} is missing")
-        if len(config) > len(checks) or any(name not in space for name in config):
+        if known < len(config):
             raise ValueError(f"unknown hyperparameters: {sorted(config.keys() - set(space))}")
 
     return require_legal
@@ -188,7 +195,7 @@ def _drawn(
     while True:
         config: dict[str, Any] = {}
         for (name, value_at, conditions), u in zip(quantiles, rng.random(len(quantiles)).tolist(), strict=True):
-            if all(_holds(condition, config) for condition in conditions):
+            if all_hold(conditions, config):
                 config[name] = value_at(u)
         yield config
 

@@ -40,7 +40,7 @@ def plans_of(results: Results, *, data: Path | None = None, allowed: Collection[
         require_strategy_settings(load_strategy(arm.strategy), arm.key.strategy, arm.settings)
     for plan in {(plan.strategy, plan.key.benchmark, plan.key.workers): plan for plan in found}.values():
         task = load_benchmark(plan.key.benchmark).task
-        require_support(load_strategy(plan.strategy), plan.strategy, task, plan.key.workers)
+        require_support(plan.strategy, task, plan.key.workers)
     return found
 
 

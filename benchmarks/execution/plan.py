@@ -13,13 +13,13 @@ from typing import Any
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.budget import Budget
 from hemobench.benchmarks.execution.settings import require_benchmark_settings, require_strategy_settings
-from hemobench.benchmarks.storage.run_folder import RUN, RunKey, read_json
+from hemobench.benchmarks.storage.run_folder import END, RUN, RunKey, read_json
 from hemobench.benchmarks.storage.variants import NOT_STORED
 from hemobench.benchmarks.suite import Arm, Entry, Suite, shown_benchmarks
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
-from hemobench.strategies import load_strategy, row_of
-from hemobench.strategies.base import Strategy, UnsupportedTask
+from hemobench.strategies import STRATEGIES, load_strategy, row_of, supports
+from hemobench.strategies.base import UnsupportedTask
 from hemobench.strategies.space import require_known
 
 Say = Callable[[str], None]
@@ -89,6 +89,14 @@ class Plan:
         same = all(there.get(name) == mine[name] for name in ("benchmark_settings", "budget", "horizon"))
         return earlier if same and "limits" not in there else place
 
+    def has_ended(self, out: Path) -> bool:
+        """Whether the run lies there to its end.
+
+        Args:
+            out: The results' folder.
+        """
+        return (self.folder(out) / END).exists()
+
 
 def plans(suite: Suite, say: Say = lambda note: None) -> list[Plan]:
     """Every run of a suite, the costly ones first so that parallel jobs end together.
@@ -105,7 +113,9 @@ def plans(suite: Suite, say: Say = lambda note: None) -> list[Plan]:
     """
     arms = _distinct_arms(suite, say)
     for arm in arms:
-        require_strategy_settings(load_strategy(arm.name), arm.shown, settings(arm, suite))
+        given = settings(arm, suite)
+        if given or arm.name not in STRATEGIES:  # ours need no setting, so that without one there is nothing to check
+            require_strategy_settings(load_strategy(arm.name), arm.shown, given)
     kept: dict[RunKey, Plan] = {}
     repeated: dict[str, None] = {}
     for plan in _plans(suite, arms):
@@ -146,7 +156,7 @@ def _plans(suite: Suite, arms: list[Arm]) -> Iterator[Plan]:
             expected = _horizon(entry, gpu_hours)
             for workers in suite.workers:
                 for arm in arms:
-                    require_support(load_strategy(arm.name), arm.name, benchmark.task, workers)
+                    require_support(arm.name, benchmark.task, workers)
                     most = _fewest(entry.max_trials, arm.max_trials)
                     for seed in range(suite.seeds):
                         label, version = arm.shown, benchmark.version
@@ -197,8 +207,10 @@ def _fewest(*limits: int | None) -> int | None:
 
 def settings(arm: Arm, suite: Suite) -> dict[str, Any]:
     """An arm's settings, with the suite's `startup_trials` where the strategy has such a setting."""
+    if not suite.startup_trials:
+        return dict(arm.settings)
     takes = getattr(load_strategy(arm.name).__init__, "__kwdefaults__", None) or {}
-    equalised = {"startup_trials": suite.startup_trials} if suite.startup_trials and "startup_trials" in takes else {}
+    equalised = {"startup_trials": suite.startup_trials} if "startup_trials" in takes else {}
     return {**equalised, **arm.settings}
 
 
@@ -229,21 +241,22 @@ def _slowness(plan: Plan) -> float:
     return row_of(plan.strategy).slowness * plan.horizon * math.sqrt(plan.horizon)
 
 
-def require_support(strategy: type[Strategy], name: str, task: Task, workers: int) -> None:
+def require_support(name: str, task: Task, workers: int) -> None:
     """Refuse what a strategy cannot do before the first GPU-second.
 
     Raises:
+        BenchmarkError: If there is no such strategy, or its library is missing.
         UnsupportedTask: If the task's space has something that no strategy takes, or the strategy does not support
             the space or the number of workers.
     """
-    supports, space = strategy.supports, task.space()
+    takes, space = supports(name), task.space()
     require_known(space)
     if space.forbidden_clauses:
         raise UnsupportedTask(f"task '{task.name}' has forbidden clauses", "express them as conditions")
-    if space.conditions and not supports.conditional:
+    if space.conditions and not takes.conditional:
         raise UnsupportedTask(
             f"'{name}' takes no conditional hyperparameters, and '{task.name}' has some",
             f"leave '{name}' out of the suite for this benchmark",
         )
-    if workers > 1 and not supports.parallel:
+    if workers > 1 and not takes.parallel:
         raise UnsupportedTask(f"'{name}' cannot be asked while trials are pending", "give it one worker")

@@ -17,6 +17,8 @@ from hemobench.errors import BenchmarkError
 def preflight(todo: Sequence[Plan], out: Path | None = None, *, evaluators: bool = True) -> None:
     """Build every strategy and every source of answers once, and look at what lies in the runs' folders.
 
+    Strategies whose runs have all ended are not built: no optimizer is imported to find that there is nothing to do.
+
     Args:
         todo: What is to be run.
         out: The results' folder, if it is known.
@@ -29,7 +31,7 @@ def preflight(todo: Sequence[Plan], out: Path | None = None, *, evaluators: bool
         if plan.budget.end < 1:
             hours = f"{plan.key.gpu_hours:g} GPU-hours for {plan.key.workers} workers"
             raise BenchmarkError(f"{plan.key.benchmark}: {hours} is less than a microsecond each", "give more")
-    require_buildable(todo)
+    require_buildable([plan for plan in todo if out is None or not plan.has_ended(out)])
     if evaluators:
         _require_answers(todo)
     if out is not None:

@@ -6,17 +6,20 @@ import os
 import site
 import traceback
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
 from typing import TypeVar
+
+from ConfigSpace import ConfigurationSpace
 
 from hemobench.benchmarks.budget import Budget, Ledger, microseconds
 from hemobench.benchmarks.evaluator import Concurrent, Evaluator, submit
 from hemobench.benchmarks.execution.clock import Clock, Running
 from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
 from hemobench.benchmarks.tasks.base import Task
-from hemobench.strategies.base import Proposal, Status, Strategy, Trial
+from hemobench.strategies.base import Config, Proposal, Status, Strategy, Trial
 from hemobench.strategies.space import legality
 
 T = TypeVar("T")
@@ -59,14 +62,15 @@ def run(
         if failure is not None or not clock.busy:
             break
         running = clock.advance(budget.end)
-        trial, record = settle(running, clock.now, task)
-        ledger.charge(record.status, running.charged(clock.now), microseconds(record.cost.evaluation_seconds))
-        if record.status is not Status.CUT:
-            trained[record.number] = running.proposal
+        trial = settle(running, clock.now, task)
+        ledger.charge(trial.status, running.charged(clock.now), microseconds(running.outcome.cost.evaluation_seconds))
+        told = {}
+        if trial.status is not Status.CUT:
+            trained[trial.number] = running.proposal
             before = perf_counter()
             _, failure = guarded(f"told of trial {trial.number}", lambda: strategy.tell(trial))  # noqa: B023
-            record = replace(record, measured={**record.measured, "tell_s": perf_counter() - before})
-        yield record
+            told = {"tell_s": perf_counter() - before}
+        yield recorded(running, trial, clock.now, task, told)
     for lost in clock.in_flight:  # by a strategy that raised: charged up to now
         ledger.charge(Status.CUT, lost.charged(clock.now))
     if failure is not None:
@@ -121,20 +125,25 @@ def launch(
     return Running(number, now, proposal, answer, asked_at - asked_from, perf_counter() - asked_at)
 
 
-def settle(running: Running, now: int, task: Task) -> tuple[Trial, TrialRecord]:
-    """What the strategy may see of a trial that has come to its end, and what is recorded."""
-    outcome, proposal = running.outcome, running.proposal
+def settle(running: Running, now: int, task: Task) -> Trial:
+    """What the strategy may see of a trial that has come to its end."""
+    outcome = running.outcome
     status = Status.CUT if running.finish > now else outcome.status
-    ok = status is Status.OK
-    loss = task.objective.loss(outcome.validation) if ok else None
-    trial = Trial(running.number, proposal, loss, status, running.charged(now) / 1e6)
-    record = TrialRecord(
-        number=running.number,
+    loss = task.objective.loss(outcome.validation) if status is Status.OK else None
+    return Trial(running.number, running.proposal, loss, status, running.charged(now) / 1e6)
+
+
+def recorded(running: Running, trial: Trial, now: int, task: Task, told: Mapping[str, float]) -> TrialRecord:
+    """What is recorded of a trial that has come to its end; `told` is what telling it took."""
+    outcome, proposal = running.outcome, running.proposal
+    ok = trial.status is Status.OK
+    return TrialRecord(
+        number=trial.number,
         config=dict(proposal.config),
         epochs=proposal.epochs or task.epochs,
         resume_from=proposal.resume_from,
-        status=status,
-        loss=loss,
+        status=trial.status,
+        loss=trial.loss,
         validation=outcome.validation if ok else {},
         test=outcome.test if ok else {},
         curve=outcome.curve if ok else (),
@@ -142,10 +151,9 @@ def settle(running: Running, now: int, task: Task) -> tuple[Trial, TrialRecord]:
         started=running.start / 1e6,
         finished=now / 1e6,
         error=outcome.error,
-        measured={"ask_s": running.ask_s, "evaluate_s": running.evaluate_s, **outcome.extra},
+        measured={"ask_s": running.ask_s, "evaluate_s": running.evaluate_s, **outcome.extra, **told},
         truth=outcome.truth if ok else None,
     )
-    return trial, record
 
 
 class Vetting:
@@ -153,7 +161,7 @@ class Vetting:
 
     def __init__(self, task: Task) -> None:
         self._task = task
-        self._require_legal = legality(task.space())
+        self._require_legal = _legality(task.space)
 
     def __call__(self, proposal: Proposal | None, trained: Mapping[int, Proposal]) -> Proposal | None:
         """The proposal with its epochs filled in.
@@ -178,10 +186,16 @@ class Vetting:
             raise ValueError(f"{epochs!r} epochs asked for; {self._task.name} trains 1 to {self._task.epochs}, an int")
         if proposal.resume_from is not None:
             self._require_resumable(proposal, epochs, trained)
-        return replace(proposal, epochs=epochs)
+        return Proposal(proposal.config, epochs, proposal.resume_from)
 
     def _require_resumable(self, proposal: Proposal, epochs: int, trained: Mapping[int, Proposal]) -> None:
         number = proposal.resume_from
         earlier = trained.get(number) if type(number) is int else None
         if earlier is None or earlier.config != proposal.config or not (earlier.epochs or 0) < epochs:
             raise ValueError(f"trial {number!r} is no shorter, finished trial of this configuration")
+
+
+@lru_cache(maxsize=64)
+def _legality(space: Callable[[], ConfigurationSpace]) -> Callable[[Config], None]:
+    """The check of a task's configurations. Building a space takes as long as ten trials of a fast strategy."""
+    return legality(space())

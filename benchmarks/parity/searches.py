@@ -160,7 +160,7 @@ def able(task: Task, asked: Sequence[str] = ()) -> tuple[str, ...]:
     found = []
     for name in asked or [name for name, row in STRATEGIES.items() if row.classic]:
         try:
-            require_support(load_strategy(name), name, task, 1)
+            require_support(name, task, 1)
             found.append(name)
         except UnsupportedTask:
             if asked:

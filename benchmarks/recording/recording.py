@@ -26,7 +26,7 @@ from hemobench.benchmarks.tables.io import write_table
 from hemobench.benchmarks.tables.schema import SCHEMA, Header, Row, Table, config_key, final_loss
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
-from hemobench.strategies import load_strategy
+from hemobench.strategies import load_strategy, supports
 from hemobench.strategies.base import Config, Status, Trial
 
 CAMPAIGN = "campaign.json"
@@ -100,9 +100,8 @@ def require_recordable(strategy: str, task: Task) -> None:
     Raises:
         BenchmarkError: If it does not fit the task's space, or chooses lengths of training itself.
     """
-    cls = load_strategy(strategy)
-    require_support(cls, strategy, task, 1)
-    if cls.supports.fidelity:
+    require_support(strategy, task, 1)
+    if supports(strategy).fidelity:
         raise BenchmarkError(f"'{strategy}' chooses lengths of training", "record with strategies that train in full")
 
 

@@ -9,7 +9,7 @@ from itertools import count
 import pytest
 
 from hemobench.benchmarks.tasks import TASKS, load_task
-from hemobench.strategies import STRATEGIES, load_strategy, unavailable
+from hemobench.strategies import STRATEGIES, load_strategy, supports, unavailable
 from hemobench.strategies.asha import ASHA
 from hemobench.strategies.base import Proposal, Status, Supports
 from hemobench.strategies.random_search import RandomSearch
@@ -114,6 +114,19 @@ def test_lengths(drives, case):
         assert drives.make(1, 5).ask().epochs is None
         return
     contract.check_lengths(drives.make, load_task(case[1]).epochs)
+
+
+AVAILABLE = [marked(name, "") for name in STRATEGIES if unavailable(name) is None]
+
+
+@pytest.mark.parametrize("strategy", AVAILABLE)
+def test_the_table_says_what_the_class_does(strategy):
+    """Runs are planned by the table, so that no optimizer is imported for it."""
+    row, cls = STRATEGIES[strategy[0]], load_strategy(strategy[0])
+    own = cls.__init__.__kwdefaults__ or {}
+    assert supports(strategy[0]) == row.supports == cls.supports
+    assert dict(row.defaults) == {name: own[name] for name in row.defaults}
+    assert bool(row.defaults) == bool(row.learns_from)
 
 
 class Broken(RandomSearch):

@@ -4,17 +4,23 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 
 import pytest
 
 from hemobench.benchmarks.benchmark import load_benchmark
+from hemobench.benchmarks.execution import process_pool
 from hemobench.benchmarks.execution.execute import execute
 from hemobench.benchmarks.execution.plan import plans
+from hemobench.benchmarks.execution.preflight import preflight
 from hemobench.benchmarks.storage.archive_writer import consolidate
 from hemobench.benchmarks.storage.load import load_results
 from hemobench.benchmarks.storage.run_folder import RUN, find_runs
 from hemobench.benchmarks.suite import Suite, narrowed
+from hemobench.errors import BenchmarkError
 from hemobench.reports.leaderboard.ranking import leaderboard
+from hemobench.strategies.random_search import RandomSearch
 
 NAME = "bone-marrow-micro@recorded"
 HOURS = 0.05
@@ -131,3 +137,51 @@ def test_an_earlier_run_of_other_settings_stays_where_it_is(tmp_path):
     (other,) = plans(suite({"max_trials": 3}))
     executed([other], tmp_path)
     assert len(load_results(tmp_path).runs) == 2
+
+
+NOTHING_IMPORTED = """
+import sys
+from pathlib import Path
+from hemobench.benchmarks.execution.plan import plans
+from hemobench.benchmarks.execution.preflight import preflight
+from hemobench.benchmarks.execution.process_pool import over_processes
+from hemobench.benchmarks.suite import Suite, load_suite
+
+plans(load_suite("quick"))
+todo, out = plans(Suite.model_validate_json(sys.argv[1])), Path(sys.argv[2])
+preflight(todo, out)
+trials = [done.trials for done in over_processes(todo, out, "test", 1)]
+print(trials, sorted({"optuna", "hyperopt", "smac", "skopt", "torch"} & set(sys.modules)))
+"""
+
+
+def test_no_optimizer_is_imported_to_plan_or_to_find_that_all_has_ended(tmp_path):
+    small = suite({"max_trials": 3}, strategies=["optuna-tpe"])
+    executed(plans(small), tmp_path)
+    command = [sys.executable, "-c", NOTHING_IMPORTED, small.model_dump_json(), str(tmp_path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.stdout.strip() == "[3] []", done.stderr
+
+
+def test_what_has_ended_starts_no_process(tmp_path, monkeypatch):
+    begun = plans(suite({"max_trials": 3}, seeds=3))
+    executed(begun[:2], tmp_path)
+    asked = []
+
+    def pool(plans, *others, **more):
+        asked.extend(plans)
+        yield from (execute(plan, tmp_path, "test") for plan in plans)
+
+    monkeypatch.setattr(process_pool, "execute_all", pool)
+    found = list(process_pool.over_processes(begun, tmp_path, "test", 1))
+    assert asked == begun[2:]
+    assert [(done.plan, done.trials) for done in found] == [(plan, 3) for plan in begun]
+
+
+def test_a_strategy_whose_runs_have_ended_is_not_built_again(tmp_path, monkeypatch):
+    begun = plans(suite({"max_trials": 3}, seeds=2))
+    executed(begun[:1], tmp_path)
+    monkeypatch.setattr(RandomSearch, "__init__", None)
+    preflight(begun[:1], tmp_path)
+    with pytest.raises(BenchmarkError, match="'random' cannot be built"):
+        preflight(begun, tmp_path)
