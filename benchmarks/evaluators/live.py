@@ -228,7 +228,7 @@ class Live:
                     looks = look_all(self._protocol, config, lengths, noise, self._device, limit)
             except TrialEnded as problem:
                 looks = Looks((), TrialEnded(problem.status, problem.message), (watch.charged, 0.0))
-        return self._outcomes(looks)
+        return self._outcomes(looks, whole=self._options.fold is None)
 
     def alike(self, config: Config) -> Alike:
         """See `LookingTogether`."""
@@ -259,9 +259,10 @@ class Live:
                 ended = TrialEnded(problem.status, problem.message)
         free_memory(self._device)  # every group has its own graph, whose memory others cannot use
         if ended is None:
-            return [self._outcomes(each) for each in looks]
+            whole = len(self._protocol.folds) == 1 and self._options.fold is None
+            return [self._outcomes(each, whole=whole) for each in looks]
         if len(asked) == 1:
-            return [self._outcomes(Looks((), ended, (watch.charged, 0.0)))]
+            return [self._outcomes(Looks((), ended, (watch.charged, 0.0)), whole=False)]
         half = len(asked) // 2
         first = self.look_together(asked[:half], lengths, pace)
         return [*first, *self.look_together(asked[half:], lengths, pace)]
@@ -275,18 +276,19 @@ class Live:
         bounded = [min(length, self._full) for length in lengths]
         return look_together(protocol, jobs, bounded, self._device, pace)
 
-    def _outcomes(self, looks: Looks) -> Sequence[Outcome]:
-        outcomes = [self._looked(look) for look in looks.looks]
+    def _outcomes(self, looks: Looks, *, whole: bool) -> Sequence[Outcome]:
+        """Of a training looked at; `whole` if it was trained on all splits that a trial is, and not on one of them."""
+        outcomes = [self._looked(look, whole) for look in looks.looks]
         if looks.ended is not None:
             cost = self._cost(*looks.seconds)
             outcomes.append(Outcome(looks.ended.status, {}, {}, (), cost, looks.ended.message))
         return outcomes
 
-    def _looked(self, look: Look) -> Outcome:
+    def _looked(self, look: Look, whole: bool) -> Outcome:
         result = look.result
         cost = self._cost(look.seconds, look.evaluation_seconds)
         sides = (result.validation, result.test)
-        if self._options.fold is None:  # a table knows a fold alone by its lack of deviations
+        if whole:  # a table knows a fold alone by its lack of deviations
             sides = (self._with_deviations(sides[0]), self._with_deviations(sides[1]))
         return Outcome(Status.OK, *sides, result.curve, cost)
 

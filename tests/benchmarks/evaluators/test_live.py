@@ -16,8 +16,14 @@ torch = pytest.importorskip("torch")
 from hemobench.benchmarks.benchmark import load_benchmark  # noqa: E402
 from hemobench.benchmarks.evaluator import Outcome  # noqa: E402
 from hemobench.benchmarks.evaluators.live import Live, live  # noqa: E402
+from hemobench.benchmarks.evaluators.table import TableEvaluator  # noqa: E402
+from hemobench.benchmarks.recording.design import Design  # noqa: E402
+from hemobench.benchmarks.recording.recording import record  # noqa: E402
+from hemobench.benchmarks.recording.source import Source  # noqa: E402
+from hemobench.benchmarks.tables.schema import config_key  # noqa: E402
 from hemobench.benchmarks.tasks import load_task  # noqa: E402
 from hemobench.benchmarks.training.loop import Training  # noqa: E402
+from hemobench.benchmarks.training.metrics import over_folds  # noqa: E402
 from hemobench.errors import BenchmarkError  # noqa: E402
 from hemobench.strategies.base import Proposal, Status  # noqa: E402
 from hemobench.strategies.space import default, random_stream  # noqa: E402
@@ -365,6 +371,43 @@ def test_a_look_is_what_a_trial_of_that_length_ends_with(make: Make, make_marrow
             alone = build().evaluate(Proposal(config, length), 4)
             assert (seen.status, seen.validation, seen.test) == (alone.status, alone.validation, alone.test)
             assert seen.curve == alone.curve
+
+
+def test_folds_trained_side_by_side_are_put_together_by_the_table(
+    three_classes: Path, cache_of_cells: Path, tmp_path: Path
+) -> None:
+    """Each training is of one fold, and says nothing of a deviation; what the table answers holds that of the folds."""
+    pytest.importorskip("timm")
+    settings = {
+        "data": str(three_classes),
+        "cache": str(cache_of_cells),
+        "weights": "none",
+        "device": "cpu",
+        "epochs": 2,
+    }
+    source = Source("bone-marrow-head@live", {**settings, "folds": 3, "image_size": 64}, together=True)
+    design = Design(
+        sobol=2,
+        random=1,
+        strategies=(),
+        repeats=0,
+        folds=(0, 1, 2),
+        every_fold=3,
+        epochs=(2,),
+        grid={"batch_size": (8,)},
+    )
+    table = record(source, design, tmp_path / "table.parquet", jobs=1)
+    assert sorted(row.fold for row in table.rows) == [0] * 3 + [1] * 3 + [2] * 3
+    assert all("macro_f1_std" not in row.validation for row in table.rows)
+    answers = TableEvaluator(table)
+    for config in {config_key(row.config): row.config for row in table.rows}.values():
+        each = [{"macro_f1": row.validation["macro_f1"][-1]} for row in table.rows if row.config == config]
+        expected = over_folds(each)
+        found = answers.evaluate(Proposal(config), 0).validation
+        assert found["macro_f1"] == pytest.approx(np.mean(each))
+        assert found["macro_f1_std"] == pytest.approx(
+            over_folds([{"macro_f1": value} for value in each])["macro_f1_std"]
+        )
 
 
 def test_a_look_is_charged_one_test_however_often_one_looks(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:
