@@ -268,7 +268,7 @@ def _notes(comparison: Comparison, runs: pd.DataFrame) -> list[str]:
     if _starts_at_default(comparison):
         worth = 100 * (1 - runs["first"])
         notes.append(f"Every run tries the task's default first: that alone is worth {worth.mean():.2f} points.")
-    if not comparison.knows_truth:
+    if len(comparison.steps) and not comparison.knows_truth:
         notes.append("Ranked by what the search saw, luck included: these results, or their source, know no truth.")
     if runs["result"].isna().any():
         notes.append("A run without a result ranks last in its seed and enters no mean; its strategy is not judged.")

@@ -347,7 +347,7 @@ def _notes(comparison: Comparison, gpu_hours: float, stated: Verdict) -> list[st
             f"Taken from runs of {comparison.gpu_hours:g} {comparison.unit} when {gpu_hours:g} were spent: a strategy "
             "that plans for its budget (manual, sssr, smac) would plan otherwise for the smaller one."
         )
-    if not comparison.knows_truth:
+    if len(comparison.steps) and not comparison.knows_truth:
         notes.append("Judged by what the search saw, luck included: these results, or their source, know no truth.")
     notes += [f"{name} is not judged: {reason}." for name, reason in stated.left_out]
     if RANDOM not in comparison.strategies:

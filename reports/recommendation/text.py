@@ -13,7 +13,8 @@ LEAST_LUCK = 0.005
 def in_words(answer: Recommendation) -> list[str]:
     """The answer as sentences, the answer first."""
     lines = [f"With {answer.gpu_hours:g} {answer.unit} on {answer.benchmark}: {sentence(answer.verdict)}."]
-    lines += [f"That rests on {answer.judged_by}, over {counted(answer.seeds, 'paired seed')}."]
+    if answer.shown:
+        lines += [f"That rests on {answer.judged_by}, over {counted(answer.seeds, 'paired seed')}."]
     lines += _figures(answer)
     lines += [_random_said(answer.random_needs, answer.unit)] if answer.random_needs else []
     others = [name for name in answer.equivalent if name not in answer.verdict.strategies]

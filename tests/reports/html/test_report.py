@@ -297,9 +297,11 @@ LOOK = """(() => {
       if (!shown(element) || element.closest("svg, .js-plotly-plot")) continue;
       const style = getComputedStyle(element);
       const needs = style.display !== "inline" && element.scrollWidth > element.clientWidth + 1;
-      const pans = element.matches(".wide .scroll") && innerWidth < 900;  // parallel coordinates on a phone
+      // what may be pushed aside: parallel coordinates on a phone, and tables that a reader opens
+      const pans = (element.matches(".wide .scroll") && innerWidth < 900) || element.matches("details .scroll");
       if (needs && !pans) said.push("too wide for its room: " + name(element));
-      if (!element.closest(".wide .scroll") && (box(element).right > innerWidth + 1 || box(element).left < -1))
+      const out = box(element).right > innerWidth + 1 || box(element).left < -1;
+      if (out && !element.closest(".wide .scroll, details .scroll"))
         said.push("beyond the edge: " + name(element));
     }
   }
