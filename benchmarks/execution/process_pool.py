@@ -58,7 +58,8 @@ def over_processes(
         BenchmarkError: The first that a run raises; the runs that have not started are given up.
     """
     left = {plan.key: plan for plan in plans}
-    for plan in [plan for plan in plans if plan.has_ended(out)]:  # read here: it takes less than a pool's start
+    ended = [] if scheduler else [plan for plan in plans if plan.has_ended(out)]
+    for plan in ended:  # read here, which takes less than a pool's start
         del left[plan.key]
         yield contained(plan, out, suite, scheduler)
     deaths, before = 0, -1
