@@ -204,6 +204,10 @@ class LookingTogether(Protocol):
     def folds(self) -> Sequence[int]:
         """Numbers of the splits that it holds."""
 
+    @property
+    def provenance(self) -> Mapping[str, str]:
+        """See `Evaluator`."""
+
     def pace(self, configs: Sequence[Config], known: Mapping[str, Any]) -> Mapping[str, Any]:
         """What these take alone, measured on an idle device, as plain data for `look_together`.
 

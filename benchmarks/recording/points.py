@@ -14,7 +14,7 @@ from hemobench.benchmarks.tables.schema import Row, config_key
 from hemobench.benchmarks.tasks.base import Objective
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config
-from hemobench.strategies.space import choices, coerce, is_active, quantile, random_stream
+from hemobench.strategies.space import choices, coerce, default, is_active, quantile, random_stream
 
 
 def points(design: Design, space: ConfigurationSpace) -> list[tuple[str, Config]]:
@@ -112,6 +112,48 @@ def near_best(design: Design, rows: Sequence[Row], objective: Objective, space: 
             found.setdefault(config_key(config), config)
     folds = design.folds if design.everywhere else design.folds[:1]
     return [("near-best", config, 0, fold) for config in found.values() for fold in folds]
+
+
+MOST_CHANGED = 3
+"""Hyperparameters in which a configuration near the default may differ from it."""
+
+
+def near_default(design: Design, rows: Sequence[Row], space: ConfigurationSpace) -> list[Asked]:
+    """New configurations near the task's default, to be trained with seed 0.
+
+    Defaults are corners of many spaces, of which points spread over a space know little; searches begin there, and the
+    manual analysis never goes far.
+
+    Args:
+        design: The design.
+        rows: What is recorded, in the design's order.
+        space: The task's.
+    """
+    stream = np.random.default_rng(np.random.SeedSequence([design.seed, 3]))
+    known = {row.key[0] for row in rows}
+    found: dict[str, Config] = {}
+    for _ in range(20 * design.near_default):
+        if len(found) == design.near_default:
+            break
+        config = on_grid(_near_default(space, stream), design.grid)
+        if config_key(config) not in known:
+            found.setdefault(config_key(config), config)
+    folds = design.folds if design.everywhere else design.folds[:1]
+    return [("near-default", config, 0, fold) for config in found.values() for fold in folds]
+
+
+def _near_default(space: ConfigurationSpace, stream: np.random.Generator) -> Config:
+    usual = default(space)
+    many = 1 + int(stream.integers(min(MOST_CHANGED, len(usual))))
+    changed = {str(name) for name in stream.choice(list(usual), many, replace=False)}
+    moved: dict[str, Any] = {}
+    for name, hp in space.items():
+        fresh = stream.random()
+        if not is_active(space, name, moved):
+            continue
+        kept = name in usual and name not in changed
+        moved[name] = usual[name] if kept else quantile(hp)(fresh)
+    return moved
 
 
 def _near(config: Config, space: ConfigurationSpace, stream: np.random.Generator) -> Config:

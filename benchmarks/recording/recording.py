@@ -16,7 +16,7 @@ from hemobench.benchmarks.execution.runner import Vetting
 from hemobench.benchmarks.recording import together
 from hemobench.benchmarks.recording.design import Asked, Design, across_folds, repeated
 from hemobench.benchmarks.recording.journal import open_rows, read_rows
-from hemobench.benchmarks.recording.points import near_best, points, require_grid
+from hemobench.benchmarks.recording.points import near_best, near_default, points, require_grid
 from hemobench.benchmarks.recording.rows import as_row, look
 from hemobench.benchmarks.recording.source import Source, Unit, shared_evaluator
 from hemobench.benchmarks.storage.files import write_whole
@@ -78,6 +78,7 @@ def record(
     # What each stage trains is chosen by what those before it gave.
     stages: tuple[tuple[str, Callable[[Sequence[Row]], Sequence[Asked]]], ...] = (
         ("near-best", lambda rows: near_best(design, rows, task.objective, task.space())),
+        ("near-default", lambda rows: near_default(design, rows, task.space())),
         ("folds", lambda rows: across_folds(design, rows, task.objective)),
         ("repeats", lambda rows: repeated(design, rows, task.objective)),
     )
@@ -108,9 +109,10 @@ def require_recordable(strategy: str, task: Task) -> None:
 def _start(source: Source, design: Design, folder: Path, task: Task) -> Header:
     """Begin the journal's folder or check that it is of this recording; the header that the table will have."""
     benchmark = load_benchmark(source.benchmark)
-    provenance = dict(source.evaluator(design.folds[0]).provenance)
-    if source.together:
-        provenance["recorded"] = together.NOTE
+    if source.together:  # of all folds, since one evaluator trains them
+        provenance = {**together.evaluator_of(source, design.folds).provenance, "recorded": together.NOTE}
+    else:
+        provenance = dict(source.evaluator(design.folds[0]).provenance)
     header = Header(
         task=task.name,
         benchmark=benchmark.name,

@@ -18,8 +18,8 @@ EQUAL = 2e-6
 def constant_answer(table: Table, metric: str) -> float | None:
     """What the constant answer reaches of a metric: mean over the table's folds, or None where nothing tells.
 
-    The header says it under `source["constant_answer"]`, JSON text with metrics by name; or the figures of trainings
-    tell the share of the commonest class, which for one label an image is accuracy and micro F1.
+    The header says it under `source["constant_answer"]`, JSON text with metrics by name, perhaps for each side; or the
+    figures of trainings tell the share of the commonest class, which for one label an image is accuracy and micro F1.
 
     Args:
         table: What was recorded.
@@ -40,6 +40,8 @@ def _said(text: str) -> Mapping[str, float]:
         found = json.loads(text)
     except ValueError:
         return {}
+    if isinstance(found, dict):
+        found = found.get("validation", found)  # training says it of validation and of test
     if not isinstance(found, dict):
         return {}
     return {name: float(value) for name, value in found.items() if isinstance(value, int | float)}

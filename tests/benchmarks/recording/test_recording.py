@@ -13,7 +13,7 @@ import pytest
 from hemobench.benchmarks.evaluator import Cost, Outcome
 from hemobench.benchmarks.recording.design import Design, across_folds, repeated
 from hemobench.benchmarks.recording.journal import open_rows, read_rows
-from hemobench.benchmarks.recording.points import near_best, on_grid, points, require_grid, sobol
+from hemobench.benchmarks.recording.points import near_best, near_default, on_grid, points, require_grid, sobol
 from hemobench.benchmarks.recording.recording import do_unit, first_asked, record, searches
 from hemobench.benchmarks.recording.rows import look
 from hemobench.benchmarks.recording.source import Source
@@ -22,7 +22,7 @@ from hemobench.benchmarks.tables.schema import config_key, final_loss
 from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Status
-from hemobench.strategies.space import legality
+from hemobench.strategies.space import default, legality
 
 DESIGN = Design(
     sobol=24,
@@ -246,6 +246,31 @@ def test_points_on_a_grid_take_its_values_alone():
     assert all(type(size) is int for size in sizes)
     assert on_grid({"batch_size": 20}, design.grid) == {"batch_size": 8}  # 8 and 32 are as near: the first
     assert on_grid({"batch_size": 21}, design.grid) == {"batch_size": 32}
+
+
+@pytest.mark.parametrize("name", ["bone-marrow-head", "bone-marrow-full", "c-nmc"])
+def test_points_near_the_default_differ_from_it_in_a_few_hyperparameters(name):
+    """Of those that both have: another architecture brings hyperparameters of its own."""
+    space = load_task(name).space()
+    usual = default(space)
+    design = Design(sobol=4, random=4, near_default=60, every_fold=68, folds=(0, 2), seed=5)
+    asked = near_default(design, (), space)
+    configs = [config for _, config, _, _ in asked[::2]]
+    assert [fold for _, _, _, fold in asked] == [0, 2] * 60
+    assert len({config_key(config) for config in configs}) == 60
+    changed = [sum(config[key] != usual[key] for key in config.keys() & usual.keys()) for config in configs]
+    assert set(changed) <= {0, 1, 2, 3}
+    assert {1, 2, 3} <= set(changed)
+    for config in configs:
+        legality(space)(config)
+    rows = [look(Scripted(outcome()), (1,), "near-default", config, 0, 0) for config in configs[:10]]
+    fresh = {config_key(config) for _, config, _, _ in near_default(design, rows, space)}
+    assert not fresh & {config_key(row.config) for row in rows}
+
+
+def test_a_recording_begun_before_there_were_points_near_the_default_goes_on():
+    assert "near_default" not in Design().as_data()
+    assert Design(near_default=3).as_data()["near_default"] == 3
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from itertools import combinations, pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -189,6 +190,12 @@ def collapsed(share: float, **metrics: float):
     f1 = {"f1_a": (0.5, 2 * share / (1 + share), 0.5), "f1_b": (0.4, 0.0, 0.3), "f1_c": (0.3, 0.0, 0.2)}
     values = {name: (0.5, value, 0.6) for name, value in metrics.items()}
     return replace(row, validation={**values, **f1})
+
+
+def test_the_constant_answer_that_training_says_is_that_of_validation():
+    said = {"test": {"micro_f1": 0.3}, "validation": {"micro_f1": 0.4, "micro_f1_std": 0.01}}
+    header = SimpleNamespace(source={"constant_answer": json.dumps(said)})
+    assert constant_answer(SimpleNamespace(header=header, rows=(), folds=()), "micro_f1") == 0.4
 
 
 def test_the_constant_answer_is_read_off_trainings_that_collapsed():
