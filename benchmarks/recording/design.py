@@ -33,6 +33,8 @@ class Design:
         near_best: Configurations drawn near the best of these, trained on the folds that those were trained on.
         near_default: Configurations that differ from the task's default in one to three hyperparameters, where searches
             begin; likewise.
+        corners: Random configurations of which about half of the numbers lie at an end of their range, where models
+            promise most and know least; likewise.
         every_fold: Configurations trained on every fold; if these are all points, they are from the start.
         best_repeats: The best configurations, so many, are trained with `repeat_seeds` seeds in all, on every fold
             that they were trained on.
@@ -54,6 +56,7 @@ class Design:
     strategy_trials: int = 60
     near_best: int = 0
     near_default: int = 0
+    corners: int = 0
     every_fold: int = 0
     best_repeats: int = 0
     random_repeats: int = 0
@@ -80,14 +83,16 @@ class Design:
     def as_data(self) -> dict[str, Any]:
         """As plain data, for the table's header."""
         plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-        if not self.near_default:  # as recordings that were begun before there were any
-            del plain["near_default"]
+        for name in ("near_default", "corners"):
+            if not plain[name]:  # as recordings that were begun before there were any
+                del plain[name]
         return plain | {"grid": {name: list(values) for name, values in self.grid.items()}}
 
     @property
     def everywhere(self) -> bool:
         """Whether all points are trained on every fold from the start."""
-        return self.every_fold >= self.sobol + self.random + self.near_best + self.near_default
+        points = self.sobol + self.random + self.near_best + self.near_default + self.corners
+        return self.every_fold >= points
 
     def looks(self, full: int) -> tuple[int, ...]:
         """The lengths of training to look at, the full one last.

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from itertools import islice
+from collections.abc import Callable, Mapping, Sequence
+from itertools import cycle, islice
 from typing import Any
 
 import numpy as np
@@ -102,16 +102,9 @@ def near_best(design: Design, rows: Sequence[Row], objective: Objective, space: 
     if not best or not design.near_best:
         return []
     stream = np.random.default_rng(np.random.SeedSequence([design.seed, 2]))
-    known = {row.key[0] for row in rows}
-    found: dict[str, Config] = {}
-    for turn in range(20 * design.near_best):
-        if len(found) == design.near_best:
-            break
-        config = on_grid(_near(best[turn % len(best)].config, space, stream), design.grid)
-        if config_key(config) not in known:
-            found.setdefault(config_key(config), config)
-    folds = design.folds if design.everywhere else design.folds[:1]
-    return [("near-best", config, 0, fold) for config in found.values() for fold in folds]
+    turns = cycle(best)
+    fresh = _new(design.near_best, design, rows, lambda: _near(next(turns).config, space, stream))
+    return _on_folds("near-best", fresh, design)
 
 
 MOST_CHANGED = 3
@@ -130,16 +123,51 @@ def near_default(design: Design, rows: Sequence[Row], space: ConfigurationSpace)
         space: The task's.
     """
     stream = np.random.default_rng(np.random.SeedSequence([design.seed, 3]))
+    fresh = _new(design.near_default, design, rows, lambda: _near_default(space, stream))
+    return _on_folds("near-default", fresh, design)
+
+
+def corners(design: Design, rows: Sequence[Row], space: ConfigurationSpace) -> list[Asked]:
+    """New configurations at the ends of ranges, to be trained with seed 0.
+
+    Args:
+        design: The design.
+        rows: What is recorded, in the design's order.
+        space: The task's.
+    """
+    stream = np.random.default_rng(np.random.SeedSequence([design.seed, 4]))
+    fresh = _new(design.corners, design, rows, lambda: _corner(space, stream))
+    return _on_folds("corner", fresh, design)
+
+
+def _corner(space: ConfigurationSpace, stream: np.random.Generator) -> Config:
+    config: dict[str, Any] = {}
+    for name, hp in space.items():
+        place = stream.random()
+        if choices(hp) is None and stream.random() < 0.5:
+            place = float(place > 0.5) * (1 - 1e-9)
+        if is_active(space, name, config):
+            config[name] = quantile(hp)(place)
+    return config
+
+
+def _new(count: int, design: Design, rows: Sequence[Row], draw: Callable[[], Config]) -> list[Config]:
+    """So many configurations, on the grid, of which none is recorded: fewer, if hardly any are left."""
     known = {row.key[0] for row in rows}
     found: dict[str, Config] = {}
-    for _ in range(20 * design.near_default):
-        if len(found) == design.near_default:
+    for _ in range(20 * count):
+        if len(found) == count:
             break
-        config = on_grid(_near_default(space, stream), design.grid)
+        config = on_grid(draw(), design.grid)
         if config_key(config) not in known:
             found.setdefault(config_key(config), config)
+    return list(found.values())
+
+
+def _on_folds(origin: str, configs: Sequence[Config], design: Design) -> list[Asked]:
+    """With seed 0, on the folds that points are trained on."""
     folds = design.folds if design.everywhere else design.folds[:1]
-    return [("near-default", config, 0, fold) for config in found.values() for fold in folds]
+    return [(origin, config, 0, fold) for config in configs for fold in folds]
 
 
 def _near_default(space: ConfigurationSpace, stream: np.random.Generator) -> Config:

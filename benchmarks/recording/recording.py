@@ -16,7 +16,7 @@ from hemobench.benchmarks.execution.runner import Vetting
 from hemobench.benchmarks.recording import together
 from hemobench.benchmarks.recording.design import Asked, Design, across_folds, repeated
 from hemobench.benchmarks.recording.journal import open_rows, read_rows
-from hemobench.benchmarks.recording.points import near_best, near_default, points, require_grid
+from hemobench.benchmarks.recording.points import corners, near_best, near_default, points, require_grid
 from hemobench.benchmarks.recording.rows import as_row, look
 from hemobench.benchmarks.recording.source import Source, Unit, shared_evaluator
 from hemobench.benchmarks.storage.files import write_whole
@@ -79,6 +79,7 @@ def record(
     stages: tuple[tuple[str, Callable[[Sequence[Row]], Sequence[Asked]]], ...] = (
         ("near-best", lambda rows: near_best(design, rows, task.objective, task.space())),
         ("near-default", lambda rows: near_default(design, rows, task.space())),
+        ("corners", lambda rows: corners(design, rows, task.space())),
         ("folds", lambda rows: across_folds(design, rows, task.objective)),
         ("repeats", lambda rows: repeated(design, rows, task.objective)),
     )

@@ -13,7 +13,7 @@ import pytest
 from hemobench.benchmarks.evaluator import Cost, Outcome
 from hemobench.benchmarks.recording.design import Design, across_folds, repeated
 from hemobench.benchmarks.recording.journal import open_rows, read_rows
-from hemobench.benchmarks.recording.points import near_best, near_default, on_grid, points, require_grid, sobol
+from hemobench.benchmarks.recording.points import corners, near_best, near_default, on_grid, points, require_grid, sobol
 from hemobench.benchmarks.recording.recording import do_unit, first_asked, record, searches
 from hemobench.benchmarks.recording.rows import look
 from hemobench.benchmarks.recording.source import Source
@@ -268,8 +268,20 @@ def test_points_near_the_default_differ_from_it_in_a_few_hyperparameters(name):
     assert not fresh & {config_key(row.config) for row in rows}
 
 
-def test_a_recording_begun_before_there_were_points_near_the_default_goes_on():
-    assert "near_default" not in Design().as_data()
+def test_corners_lie_at_the_ends_of_about_half_of_the_ranges():
+    space = load_task("c-nmc").space()
+    design = Design(sobol=4, corners=200)
+    configs = [config for _, config, _, fold in corners(design, (), space)]
+    assert len({config_key(config) for config in configs}) == 200
+    for name in ("learning_rate", "weight_decay", "dropout_1"):
+        low, high = space[name].lower, space[name].upper
+        at = [config[name] == pytest.approx(end, rel=1e-6) for config in configs for end in (low, high)]
+        assert 70 < sum(at) < 130  # 100 expected, of deviation 7
+        assert 30 < sum(at[::2]) < 70
+
+
+def test_a_recording_begun_before_there_were_such_points_goes_on():
+    assert not {"near_default", "corners"} & set(Design().as_data())
     assert Design(near_default=3).as_data()["near_default"] == 3
 
 
