@@ -22,7 +22,7 @@ from contracts.random_spaces import LIGHT, TRIALS, built, driven, space
 
 from hemobench.benchmarks.execution.plan import require_support
 from hemobench.benchmarks.tasks import load_task
-from hemobench.strategies import STRATEGIES, load_strategy, unavailable
+from hemobench.strategies import STRATEGIES, unavailable
 from hemobench.strategies.base import Status, Trial, UnsupportedTask
 from hemobench.strategies.space import choices
 
@@ -98,7 +98,7 @@ def test_what_nobody_takes_is_refused_before_the_run(name):
     over = ConfigurationSpace(space={"x": Float("x", (-3.0, 3.0), distribution=Normal(0.0, 1.0))})
     task = replace(load_task("c-nmc"), space=lambda: over)
     with pytest.raises(UnsupportedTask, match="'x' is a NormalFloat"):
-        require_support(load_strategy(name), name, task, 1)
+        require_support(name, task, 1)
     assert built(name, over, 0, 10) is None
 
 

@@ -255,12 +255,18 @@ def test_every_microsecond_is_attributed(answers, workers, gpu_hours, name):
     assert ok == micro["train"] + micro["evaluation"]
 
 
+class OneAtATime(Asks):
+    """Knows nothing of pending trials."""
+
+    supports = Supports(parallel=False)
+
+
 def test_what_a_strategy_cannot_do_is_refused_beforehand():
     full = load_task("bone-marrow-full")
     with pytest.raises(UnsupportedTask, match="conditional"):
-        require_support(load_strategy("skopt-gp"), "skopt-gp", full, 1)
+        require_support("skopt-gp", full, 1)
     with pytest.raises(UnsupportedTask, match="pending"):
-        require_support(type("One", (Asks,), {"supports": Supports(parallel=False)}), "one", TASK, 2)
+        require_support(f"{__name__}:OneAtATime", TASK, 2)
 
 
 @pytest.mark.parametrize("budget", [(0.0, 1), (-1.0, 1), (float("nan"), 1), (float("inf"), 1), (1.0, 0)])
