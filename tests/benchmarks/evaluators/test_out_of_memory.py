@@ -16,10 +16,11 @@ from hemobench.benchmarks.evaluators import live as module  # noqa: E402
 from hemobench.benchmarks.evaluators.live import Live, live  # noqa: E402
 from hemobench.benchmarks.execution.runner import run  # noqa: E402
 from hemobench.benchmarks.tasks import load_task  # noqa: E402
-from hemobench.benchmarks.training import bone_marrow, checkpoints  # noqa: E402
+from hemobench.benchmarks.training import checkpoints  # noqa: E402
 from hemobench.benchmarks.training.hardware.memory import out_of_memory  # noqa: E402
 from hemobench.benchmarks.training.inputs.feeds import ImageFeed  # noqa: E402
 from hemobench.benchmarks.training.loop import Training  # noqa: E402
+from hemobench.benchmarks.training.protocols import bone_marrow  # noqa: E402
 from hemobench.benchmarks.training.together.pace import Beat  # noqa: E402
 from hemobench.benchmarks.training.together.train import Together  # noqa: E402
 from hemobench.errors import BenchmarkError  # noqa: E402

@@ -23,7 +23,8 @@ START, DRAW = 60, 180
 def visit(page: Path, width: int, scripts: Sequence[str], profile: Path) -> list[Any]:
     """What each script gives, one after the other, once all charts are drawn.
 
-    A window of a headless Chromium is 500 pixels wide at least, so the width is emulated, as for a phone.
+    A window of a headless Chromium is 500 pixels wide at least, so the width is emulated; not as a phone's, which shows a
+    page that is too wide at a smaller scale.
 
     Args:
         page: The HTML file; its root says `data-drawn` when it is done.
@@ -67,9 +68,7 @@ def _awaited(ask: Callable[[], Any], seconds: float) -> Any:
 
 async def _visited(address: str, url: str, width: int, scripts: Sequence[str]) -> list[Any]:
     tab = Tab(await websocket_connect(address, max_message_size=2**28))
-    await tab.send(
-        "Emulation.setDeviceMetricsOverride", width=width, height=1000, deviceScaleFactor=1, mobile=width < 500
-    )
+    await tab.send("Emulation.setDeviceMetricsOverride", width=width, height=1000, deviceScaleFactor=1, mobile=False)
     await tab.send("Page.navigate", url=url)
     end = time.monotonic() + DRAW
     while not await tab.evaluate("document.documentElement?.dataset.drawn || ''"):
