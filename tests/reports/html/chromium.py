@@ -23,8 +23,8 @@ START, DRAW = 60, 180
 def visit(page: Path, width: int, scripts: Sequence[str], profile: Path) -> list[Any]:
     """What each script gives, one after the other, once all charts are drawn.
 
-    A window of a headless Chromium is 500 pixels wide at least, so the width is emulated; not as a phone's, which shows a
-    page that is too wide at a smaller scale.
+    A window of a headless Chromium is 500 pixels wide at least, so the width is emulated; not as a phone's, which shows
+    a page that is too wide at a smaller scale.
 
     Args:
         page: The HTML file; its root says `data-drawn` when it is done.
