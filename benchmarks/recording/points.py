@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from itertools import cycle, islice
 from typing import Any
 
@@ -15,6 +16,9 @@ from hemobench.benchmarks.tasks.base import Objective
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config
 from hemobench.strategies.space import choices, coerce, default, is_active, quantile, random_stream
+
+Draw = Callable[[np.random.Generator], Config]
+"""Makes a configuration of random numbers."""
 
 
 def points(design: Design, space: ConfigurationSpace) -> list[tuple[str, Config]]:
@@ -101,10 +105,10 @@ def near_best(design: Design, rows: Sequence[Row], objective: Objective, space: 
     best = ranked[: max(5, len(ranked) // 10)]
     if not best or not design.near_best:
         return []
-    stream = np.random.default_rng(np.random.SeedSequence([design.seed, 2]))
     turns = cycle(best)
-    fresh = _new(design.near_best, design, rows, lambda: _near(next(turns).config, space, stream))
-    return _on_folds("near-best", fresh, design)
+    return _further(
+        "near-best", design.near_best, 2, lambda stream: _near(next(turns).config, space, stream), design, rows
+    )
 
 
 MOST_CHANGED = 3
@@ -122,9 +126,7 @@ def near_default(design: Design, rows: Sequence[Row], space: ConfigurationSpace)
         rows: What is recorded, in the design's order.
         space: The task's.
     """
-    stream = np.random.default_rng(np.random.SeedSequence([design.seed, 3]))
-    fresh = _new(design.near_default, design, rows, lambda: _near_default(space, stream))
-    return _on_folds("near-default", fresh, design)
+    return _further("near-default", design.near_default, 3, partial(_near_default, space), design, rows)
 
 
 def corners(design: Design, rows: Sequence[Row], space: ConfigurationSpace) -> list[Asked]:
@@ -135,9 +137,7 @@ def corners(design: Design, rows: Sequence[Row], space: ConfigurationSpace) -> l
         rows: What is recorded, in the design's order.
         space: The task's.
     """
-    stream = np.random.default_rng(np.random.SeedSequence([design.seed, 4]))
-    fresh = _new(design.corners, design, rows, lambda: _corner(space, stream))
-    return _on_folds("corner", fresh, design)
+    return _further("corner", design.corners, 4, partial(_corner, space), design, rows)
 
 
 def _corner(space: ConfigurationSpace, stream: np.random.Generator) -> Config:
@@ -151,23 +151,22 @@ def _corner(space: ConfigurationSpace, stream: np.random.Generator) -> Config:
     return config
 
 
-def _new(count: int, design: Design, rows: Sequence[Row], draw: Callable[[], Config]) -> list[Config]:
-    """So many configurations, on the grid, of which none is recorded: fewer, if hardly any are left."""
+def _further(origin: str, count: int, key: int, draw: Draw, design: Design, rows: Sequence[Row]) -> list[Asked]:
+    """Configurations that are not recorded, with seed 0, on the folds of points; fewer than `count`, if few are left.
+
+    `key` tells this kind's stream of random numbers from those of others.
+    """
+    stream = np.random.default_rng(np.random.SeedSequence([design.seed, key]))
     known = {row.key[0] for row in rows}
     found: dict[str, Config] = {}
     for _ in range(20 * count):
         if len(found) == count:
             break
-        config = on_grid(draw(), design.grid)
+        config = on_grid(draw(stream), design.grid)
         if config_key(config) not in known:
             found.setdefault(config_key(config), config)
-    return list(found.values())
-
-
-def _on_folds(origin: str, configs: Sequence[Config], design: Design) -> list[Asked]:
-    """With seed 0, on the folds that points are trained on."""
     folds = design.folds if design.everywhere else design.folds[:1]
-    return [(origin, config, 0, fold) for config in configs for fold in folds]
+    return [(origin, config, 0, fold) for config in found.values() for fold in folds]
 
 
 def _near_default(space: ConfigurationSpace, stream: np.random.Generator) -> Config:

@@ -34,16 +34,20 @@ def measure(benchmark, prepare, name, trials, rounds):
     """Time prepared loops; without --benchmark-enable a short one is run once, and nothing is timed."""
     shown = trials if benchmark.enabled else min(trials, 10)
     benchmark.group = f"{name}, {trials} trials"
-    benchmark.pedantic(lambda loop: loop(), setup=lambda: ((prepare(shown),), {}), rounds=rounds, warmup_rounds=0)
+    last = benchmark.pedantic(
+        lambda loop: loop(), setup=lambda: ((prepare(shown),), {}), rounds=rounds, warmup_rounds=0
+    )
     if benchmark.stats:
         benchmark.extra_info["milliseconds_a_trial"] = 1e3 * benchmark.stats.stats.min / trials
+    return last
 
 
 @pytest.mark.benchmark(timer=time.process_time)
 @marked
 def test_raw(benchmark, name, trials, rounds, most):
     benchmark.extra_info["reference"] = True
-    measure(benchmark, lambda count: LOOPS[name](count, 0), name, trials, rounds)
+    proposed = measure(benchmark, lambda count: LOOPS[name](count, 0), name, trials, rounds)
+    assert len(proposed) == (trials if benchmark.stats else min(trials, 10))
 
 
 @pytest.mark.benchmark(timer=time.process_time)

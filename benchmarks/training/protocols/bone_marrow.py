@@ -81,24 +81,11 @@ class BoneMarrowProtocol:
         self._pixels = Pixels(pixels, device)
         self._device = device
         self._options = options
-        self._images = images
+        self.folds: Sequence[int] = self._folds.numbers
+        self.classes: Sequence[str] = images.classes
+        self.positive: str | None = None  # all classes count alike
         self._start = start
         self._precision = choose_precision(options.precision, device)
-
-    @property
-    def folds(self) -> Sequence[int]:
-        """All six, or thirty when extended; or the one that was given or asked for."""
-        return self._folds.numbers
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """The cell types."""
-        return self._images.classes
-
-    @property
-    def positive(self) -> str | None:
-        """None: all classes count alike."""
-        return None
 
     @property
     def provenance(self) -> Mapping[str, str]:

@@ -57,6 +57,9 @@ class BoneMarrowHeadProtocol:
     ) -> None:
         check_size(LITE, options.image_size)
         self._folds = Folds.of(images, options)
+        self.folds: Sequence[int] = self._folds.numbers
+        self.classes: Sequence[str] = images.classes
+        self.positive: str | None = None  # all classes count alike
         self._images = images
         self._array = pixels
         self._pixels = Pixels(pixels, device)
@@ -67,21 +70,6 @@ class BoneMarrowHeadProtocol:
         self._start = start
         self._backbones: dict[str, Frozen] = {}
         self._feeds: dict[tuple[str, int], FeatureFeed] = {}
-
-    @property
-    def folds(self) -> Sequence[int]:
-        """Those that were asked for."""
-        return self._folds.numbers
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """The cell types."""
-        return self._images.classes
-
-    @property
-    def positive(self) -> str | None:
-        """None: all classes count alike."""
-        return None
 
     @property
     def provenance(self) -> Mapping[str, str]:

@@ -77,6 +77,9 @@ class CNmcProtocol:
         self._device = device
         self._options = options
         self._images = images
+        self.folds: Sequence[int] = (0,)  # the split itself
+        self.classes: Sequence[str] = images.classes
+        self.positive: str | None = POSITIVE  # leukaemic cells are what is looked for
         self._precision = choose_precision(options.precision, device)
         weights = resolve(options.weights, self._which.name)
         self._frozen = Frozen.of(self._which, weights, Pixels(pixels, CPU), self._sides.positions["train"])
@@ -102,21 +105,6 @@ class CNmcProtocol:
             device=self._device,
         )
         return FeatureFeed(self._sides, store)
-
-    @property
-    def folds(self) -> Sequence[int]:
-        """One: the split itself."""
-        return (0,)
-
-    @property
-    def classes(self) -> Sequence[str]:
-        """`all` and `hem`."""
-        return self._images.classes
-
-    @property
-    def positive(self) -> str | None:
-        """Leukaemic cells are what is looked for."""
-        return POSITIVE
 
     @property
     def provenance(self) -> Mapping[str, str]:

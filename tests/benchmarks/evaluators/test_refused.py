@@ -25,6 +25,8 @@ REFUSED = [
     ("c-nmc", {"graphs": 1}, "graphs: Input should be a valid boolean"),
     ("c-nmc", {"images": 2}, "official fold"),
     ("bone-marrow-micro", {"fold": 9}, "there is no fold 9"),
+    ("bone-marrow-head", {"image_size": 16}, "efficientnet_lite needs images of at least 64"),
+    ("bone-marrow-head", {"fold": 4}, "there is no fold 4"),
     ("bone-marrow-lite", {"image_size": 16}, "efficientnet_lite needs images of at least 64"),
     ("bone-marrow-full", {"image_size": 64}, "inception_v3 needs images of at least 107"),
 ]
@@ -56,7 +58,10 @@ def test_what_no_trial_could_be_trained_with(task, settings, says, folders, tmp_
     assert not (tmp_path / "out").exists()
 
 
-@pytest.mark.parametrize("task", ["c-nmc", "bone-marrow-micro", "bone-marrow-lite", "bone-marrow-full"])
+@pytest.mark.parametrize(
+    "task", ["c-nmc", "bone-marrow-micro", "bone-marrow-lite", "bone-marrow-head", "bone-marrow-full"]
+)
 def test_what_can_be_is_not_refused(task, folders, tmp_path, monkeypatch):
     monkeypatch.setenv("HEMOBENCH_CACHE", str(tmp_path / "cache"))
     looked_at(task, {"weights": "none", "fold": 1, "image_size": 128}, folders, tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []  # neither pixels nor features were made, nor results begun
