@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
+
+import numpy as np
 
 from hemobench.benchmarks.tables.schema import Row, Table
 from hemobench.errors import BenchmarkError
 
-SAME = ("task", "benchmark", "version", "scale", "epochs", "device", "data", "source")
+SAME = ("task", "benchmark", "version", "scale", "epochs", "device", "data")
+FOLD = re.compile(r"\bfold (\d+)\b")
+CONSTANT = "constant_answer"
+HINT = "merge only what one source on one device gave"
 
 
 def merge_tables(tables: Sequence[Table], names: Sequence[str] = ()) -> Table:
     """One table with the rows of all; a row that several hold is taken from the first.
+
+    Recordings of several folds of one split are of one source: it then names all of them, and its constant answer is
+    the mean of theirs.
 
     Args:
         tables: At least one; all recorded from the same source, on the same device.
@@ -25,13 +36,7 @@ def merge_tables(tables: Sequence[Table], names: Sequence[str] = ()) -> Table:
     first = tables[0]
     rows: dict[tuple[str, int, int], Row] = {}
     for table, name in zip(tables, names, strict=True):
-        for part in SAME:
-            here, there = getattr(table.header, part), getattr(first.header, part)
-            if here != there:
-                raise BenchmarkError(
-                    f"{name} was not recorded like {names[0]}: {part} is {here!r} there and {there!r} here",
-                    "merge only what one source on one device gave",
-                )
+        _require_same(table, first, name, names[0])
         for row in table.rows:
             held = rows.setdefault(row.key, row)
             if _unmeasured(held) != _unmeasured(row):
@@ -41,7 +46,47 @@ def merge_tables(tables: Sequence[Table], names: Sequence[str] = ()) -> Table:
                 )
     designs = [dict(table.header.design) for table in tables]
     design = designs[0] if all(d == designs[0] for d in designs) else {"merged": designs}
-    return Table(replace(first.header, design=design), tuple(rows.values()))
+    source = _source_of_all([table.header.source for table in tables])
+    return Table(replace(first.header, design=design, source=source), tuple(rows.values()))
+
+
+def _require_same(table: Table, first: Table, name: str, first_name: str) -> None:
+    """Refuse a table of something else, naming the first thing that differs."""
+    here, there = _facts(table), _facts(first)
+    for part in sorted({*here, *there}, key=[*here, *there].index):
+        if here.get(part) != there.get(part):
+            raise BenchmarkError(
+                f"{name} was not recorded like {first_name}: {part} is {here.get(part)!r} there and "
+                f"{there.get(part)!r} here",
+                HINT,
+            )
+
+
+def _facts(table: Table) -> dict[str, Any]:
+    """What has to be equal, by name: of the source, what is the same for all folds of a split."""
+    source = {name: FOLD.sub("fold", value) for name, value in table.header.source.items() if name != CONSTANT}
+    return {**{part: getattr(table.header, part) for part in SAME}, **source}
+
+
+def _source_of_all(sources: Sequence[Mapping[str, str]]) -> dict[str, str]:
+    """One source that names every fold that one of them names."""
+    return {name: _said_by_all(name, list(dict.fromkeys(s.get(name, "") for s in sources))) for name in sources[0]}
+
+
+def _said_by_all(name: str, texts: Sequence[str]) -> str:
+    if len(texts) == 1:
+        return texts[0]
+    if name == CONSTANT:
+        return json.dumps(_mean([json.loads(text) for text in texts if text]), sort_keys=True)
+    numbers = sorted({int(number) for text in texts for number in FOLD.findall(text)})
+    return FOLD.sub("folds " + ", ".join(map(str, numbers)), texts[0])
+
+
+def _mean(answers: Sequence[Any]) -> Any:
+    """The mean of numbers, or of each of the numbers in equal nested mappings."""
+    if isinstance(answers[0], Mapping):
+        return {key: _mean([answer[key] for answer in answers]) for key in answers[0]}
+    return round(float(np.mean(answers)), 6)
 
 
 def _unmeasured(row: Row) -> tuple[object, ...]:

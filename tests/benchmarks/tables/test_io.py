@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import random
 import zipfile
@@ -277,3 +278,23 @@ def test_what_was_recorded_otherwise_is_not_merged(small):
     changed = replace(row, validation={name: tuple(v / 2 for v in values) for name, values in row.validation.items()})
     with pytest.raises(BenchmarkError, match="other metrics"):
         merge_tables([small, Table(small.header, (changed,))], ["a.parquet", "b.parquet"])
+
+
+def test_folds_of_one_split_are_one_recording(small):
+    """As C-NMC's rotations are recorded: each says its own fold, and its own constant answer."""
+
+    def part(fold, answer):
+        constant = json.dumps({"test": {"accuracy": answer}, "validation": {"accuracy": 0.5}})
+        source = {**small.header.source, "split": f"subject, fold {fold}, seed 0", "constant_answer": constant}
+        rows = tuple(replace(row, fold=fold) for row in small.rows)
+        return Table(replace(small.header, source=source), rows)
+
+    both = merge_tables([part(2, 0.6), part(0, 0.7)])
+    assert both.header.source["split"] == "subject, folds 0, 2, seed 0"
+    said = json.loads(both.header.source["constant_answer"])
+    assert said == {"test": {"accuracy": 0.65}, "validation": {"accuracy": 0.5}}
+    assert both.folds == (0, 2)
+    assert len(both.rows) == 2 * len(small.rows)
+    other = replace(both.header, source={**both.header.source, "split": "subject, fold 1, seed 9"})
+    with pytest.raises(BenchmarkError, match="b was not recorded like a: split is 'subject, fold, seed 9' there"):
+        merge_tables([part(0, 0.6), Table(other, both.rows)], ["a", "b"])
