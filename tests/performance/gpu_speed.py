@@ -3,9 +3,9 @@
     python tests/performance/gpu_speed.py --limit 80 --json speed.json
 
 Wants torch, torchvision, timm, NumPy and Pillow; of hemobench only a checkout. Every network is trained three ways in
-one process: by a loop as anyone would write it first (`plain_loop`), by ours, and by the plain one with its inputs ready
-on the device, which no loop can beat that starts every kernel by itself. Then features of a frozen backbone in 32 and in 16 bits, and the memory held over many trials.
-Stages that the limit leaves no time for are left out and named.
+one process: by a loop as anyone would write it first (`plain_loop`), by ours, and by the plain one with its inputs
+ready on the device, which no loop can beat that starts every kernel by itself. Then features of a frozen backbone in 32
+and in 16 bits, and the memory held over many trials. Stages that the limit leaves no time for are left out and named.
 """
 
 from __future__ import annotations
