@@ -24,7 +24,7 @@ def results(tmp_path_factory, command):
 
 def test_run_prints_the_leaderboard_of_all_benchmarks(results):
     _, done = results
-    both = ("c-nmc@recorded", "bone-marrow-micro@recorded")
+    both = ("c-nmc@recorded", "bone-marrow-head@recorded")
     for word in (*both, "optuna-tpe", "Overall", "again: hemobench leaderboard"):
         assert word in done.stdout
 
@@ -80,7 +80,7 @@ def test_version(command):
 
 def test_recommend_without_options_lists_what_was_run(results, command):
     said = " ".join(command("recommend", results[0]).stdout.split())
-    for line in ("c-nmc@recorded, 0.0016 GPU-hours", "bone-marrow-micro@recorded, 0.145 core-hours"):
+    for line in ("c-nmc@recorded, 0.0016 GPU-hours", "bone-marrow-head@recorded, 0.04 core-hours"):
         assert line in said
     assert "hemobench recommend --benchmark" in said
     one = json.loads(command("recommend", results[0], "--benchmark", "c-nmc@recorded", "--json").stdout)
