@@ -16,7 +16,7 @@ from hemobench.strategies.base import Config
 Floats = NDArray[np.float64]
 QUANTILE = 0.99
 """Of 96 configurations of `bone-marrow-head` at the ends of ranges, trained after a surrogate was fitted, the 91
-within this limit were predicted as well near it as near others (mean error .018 of loss), the five beyond it worse (.035,
+within this limit were predicted as well near it as near others (mean error of loss .018), the five beyond worse (.035,
 and too good by .027)."""
 
 
