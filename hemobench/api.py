@@ -140,13 +140,14 @@ def leaderboard(results: Source = None) -> list[Board]:
     """
     from hemobench.benchmarks.benchmark import load_benchmark
     from hemobench.reports.comparison.comparison import leaderboard_columns
+    from hemobench.reports.leaderboard.beginnings import beginnings
     from hemobench.reports.leaderboard.ranking import leaderboard as boards
-    from hemobench.strategies import STRATEGIES
 
+    ranked = loaded(results, leaderboard_columns)
     return boards(
-        loaded(results, leaderboard_columns),
+        ranked,
         lambda name: load_benchmark(name).reference(),
-        startup={name: entry.startup for name, entry in STRATEGIES.items()},
+        startup=beginnings(ranked),
         outside_of=lambda name, configs: load_benchmark(name).outside(configs),
     )
 

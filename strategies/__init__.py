@@ -203,6 +203,7 @@ STRATEGIES: Mapping[str, Entry] = {
 
 
 GROUP = "hemobench.strategies"
+COUNTED = re.compile(r"\d+ random trials?")
 
 
 def row_of(name: str) -> Entry:
@@ -225,6 +226,20 @@ def startup_trials(name: str, settings: Mapping[str, Any], horizon: int, hyperpa
     module, _, attribute = row.learns_from.partition(":")
     rule: Callable[[Mapping[str, Any], int, int], int | None] = getattr(import_module(module), attribute)
     return rule({**row.defaults, **settings}, horizon, hyperparameters)
+
+
+def beginning(name: str, settings: Mapping[str, Any]) -> str:
+    """How a strategy begins before it learns, in words; empty if nobody knows.
+
+    Args:
+        name: The strategy's.
+        settings: As given: what they say of the start counts, not the strategy's own default.
+    """
+    words, asked = row_of(name).startup, settings.get("startup_trials")
+    if not words or not isinstance(asked, int):
+        return words
+    plural = "" if asked == 1 else "s"
+    return f"{asked} random trial{plural}" if COUNTED.fullmatch(words) else f"design of {asked} trial{plural}"
 
 
 def installed() -> dict[str, Entry]:

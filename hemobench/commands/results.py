@@ -134,14 +134,14 @@ def report(
     """Write one HTML file that works offline: the answer first, then the evidence."""
     from hemobench.reports.comparison.comparison import report_columns
     from hemobench.reports.html.report import write_report
+    from hemobench.reports.leaderboard.beginnings import beginnings
     from hemobench.reports.validation.repeats import load
-    from hemobench.strategies import STRATEGIES
 
-    startup = {name: entry.startup for name, entry in STRATEGIES.items()}
+    loaded = _loaded(results, report_columns)
     write_report(
-        _loaded(results, report_columns),
+        loaded,
         out,
-        startup=startup,
+        startup=beginnings(loaded),
         heading=heading,
         validations=[load(path) for path in validation or []],
         extended=_loaded(extended, report_columns) if extended else None,
