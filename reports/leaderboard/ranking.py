@@ -267,7 +267,8 @@ def _notes(comparison: Comparison, runs: pd.DataFrame) -> list[str]:
         return notes
     if _starts_at_default(comparison):
         worth = 100 * (1 - runs["first"])
-        notes.append(f"Every run tries the task's default first: that alone is worth {worth.mean():.2f} points.")
+        worth_it = f"that alone is worth {worth.mean():.2f} points{_above_default(comparison, runs['first'])}"
+        notes.append(f"Every run tries the task's default first: {worth_it}.")
     if len(comparison.steps) and not comparison.knows_truth:
         notes.append("Ranked by what the search saw, luck included: these results, or their source, know no truth.")
     if runs["result"].isna().any():
@@ -291,6 +292,19 @@ def _notes(comparison: Comparison, runs: pd.DataFrame) -> list[str]:
     if RANDOM not in comparison.strategies:
         notes.append(f"No strategy '{RANDOM}' among the results: no gain over it.")
     return notes + few_seeds(len(comparison.seeds))
+
+
+def _above_default(comparison: Comparison, first: pd.Series[float]) -> str:
+    """Which strategies surely end above their first trials (Student's t on paired seeds), as the end of a sentence."""
+    if not comparison.knows_truth:  # what was seen to be best is never seen to be below the first
+        return ""
+    begun = first.reindex(comparison.table.ravel()).to_numpy().reshape(comparison.table.shape)
+    gains = [interval_of(own) for own in (begun - comparison.final).T]
+    lowest = [gain.low if gain and gain.low is not None else -np.inf for gain in gains]
+    above = [name for name, low in zip(comparison.strategies, lowest, strict=True) if low > 0]
+    if len(above) == len(comparison.strategies):
+        return ", and all strategies surely end above it"
+    return f", and {', '.join(above) or 'no strategy'} surely end{'' if len(above) > 1 else 's'} above it"
 
 
 def _overall(
