@@ -63,8 +63,9 @@ def place(tmp_path_factory):
     return place
 
 
-def test_identical(place, command):
-    done = command("reproduce", "results.parquet", "--strategy", "stubborn_of_theirs:Stubborn", cwd=place)
+def test_identical(place, said):
+    """Over as many processes as there are cores."""
+    done = said("reproduce", "results.parquet", "--strategy", "stubborn_of_theirs:Stubborn", cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.match(r"identical: 16 runs, \d\d\d trials", done.stdout)
 
