@@ -66,8 +66,8 @@ def test_interrupted_it_says_so_and_can_be_gone_on_with(tmp_path):
         process.send_signal(signal.SIGINT)
         time.sleep(2)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "interrupted" in errors
+    assert process.returncode in (130, -signal.SIGINT)  # again while it ends: a shell says 130 of both
+    assert "interrupted; kept: " in errors
     assert "Traceback" not in errors
 
 
