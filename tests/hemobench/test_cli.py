@@ -59,7 +59,7 @@ def test_interrupted_it_says_so_and_can_be_gone_on_with(tmp_path):
         # in the background of a shell Ctrl-C is ignored, and a child would inherit that
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    until = time.monotonic() + 200  # a busy machine is waited for
+    until = time.monotonic() + 200
     while not list(tmp_path.rglob("trials.jsonl")) and time.monotonic() < until:
         time.sleep(0.1)
     while process.poll() is None and time.monotonic() < until + 100:  # as people do: until it ends
