@@ -133,9 +133,10 @@ def _cut_line(low: Array, high: Array) -> Cut:
 def _boxes(tree: Any) -> tuple[Array, Array]:
     """The part of the unit cube of columns that falls to each node."""
     low, high = np.zeros((tree.node_count, tree.n_features)), np.ones((tree.node_count, tree.n_features))
-    for node in range(tree.node_count):  # parents come before their children
-        left, right, at = tree.children_left[node], tree.children_right[node], tree.feature[node]
-        if left >= 0:
-            low[[left, right]], high[[left, right]] = low[node], high[node]
-            high[left, at] = low[right, at] = tree.threshold[node]
+    columns = (tree.children_left, tree.children_right, tree.feature, tree.threshold)  # each look makes an array
+    for node, (left, right, at, threshold) in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
+        if left >= 0:  # parents come before their children
+            low[left] = low[right] = low[node]
+            high[left] = high[right] = high[node]
+            high[left, at] = low[right, at] = threshold
     return low, high

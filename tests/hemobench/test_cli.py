@@ -59,15 +59,15 @@ def test_interrupted_it_says_so_and_can_be_gone_on_with(tmp_path):
         # in the background of a shell Ctrl-C is ignored, and a child would inherit that
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    until = time.monotonic() + 60
+    until = time.monotonic() + 200
     while not list(tmp_path.rglob("trials.jsonl")) and time.monotonic() < until:
         time.sleep(0.1)
-    while process.poll() is None and time.monotonic() < until + 30:  # as people do: until it ends
+    while process.poll() is None and time.monotonic() < until + 100:  # as people do: until it ends
         process.send_signal(signal.SIGINT)
         time.sleep(2)
     _, errors = process.communicate(timeout=60)
-    assert process.returncode == 130
-    assert "interrupted" in errors
+    assert process.returncode in (130, -signal.SIGINT)  # again while it ends: a shell says 130 of both
+    assert "interrupted; kept: " in errors
     assert "Traceback" not in errors
 
 
@@ -78,12 +78,12 @@ def test_version(command):
     assert f"version: {said.split()[1]}\n" in cited
 
 
-def test_recommend_without_options_lists_what_was_run(results, command):
-    said = " ".join(command("recommend", results[0]).stdout.split())
+def test_recommend_without_options_lists_what_was_run(results, said):
+    listed = " ".join(said("recommend", results[0]).stdout.split())
     for line in ("c-nmc@recorded, 0.0016 GPU-hours", "bone-marrow-head@recorded, 0.04 core-hours"):
-        assert line in said
-    assert "hemobench recommend --benchmark" in said
-    one = json.loads(command("recommend", results[0], "--benchmark", "c-nmc@recorded", "--json").stdout)
+        assert line in listed
+    assert "hemobench recommend --benchmark" in listed
+    one = json.loads(said("recommend", results[0], "--benchmark", "c-nmc@recorded", "--json").stdout)
     assert [board["gpu_hours"] for board in one["boards"]] == [0.0016]
     assert one["boards"][0]["answer"]
 
@@ -168,16 +168,16 @@ class Failing(RandomSearch):
 """
 
 
-def test_somebody_elses_strategy_is_run_ranked_and_shown_when_it_fails(tmp_path, command):
+def test_somebody_elses_strategy_is_run_ranked_and_shown_when_it_fails(tmp_path, command, said):
     (tmp_path / "mine.py").write_text(OWN)
     arguments = ("--benchmarks", "c-nmc@published", "--strategies", "random,mine:Mine,mine:Failing", "--seeds", 2)
     done = command("run", "papers", *arguments, "--gpu-hours", 4, "--out", tmp_path / "out", cwd=tmp_path)
     assert done.returncode == 1, "it failed in all of its runs"
-    said = done.stderr
-    assert said.count("ValueError: no [bold]model[/bold] here") == 2, "one cause once, and at the end how often"
-    assert "mine.Failing: 2 runs failed so: trial 4" in said
-    assert "mine.Failing: failed in all of its runs" in said
-    assert "Traceback" not in said
+    errors = done.stderr
+    assert errors.count("ValueError: no [bold]model[/bold] here") == 2, "one cause once, and at the end how often"
+    assert "mine.Failing: 2 runs failed so: trial 4" in errors
+    assert "mine.Failing: failed in all of its runs" in errors
+    assert "Traceback" not in errors
     (end,) = (tmp_path / "out").glob("*/mine.Failing/*/seed-0/end.json")
     assert 'File "mine.py", line 13, in ask' in json.loads(end.read_text())["traceback"]
     shown = command(
@@ -189,7 +189,7 @@ def test_somebody_elses_strategy_is_run_ranked_and_shown_when_it_fails(tmp_path,
     assert "mine.Failing !" in done.stdout
     assert "2 strategy errors" in done.stdout
     assert "trial 4: ValueError: no [bold]model[/bold] here" in done.stdout
-    rows = json.loads(command("leaderboard", tmp_path / "out", "--json").stdout)["boards"][0]["rows"]
+    rows = json.loads(said("leaderboard", tmp_path / "out", "--json").stdout)["boards"][0]["rows"]
     ranks = {row["strategy"]: row["rank"] for row in rows}
     assert ranks == {"random": 1.5, "mine.Mine": 1.5, "mine.Failing": 3.0}
 
@@ -225,20 +225,20 @@ def test_recommend_report_and_export(published, said, tmp_path):
     assert "nothing to export to" in nothing.stderr
 
 
-def test_an_installed_package_s_strategy_is_listed_and_run_by_its_name(tmp_path, command):
+def test_an_installed_package_s_strategy_is_listed_and_run_by_its_name(tmp_path, command, said, monkeypatch):
     """What pip leaves of a package that declares an entry point; nothing of ours is edited."""
     (tmp_path / "theirs.py").write_text(OWN)
     about = tmp_path / "theirs-1.2.dist-info"
     about.mkdir()
     (about / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.2\n")
     (about / "entry_points.txt").write_text("[hemobench.strategies]\ntheirs = theirs:Mine\nrandom = theirs:Failing\n")
-    path = {"PYTHONPATH": str(tmp_path)}
-    rows = {
-        row["name"]: row for row in json.loads(command("list", "strategies", "--json", env=path).stdout)["strategies"]
-    }
+    with monkeypatch.context() as patch:
+        patch.syspath_prepend(tmp_path)
+        rows = {row["name"]: row for row in json.loads(said("list", "strategies", "--json").stdout)["strategies"]}
     assert rows["theirs"]["about"] == "from the package theirs 1.2"
     assert "uniformly" in rows["random"]["about"]
     arguments = ("--benchmarks", "c-nmc@published", "--strategies", "random,theirs", "--seeds", 2)
-    done = command("run", "papers", *arguments, "--gpu-hours", 4, "--out", tmp_path / "out", "--jobs", 1, env=path)
+    options = ("--gpu-hours", 4, "--out", tmp_path / "out", "--jobs", 1)
+    done = command("run", "papers", *arguments, *options, env={"PYTHONPATH": str(tmp_path)})
     assert done.returncode == 0, done.stderr
     assert "theirs" in done.stdout

@@ -97,6 +97,35 @@ def test_ours(benchmark, name, trials, rounds, most):
     assert name == "random" or kept(measured, trials), benchmark.extra_info
 
 
+@pytest.mark.benchmark(timer=time.process_time)
+def test_a_loop_that_takes_twice_as_long_is_found(benchmark):
+    """However long it is given: what holds a limit on a busy machine must let no slow loop pass."""
+    name, trials, rounds, most = FAST[0]
+    measured = InTurn()
+
+    def twice(count):
+        loops = [LOOPS[name](count, 0) for _ in range(2)]
+        return lambda: [loop() for loop in loops]
+
+    def prepare(count):
+        measured.raw.append(seconds(LOOPS[name](count, 0)))
+        return twice(count)
+
+    measure(benchmark, prepare, name, trials, rounds)
+    if not benchmark.stats:
+        return
+    measured.ours = list(benchmark.stats.stats.data)
+    measured.go_on(
+        lambda: seconds(LOOPS[name](trials, 0)),
+        lambda: seconds(twice(trials)),
+        lambda: kept(measured, trials),
+        least=rounds,
+        most=most,
+    )
+    benchmark.extra_info["over_raw"] = measured.ratio
+    assert not kept(measured, trials), measured
+
+
 def kept(measured, trials):
     """Whether the harness adds no more than it may."""
     return measured.ratio <= MOST or 1e6 * measured.added / trials <= ADDED_MICROSECONDS

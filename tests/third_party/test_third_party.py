@@ -15,6 +15,7 @@ from PIL import Image
 
 HERE = Path(__file__).parent
 CONTRIBUTING = HERE.parents[1] / "CONTRIBUTING.md"
+KINDS = ("strategies", "tasks", "datasets", "benchmarks")
 INSTALL = (sys.executable, "-m", "pip", "install", "-q", "--no-deps", "--no-build-isolation", "--no-index", "--target")
 
 
@@ -46,16 +47,23 @@ def hemobench(python):
     return lambda *arguments: python("-m", "hemobench", *arguments)
 
 
-LISTED = """
-import json
-from hemobench.commands.list import LISTINGS
-print(json.dumps({what: rows() for what, rows in LISTINGS.items()}))
-"""
+@pytest.fixture
+def forgotten():
+    """What was imported of the package is forgotten afterwards."""
+    yield
+    for name in [name for name in sys.modules if name.partition(".")[0] == "smears"]:
+        del sys.modules[name]
 
 
-def test_it_is_listed(python):
-    """What `hemobench list WHAT` shows, of all kinds at once."""
-    told = json.loads(python("-c", LISTED).stdout)
+@pytest.fixture
+def at_site(said, site, forgotten, monkeypatch):
+    """The command in this process, which finds the package too."""
+    monkeypatch.syspath_prepend(site)
+    return said
+
+
+def test_it_is_listed(at_site):
+    told = {what: json.loads(at_site("list", what, "--json").stdout)[what] for what in KINDS}
     known = {what: {row["name"]: row for row in rows} for what, rows in told.items()}
     assert known["strategies"]["halton"]["about"] == "from the package smears 0.3"
     assert known["tasks"]["smears"]["data set"] == "smears"
@@ -73,34 +81,34 @@ def results(hemobench, tmp_path_factory):
     return out
 
 
-def test_it_is_run_and_ranked(hemobench, results):
+def test_it_is_run_and_ranked(at_site, results):
     trials = [json.loads(line) for file in results.rglob("trials.jsonl") for line in file.open()]
     assert len(trials) >= 2 * 3 * 8
     ended = [trial["truth"] for trial in trials if trial["status"] == "ok"]
     assert all(truth["loss"] == round(1 - truth["test"]["accuracy"], 9) for truth in ended)
-    said = hemobench("leaderboard", results, "--json")
-    assert said.returncode == 0, said.stderr
-    (board,) = json.loads(said.stdout)["boards"]
+    told = at_site("leaderboard", results, "--json")
+    assert told.returncode == 0, told.stderr
+    (board,) = json.loads(told.stdout)["boards"]
     assert {row["strategy"] for row in board["rows"]} == {"random", "halton"}
 
 
-def test_it_is_gated(hemobench, tmp_path):
+def test_it_is_gated(at_site, tmp_path):
     """Against a baseline of its own: unchanged, it asks alike."""
     baseline = tmp_path / "smears.json.gz"
-    recorded = hemobench("baseline", HERE / "suite.toml", "-o", baseline, "--jobs", 1)
+    recorded = at_site("baseline", HERE / "suite.toml", "-o", baseline, "--jobs", 1)
     assert recorded.returncode == 0, recorded.stderr
-    held = hemobench("gate", baseline, "--strategy", "halton", "--jobs", 1)
+    held = at_site("gate", baseline, "--strategy", "halton", "--jobs", 1)
     assert held.returncode == 0, held.stdout + held.stderr
 
 
-def test_its_images_are_read_and_verified(hemobench, tmp_path):
+def test_its_images_are_read_and_verified(at_site, tmp_path):
     for number, name in enumerate(["infected", "sound"] * 3):
         (tmp_path / name).mkdir(exist_ok=True)
         Image.new("RGB", (32, 32), (200, 30 * number, 90)).save(tmp_path / name / f"{number}.png")
-    report = hemobench("data", "verify", "smears", tmp_path, "--json")
+    report = at_site("data", "verify", "smears", tmp_path, "--json")
     assert report.returncode == 0, report.stdout + report.stderr
     assert json.loads(report.stdout)["images"] == 6
-    drawn = hemobench("data", "synthesize", "smears", "--out", tmp_path / "drawn")
+    drawn = at_site("data", "synthesize", "smears", "--out", tmp_path / "drawn")
     assert drawn.returncode == 2
     assert "nothing is known to draw for the data set 'smears'" in drawn.stderr
 
@@ -130,23 +138,17 @@ BROKEN = {
 
 
 @pytest.mark.parametrize("way", BROKEN)
-def test_a_broken_package_is_named(way, site, tmp_path):
+def test_a_broken_package_is_named(way, site, said, forgotten, monkeypatch, tmp_path):
     """And breaks nothing that does not ask for it."""
     old, new, says = BROKEN[way]
     shutil.copytree(site, tmp_path / "site")
     (points,) = (tmp_path / "site").glob("smears-*.dist-info/entry_points.txt")
     points.write_text(points.read_text().replace(old.strip('"'), new.strip('"')))
-    environment = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
-
-    def run(*arguments):
-        command = [sys.executable, "-m", "hemobench", *arguments]
-        return subprocess.run(command, capture_output=True, text=True, env=environment)
-
-    asked = run("run", str(HERE / "suite.toml"), "--out", str(tmp_path / "out"))
+    monkeypatch.syspath_prepend(tmp_path / "site")
+    asked = said("run", HERE / "suite.toml", "--out", tmp_path / "out")
     assert asked.returncode == 2
     assert says in asked.stderr
     assert "the package smears 0.3" in asked.stderr
     assert "Traceback" not in asked.stderr
     assert not (tmp_path / "out").exists()
-    if way == "nowhere":
-        assert run("card", "c-nmc@published").returncode == 0
+    assert said("card", "c-nmc@published").returncode == 0

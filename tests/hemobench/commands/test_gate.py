@@ -137,24 +137,26 @@ class Failing(RandomSearch):
 """
 
 
-def test_a_strategy_of_another_package_is_run_ranked_and_gated(tmp_path, command, said, monkeypatch):
+def test_a_strategy_of_another_package_is_run_ranked_and_gated(tmp_path, said, monkeypatch):
     (tmp_path / "optimizers").mkdir()
     (tmp_path / "optimizers" / "__init__.py").write_text(OWN)
     (tmp_path / "tiny.toml").write_text(SUITE.replace('"sssr"', '"optimizers:Mine"'))
     monkeypatch.setitem(sys.modules, "optimizers", None)
     del sys.modules["optimizers"]  # and it is forgotten afterwards
 
-    def in_folder(*arguments, how=said):
-        return how(*arguments, "--jobs", 1, cwd=tmp_path, env={"COLUMNS": "200"})
+    def in_folder(*arguments):
+        return said(*arguments, "--jobs", 1, cwd=tmp_path, env={"COLUMNS": "200"})
 
     ran = in_folder("run", "tiny.toml", "--seeds", 2, "--out", "out")
     assert ran.returncode == 0, ran.stderr
     assert "optimizers.Mine" in ran.stdout
     made = in_folder("baseline", "tiny.toml")
     assert made.returncode == 0, made.stderr
-    unnamed = in_folder("gate", "tiny.json.gz", how=command)
+    del sys.modules["optimizers"]
+    unnamed = in_folder("gate", "tiny.json.gz")
     assert unnamed.returncode == 2
     assert "--strategy optimizers:Mine" in unnamed.stderr  # a file shall not decide what is imported
+    assert "optimizers" not in sys.modules
     same = in_folder("gate", "tiny.json.gz", "--strategy", "optimizers:Mine")
     assert same.returncode == 0, same.stdout + same.stderr
     assert "optimizers.Mine" in same.stdout

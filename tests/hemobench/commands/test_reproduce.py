@@ -63,20 +63,21 @@ def place(tmp_path_factory):
     return place
 
 
-def test_identical(place, command):
-    done = command("reproduce", "results.parquet", "--strategy", "stubborn_of_theirs:Stubborn", cwd=place)
+def test_identical(place, said):
+    """Over as many processes as there are cores."""
+    done = said("reproduce", "results.parquet", "--strategy", "stubborn_of_theirs:Stubborn", cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.match(r"identical: 16 runs, \d\d\d trials", done.stdout)
 
 
-def test_a_part_as_json(place, command):
+def test_a_part_as_json(place, said):
     chosen = ("--strategies", "tpe", "--benchmarks", "c-nmc@recorded[member=mean]", "--seeds", 1, "--json")
-    done = command("reproduce", "results", *chosen, cwd=place)
+    done = said("reproduce", "results", *chosen, "--jobs", 1, cwd=place)
     found = json.loads(done.stdout)
     assert (found["identical"], found["runs"], found["differences"]) == (True, 1, [])
 
 
-def test_the_first_differing_proposal_is_named(place, command):
+def test_the_first_differing_proposal_is_named(place, said):
     """As of another version of Optuna that samples otherwise: here one that draws one candidate fewer."""
     (place / "sitecustomize.py").write_text(
         "import optuna.samplers as s\n"
@@ -86,7 +87,7 @@ def test_the_first_differing_proposal_is_named(place, command):
         "s.TPESampler.__init__ = new\n"
     )
     chosen = ("--strategies", "tpe,manual", "--benchmarks", "c-nmc@recorded[max_trials=6]")
-    done = command("reproduce", "results.parquet", *chosen, cwd=place, env={"PYTHONPATH": str(place)})
+    done = said("reproduce", "results.parquet", *chosen, "--jobs", 1, cwd=place, env={"PYTHONPATH": str(place)})
     (place / "sitecustomize.py").unlink()
     assert done.returncode == 1, done.stderr
     assert re.search(r"differs: 2 of 4 runs", done.stdout)
@@ -95,7 +96,7 @@ def test_the_first_differing_proposal_is_named(place, command):
     assert "manual" not in done.stdout
 
 
-def test_an_answer_that_differs_and_versions_are_named(place, command, tmp_path):
+def test_an_answer_that_differs_and_versions_are_named(place, said, tmp_path):
     for run in (place / "results").rglob("run.json"):
         copy = tmp_path / "results" / run.parent.relative_to(place / "results")
         copy.mkdir(parents=True)
@@ -106,13 +107,14 @@ def test_an_answer_that_differs_and_versions_are_named(place, command, tmp_path)
         lines = [json.loads(line) for line in (run.parent / "trials.jsonl").read_text().splitlines()]
         lines[1]["test"]["accuracy"] = 0.25
         (copy / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    done = command("reproduce", tmp_path / "results", "--strategies", "manual", "--seeds", 1, cwd=place)
+    chosen = ("--strategies", "manual", "--seeds", 1, "--jobs", 1)
+    done = said("reproduce", tmp_path / "results", *chosen, cwd=place)
     assert done.returncode == 1, done.stderr
     assert "trial 1: the answer was test {'accuracy': 0.25" in done.stdout
     assert "Other versions than recorded: optuna 4.5.0 -> " in done.stdout
 
 
-def test_what_differs_in_the_last_digits_alone_is_called_that(place, command, tmp_path):
+def test_what_differs_in_the_last_digits_alone_is_called_that(place, said, tmp_path):
     """As between two processors: their kernels round otherwise."""
     chosen = "c-nmc@recorded+max_trials=6/tpe/0.003h-1w/seed-0"
     run, copy = place / "results" / chosen, tmp_path / "results" / chosen
@@ -122,13 +124,13 @@ def test_what_differs_in_the_last_digits_alone_is_called_that(place, command, tm
     (copy / "trials.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     for name in ("run.json", "end.json"):
         (copy / name).write_bytes((run / name).read_bytes())
-    done = command("reproduce", tmp_path / "results", cwd=place)
+    done = said("reproduce", tmp_path / "results", "--jobs", 1, cwd=place)
     assert done.returncode == 1, done.stderr
     assert re.search(r"seed 0, trial 5: the proposal was learning_rate .* \(in the last digits alone\)", done.stdout)
 
 
-def test_a_suite_whose_results_come_along(place, command):
-    done = command("reproduce", "quick", "--strategies", "random", "--seeds", 1, "--jobs", 1, cwd=place)
+def test_a_suite_whose_results_come_along(place, said):
+    done = said("reproduce", "quick", "--strategies", "random", "--seeds", 1, "--jobs", 1, cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.match(r"identical: 2 runs, \d+ trials", done.stdout)
 

