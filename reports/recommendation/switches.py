@@ -71,15 +71,17 @@ def changes(points: Array) -> list[tuple[int, int]]:
     """
     better = np.stack([_better(points[:, :, hour]) for hour in range(points.shape[2])], axis=2)
     means = points.mean(axis=0)
-    now, last = int(means[:, -1].argmax()), points.shape[2] - 1
+    now, until = int(means[:, -1].argmax()), points.shape[2]  # who is ahead, and up to which hour
     found: list[tuple[int, int]] = []
-    for hour in range(last, -1, -1):
-        overtaken = better[now, :, hour:].any(axis=1)  # by the one that is ahead now, later on
-        rivals = np.flatnonzero(better[:, now, hour] & overtaken)
+    for hour in range(until - 1, -1, -1):
+        overtaken = better[now, :, hour:until]  # by the one that is ahead now, while it is
+        rivals = np.flatnonzero(better[:, now, hour] & overtaken.any(axis=1))
         if len(rivals):
             rival = int(rivals[means[rivals, hour].argmax()])
-            behind = np.flatnonzero(means[now, hour:] <= means[rival, hour:])
-            found.append((hour + int(behind[-1]) + 1, now))
+            surely = hour + int(np.flatnonzero(overtaken[rival])[-1])
+            behind = np.flatnonzero(means[now, hour:surely] <= means[rival, hour:surely])
+            until = hour + int(behind[-1]) + 1
+            found.append((until, now))
             now = rival
     return [(0, now), *found[::-1]]
 

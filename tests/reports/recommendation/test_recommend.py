@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from hemobench.benchmarks.storage.results import Results
 from hemobench.errors import BenchmarkError
@@ -175,3 +178,23 @@ def test_the_truth_is_what_counts(run: Run, collect: Collect) -> None:
 
 def test_hours_in_words() -> None:
     assert [hours_text(hours) for hours in (0.2163, 4.157, 24.44, 3316.2)] == ["0.216", "4.16", "24.4", "3316"]
+
+
+def test_a_change_is_looked_for_while_who_is_ahead_is_ahead() -> None:
+    """The first overtakes the second, and is overtaken by the third; at the end the second is above the first again."""
+    means = np.array([[1.0, 5, 2, 2, 2], [3.0, 3, 3, 3, 3], [0.0, 0, 9, 9, 9]])
+    points = means + np.random.default_rng(0).normal(0, 0.1, (10, 3, 5))
+    assert changes(points) == [(0, 1), (1, 0), (2, 2)]
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_changes_lie_on_the_hours_and_ascend(seed: int) -> None:
+    """Few values and equal seeds make ties and differences without variance."""
+    rng = np.random.default_rng(seed)
+    base = rng.choice([70.1, 70.2, 80.3, 81.7], size=(2, 4, 12)).cumsum(axis=2) / 7
+    found = changes(np.repeat(base, 30, axis=0))
+    places = [place for place, _ in found]
+    assert places[0] == 0
+    assert places == sorted(set(places))
+    assert places[-1] < 12
+    assert all(one != two for (_, one), (_, two) in pairwise(found))
