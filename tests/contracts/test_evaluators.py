@@ -241,13 +241,19 @@ def test_a_record_holds_the_truth_beside_what_was_seen(evaluated):
         assert trial.truth == (evaluator.truth(trial.config) if ended_well else None)
 
 
+def c4(n):
+    """The mean deviation of n normal values in true deviations, both reckoned with n - 1."""
+    return math.sqrt(2 / (n - 1)) * math.gamma(n / 2) / math.gamma((n - 1) / 2)
+
+
 @pytest.mark.parametrize("name", [name for name in BENCHMARKS if name.endswith(KNOW_THE_TRUTH)])
 def test_the_mean_of_many_trainings_approaches_the_truth(name):
     """Of the metrics that are tuned and reported, within 4.5 standard errors: 1 in 150,000 fails by chance.
 
     The others need not: some are no linear functions of their noise, and some lie at 0, where noise is
     clipped. Of deviations over folds the published surfaces' have a logarithm that is linear; those of a
-    surrogate are the roots of mean variances, which lie a twentieth above the mean of six folds' roots.
+    surrogate are the roots of mean variances, which lie above the means of roots: by as much as `c4` says where all is noise,
+    by nothing where folds differ for ever.
     """
     benchmark = load_benchmark(name)
     evaluator, space = benchmark.evaluator(), benchmark.task.space()
@@ -266,9 +272,9 @@ def test_the_mean_of_many_trainings_approaches_the_truth(name):
                 value = known[metric]
                 if metric.endswith("_std") and name.endswith("@recorded"):
                     # near chance a fold's noise is clipped at 0, and deviates by less than it would
-                    near_chance = known["macro_f1"] < 0.15
-                    close = pytest.approx(value, rel=0.25 if near_chance else 0.08)
-                    assert seen.mean() == close, (config, side, metric)
+                    slack = 0.2 if known["macro_f1"] < 0.15 else 0.03
+                    least = c4(len(evaluator._folds)) - slack
+                    assert least * value < seen.mean() < (1 + slack) * value, (config, side, metric)
                     continue
                 if metric.endswith("_std"):
                     seen, value = np.log(seen), np.log(value)
