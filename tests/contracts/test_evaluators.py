@@ -252,8 +252,8 @@ def test_the_mean_of_many_trainings_approaches_the_truth(name):
 
     The others need not: some are no linear functions of their noise, and some lie at 0, where noise is
     clipped. Of deviations over folds the published surfaces' have a logarithm that is linear; those of a
-    surrogate are the roots of mean variances, which lie above the means of roots: by as much as `c4` says where all is noise,
-    by nothing where folds differ for ever.
+    surrogate are the roots of mean variances, which lie above the means of roots: by as much as `c4` says where all
+    is noise, by nothing where folds differ for ever.
     """
     benchmark = load_benchmark(name)
     evaluator, space = benchmark.evaluator(), benchmark.task.space()
