@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import tempfile
 from pathlib import Path
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from ConfigSpace import Configuration, ConfigurationSpace
 from smac import HyperparameterOptimizationFacade as Facade
@@ -27,7 +27,7 @@ from hemobench.strategies.base import (
     Trial,
     worst_loss,
 )
-from hemobench.strategies.space import active, library_seed, require_known
+from hemobench.strategies.space import active, default, library_seed, require_known
 
 
 class SMAC:
@@ -123,7 +123,15 @@ class SMAC:
         if info is None:
             return None
         self._asked.append(info)
-        return Proposal(active(self._space, dict(info.config)))
+        return Proposal(self._config(info))
+
+    def _config(self, info: TrialInfo) -> dict[str, Any]:
+        """The configuration in our words.
+
+        ConfigSpace rounds values but not what its conditions are judged by: beside a condition's threshold a
+        hyperparameter can be missing that the rounded value makes active. It then has its default.
+        """
+        return active(self._space, {**default(self._space), **dict(info.config)})
 
     def _next(self) -> TrialInfo | None:
         """What SMAC asks for; `None` once it has run out of new configurations, as in a small space."""

@@ -22,7 +22,6 @@ from smac.intensifier.hyperband_utils import get_n_trials_for_hyperband_multifid
 from hemobench.strategies.base import Count, Factor, NotNegative, Probability, Proposal, Share, Status, Supports, Trial
 from hemobench.strategies.fidelity.rungs import rungs
 from hemobench.strategies.smac import SMAC, outcome
-from hemobench.strategies.space import active
 
 
 class SMACHyperband(SMAC):
@@ -91,7 +90,7 @@ class SMACHyperband(SMAC):
             info = self._next()
             if info is None:
                 return None
-            config = active(self._space, dict(info.config))
+            config = self._config(info)
             earlier = self._told.get(tuple(config.items()))
             if earlier is None or earlier.status is Status.OK:
                 self._asked.append(info)

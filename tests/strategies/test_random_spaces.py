@@ -39,6 +39,14 @@ def test_legal_proposals_to_the_end_or_a_refusal_beforehand(name):
     assert "done without a trial" not in ends
 
 
+@pytest.mark.parametrize("seed", [327, 1270])
+@pytest.mark.filterwarnings("ignore")
+def test_a_value_beside_a_threshold_that_is_rounded_over_it(seed):
+    """The library then leaves out what its own condition, by the rounded value, makes active."""
+    pytest.importorskip("smac")
+    assert driven("smac-hyperband", seed) == "trials"
+
+
 def test_the_spaces_have_all_that_they_should():
     """Else the test above says little."""
     found = [space(seed) for seed in range(200)]
