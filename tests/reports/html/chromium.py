@@ -7,8 +7,10 @@ import json
 import shutil
 import subprocess
 import time
+from base64 import b64decode
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from urllib.request import urlopen
@@ -16,24 +18,33 @@ from urllib.request import urlopen
 from tornado.websocket import WebSocketClientConnection, websocket_connect
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+HEIGHT = 1000
 START, DRAW = 60, 180
 """Seconds that a start, and the drawing of all charts, may take on a busy machine."""
 
 
-def visit(page: Path, width: int, scripts: Sequence[str], profile: Path) -> list[Any]:
-    """What each script gives, one after the other, once all charts are drawn.
+@dataclass(frozen=True)
+class Visit:
+    """What was found at a width: what each script gave, and a picture of the top of the page."""
+
+    found: list[Any]
+    picture: bytes
+
+
+def visit(page: Path, widths: Sequence[int], scripts: Sequence[str], profile: Path) -> list[Visit]:
+    """Visits of a page, one after the other in one browser, each anew and when all charts are drawn.
 
     A window of a headless Chromium is 500 pixels wide at least, so the width is emulated; not as a phone's, which shows
-    a page that is too wide at a smaller scale.
+    a page that is too wide at a smaller scale. The reader prefers dark pages.
 
     Args:
         page: The HTML file; its root says `data-drawn` when it is done.
-        width: Pixels.
-        scripts: Expressions of JavaScript, whose values are plain data.
+        widths: Pixels.
+        scripts: Expressions of JavaScript, whose values are plain data; run in order at each width.
         profile: A folder that is not there yet.
     """
     with _started(profile) as address:
-        return asyncio.run(_visited(address, page.resolve().as_uri(), width, scripts))
+        return asyncio.run(_visited(address, page.resolve().as_uri(), widths, scripts))
 
 
 @contextmanager
@@ -66,15 +77,22 @@ def _awaited(ask: Callable[[], Any], seconds: float) -> Any:
         time.sleep(0.1)
 
 
-async def _visited(address: str, url: str, width: int, scripts: Sequence[str]) -> list[Any]:
+async def _visited(address: str, url: str, widths: Sequence[int], scripts: Sequence[str]) -> list[Visit]:
     tab = Tab(await websocket_connect(address, max_message_size=2**28))
-    await tab.send("Emulation.setDeviceMetricsOverride", width=width, height=1000, deviceScaleFactor=1, mobile=False)
+    await tab.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
+    return [await _visit(tab, url, width, scripts) for width in widths]
+
+
+async def _visit(tab: Tab, url: str, width: int, scripts: Sequence[str]) -> Visit:
+    await tab.send("Emulation.setDeviceMetricsOverride", width=width, height=HEIGHT, deviceScaleFactor=1, mobile=False)
+    await tab.send("Page.navigate", url="about:blank")
     await tab.send("Page.navigate", url=url)
     end = time.monotonic() + DRAW
     while not await tab.evaluate("document.documentElement?.dataset.drawn || ''"):
         assert time.monotonic() < end, "the charts were not drawn"
-        await asyncio.sleep(0.2)
-    return [await tab.evaluate(script) for script in scripts]
+        await asyncio.sleep(0.1)
+    picture = await tab.send("Page.captureScreenshot")
+    return Visit([await tab.evaluate(script) for script in scripts], b64decode(picture["data"]))
 
 
 class Tab:
