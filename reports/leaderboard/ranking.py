@@ -8,11 +8,8 @@ enters no mean of a metric, and its strategy is not judged.
 
 from __future__ import annotations
 
-import json
-import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import replace
-from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -24,17 +21,16 @@ from hemobench.benchmarks.tasks import load_task
 from hemobench.reports.comparison.comparison import RANDOM, Comparison, comparisons, few_seeds, hours_to_random, in_all
 from hemobench.reports.comparison.verdicts import (
     MOST_OUTSIDE,
-    MOST_RUNS_OUTSIDE,
     judged_part,
     out_of_support,
     verdict_of,
 )
 from hemobench.reports.leaderboard.basis import basis_notes
 from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, Interval, Row, Spread
+from hemobench.reports.leaderboard.notes import notes_of, what_would_tell
 from hemobench.reports.leaderboard.run_figures import Outside, mean_of, run_figures
 from hemobench.reports.statistics.bootstrap import Array, Estimate, mean_over_groups, mean_ranks, ranks
 from hemobench.reports.statistics.student import mean_interval
-from hemobench.reports.statistics.verdict import Verdict
 
 
 def leaderboard(
@@ -84,7 +80,11 @@ def _board(comparison: Comparison, figures: pd.DataFrame, startup: Mapping[str, 
         workers=comparison.workers,
         headline=(task.headline, task.headline_label),
         rows=_by_points(rows, {name for name, _ in stated.left_out} if stated else set()),
-        notes=(*_what_would_tell(comparison, stated), *basis_notes(comparison, rows), *_notes(comparison, runs)),
+        notes=(
+            *what_would_tell(comparison, stated),
+            *basis_notes(comparison, rows),
+            *notes_of(comparison, counted, runs),
+        ),
         verdict=stated,
         ranked="truth" if comparison.knows_truth else "loss",
         judged_by=comparison.judged_by,
@@ -242,69 +242,6 @@ def _status(runs: pd.DataFrame) -> str:
 def _counted(which: pd.Series[bool], one: str, many: str) -> str:
     count = int(which.sum())
     return f"{count} {one if count == 1 else many}" if count else ""
-
-
-def _starts_at_default(comparison: Comparison) -> bool:
-    """Whether every run begins with the task's default, by the suite's setting."""
-    if "header" not in comparison.runs:
-        return False
-    return all(json.loads(header).get("default_first", False) for header in comparison.runs["header"])
-
-
-def _what_would_tell(comparison: Comparison, stated: Verdict | None) -> list[str]:
-    """The command that runs the seeds which a verdict lacks."""
-    if stated is None or stated.more_seeds is None or "header" not in comparison.runs:
-        return []
-    suites = {str(json.loads(header).get("suite")) for header in comparison.runs["header"].unique()}
-    suite = suites.pop() if len(suites) == 1 else "SUITE"
-    seeds = len(comparison.seeds) + stated.more_seeds
-    return [f"What would tell: hemobench run {suite} --benchmarks {shlex.quote(comparison.benchmark)} --seeds {seeds}"]
-
-
-def _notes(comparison: Comparison, runs: pd.DataFrame) -> list[str]:
-    notes = [comparison.missing] if comparison.missing else []
-    if not comparison.seeds:
-        return notes
-    if _starts_at_default(comparison):
-        worth = 100 * (1 - runs["first"])
-        worth_it = f"that alone is worth {worth.mean():.2f} points{_above_default(comparison, runs['first'])}"
-        notes.append(f"Every run tries the task's default first: {worth_it}.")
-    if len(comparison.steps) and not comparison.knows_truth:
-        notes.append("Ranked by what the search saw, luck included: these results, or their source, know no truth.")
-    if runs["result"].isna().any():
-        notes.append("A run without a result ranks last in its seed and enters no mean; its strategy is not judged.")
-    if (runs["status"] == "unfinished").any():
-        notes.append("Unfinished runs are compared by what they have found so far.")
-    if (runs["outside"] > MOST_OUTSIDE).any():
-        notes.append(
-            f"A run is out of support if more than {MOST_OUTSIDE:.0%} of its trials lie outside what was recorded: "
-            "there the surrogate guesses. Its seed is left out of all outcomes and the verdict, and a strategy of "
-            f"which more than {MOST_RUNS_OUTSIDE:.0%} of runs are out is neither judged nor ranked. See the "
-            "benchmark's card."
-        )
-    failed = runs[runs["status"] == "strategy-error"].drop_duplicates("strategy")
-    for name, seed, error in zip(failed["strategy"], failed["seed"], failed["error"], strict=True):
-        notes.append(f"{name}, seed {seed}: {shorten(str(error), 200)}")
-    if comparison.reference is None:
-        notes.append("No reference is known for this benchmark: no regret.")
-    elif comparison.scale is None:
-        notes.append("Random search is expected to reach the best known loss at this budget: no regret.")
-    if RANDOM not in comparison.strategies:
-        notes.append(f"No strategy '{RANDOM}' among the results: no gain over it.")
-    return notes + few_seeds(len(comparison.seeds))
-
-
-def _above_default(comparison: Comparison, first: pd.Series[float]) -> str:
-    """Which strategies surely end above their first trials (Student's t on paired seeds), as the end of a sentence."""
-    if not comparison.knows_truth:  # what was seen to be best is never seen to be below the first
-        return ""
-    begun = first.reindex(comparison.table.ravel()).to_numpy().reshape(comparison.table.shape)
-    gains = [interval_of(own) for own in (begun - comparison.final).T]
-    lowest = [gain.low if gain and gain.low is not None else -np.inf for gain in gains]
-    above = [name for name, low in zip(comparison.strategies, lowest, strict=True) if low > 0]
-    if len(above) == len(comparison.strategies):
-        return ", and all strategies surely end above it"
-    return f", and {', '.join(above) or 'no strategy'} surely end{'' if len(above) > 1 else 's'} above it"
 
 
 def _overall(

@@ -492,29 +492,3 @@ def test_runs_that_stray_from_what_was_recorded_are_flagged(worked: Results, ref
 def test_configurations_hold_active_hyperparameters_only() -> None:
     trials = pd.DataFrame({"run": [0, 0], "config.a": [1, 2], "config.b": ["x", None]})
     assert configurations(trials) == [{"a": 1, "b": "x"}, {"a": 2}]
-
-
-def begun_at_the_default(run: Run, collect: Collect, truths: dict[str, tuple[float, ...]]) -> str:
-    """What is said of the default, worth a loss of 0.2, when second trials look better and are worth `truths`."""
-    runs = []
-    for strategy, worth in truths.items():
-        for seed, truth in enumerate(worth):
-            header, rows = run(strategy, seed, (1, 0.2), (2, 0.1), luck=0.0)
-            rows[1]["truth.loss"] = truth
-            runs.append(({**header, "header": '{"default_first": true}'}, rows))
-    (board,) = leaderboard(collect(runs), no_reference)
-    return next(note for note in board.notes if "default" in note)
-
-
-@pytest.mark.parametrize(
-    ("truths", "said"),
-    [
-        ({"random": (0.21, 0.22, 0.23), "tpe": (0.22, 0.2, 0.24)}, "no strategy surely ends above it"),
-        ({"random": (0.1, 0.3, 0.2), "tpe": (0.15, 0.16, 0.17)}, "tpe surely ends above it"),
-        ({"random": (0.15, 0.16, 0.15), "tpe": (0.15, 0.16, 0.17)}, "all strategies surely end above it"),
-    ],
-)
-def test_who_ends_above_the_default_is_said(run: Run, collect: Collect, truths: Any, said: str) -> None:
-    assert begun_at_the_default(run, collect, truths).endswith(
-        f"default first: that alone is worth 80.00 points, and {said}."
-    )
