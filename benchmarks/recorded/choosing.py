@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from scipy.stats import spearmanr
 
 from hemobench.benchmarks.tables.io import read_table
 from hemobench.benchmarks.tables.schema import Table, config_key
+from hemobench.datasets.splits import SUBJECT_FOLDS
 from hemobench.errors import BenchmarkError
 
 Floats = NDArray[np.float64]
@@ -67,8 +69,8 @@ def _log_choose(n: NDArray[np.int64], k: int) -> Floats:
 def choices(shared: Table, apart: Table, trials: tuple[int, ...] = TRIALS) -> list[Choice]:
     """Choosing by the shared people's validation set, by that of one rotation, and by the mean of rotations.
 
-    Rotation r of the split `subject` tests on part r and validates on part r + 1; a mean leaves out the rotations
-    that validate on the people who judge.
+    Rotation r of the split `subject` tests on part r and validates on the part after it; a mean leaves out the
+    rotation that validates on the people who judge.
 
     Raises:
         BenchmarkError: If the tables have too few configurations in common.
@@ -82,7 +84,7 @@ def choices(shared: Table, apart: Table, trials: tuple[int, ...] = TRIALS) -> li
     found = []
     for r in rotations:
         judge = _column(rotations[r], keys, 1)
-        others = [_column(rotations[q], keys, 0) for q in rotations if q + 1 != r]
+        others = [_column(rotations[q], keys, 0) for q in rotations if (q + 1) % SUBJECT_FOLDS != r]
         by = {
             "people on both sides": leaky,
             "people apart, one rotation": _column(rotations[r], keys, 0),
@@ -131,7 +133,11 @@ def main() -> None:
     parser.add_argument("shared", type=Path)
     parser.add_argument("apart", type=Path)
     given = parser.parse_args()
-    found = choices(read_table(given.shared), read_table(given.apart))
+    try:
+        found = choices(read_table(given.shared), read_table(given.apart))
+    except BenchmarkError as problem:
+        print(f"{parser.prog}: {problem}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
     print(json.dumps([asdict(one) for one in found], indent=1))  # noqa: T201
 
 

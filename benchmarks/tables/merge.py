@@ -14,7 +14,7 @@ from hemobench.benchmarks.tables.schema import Row, Table
 from hemobench.errors import BenchmarkError
 
 SAME = ("task", "benchmark", "version", "scale", "epochs", "device", "data")
-FOLD = re.compile(r"\bfold (\d+)\b")
+FOLDS = re.compile(r"\bfolds? (\d+(?:, \d+)*)")
 CONSTANT = "constant_answer"
 HINT = "merge only what one source on one device gave"
 
@@ -64,29 +64,34 @@ def _require_same(table: Table, first: Table, name: str, first_name: str) -> Non
 
 def _facts(table: Table) -> dict[str, Any]:
     """What has to be equal, by name: of the source, what is the same for all folds of a split."""
-    source = {name: FOLD.sub("fold", value) for name, value in table.header.source.items() if name != CONSTANT}
+    source = {name: FOLDS.sub("fold", value) for name, value in table.header.source.items() if name != CONSTANT}
     return {**{part: getattr(table.header, part) for part in SAME}, **source}
 
 
 def _source_of_all(sources: Sequence[Mapping[str, str]]) -> dict[str, str]:
-    """One source that names every fold that one of them names."""
-    return {name: _said_by_all(name, list(dict.fromkeys(s.get(name, "") for s in sources))) for name in sources[0]}
+    """One source that names every fold that one of them names, each with its share in the constant answer."""
+    each = list({source.get("split", ""): source for source in sources}.values())
+    if len(each) == 1:
+        return dict(sources[0])
+    folds = [_folds(source.get("split", "")) for source in each]
+    all_folds = ", ".join(map(str, sorted(set().union(*folds))))
+    found = {name: FOLDS.sub(f"folds {all_folds}", value) for name, value in each[0].items()}
+    if all(CONSTANT in source for source in each):
+        answers = [json.loads(source[CONSTANT]) for source in each]
+        found[CONSTANT] = json.dumps(_mean(answers, [len(some) for some in folds]), sort_keys=True)
+    return found
 
 
-def _said_by_all(name: str, texts: Sequence[str]) -> str:
-    if len(texts) == 1:
-        return texts[0]
-    if name == CONSTANT:
-        return json.dumps(_mean([json.loads(text) for text in texts if text]), sort_keys=True)
-    numbers = sorted({int(number) for text in texts for number in FOLD.findall(text)})
-    return FOLD.sub("folds " + ", ".join(map(str, numbers)), texts[0])
+def _folds(split: str) -> set[int]:
+    """The folds that a split's words name."""
+    return {int(number) for some in FOLDS.findall(split) for number in some.split(", ")}
 
 
-def _mean(answers: Sequence[Any]) -> Any:
-    """The mean of numbers, or of each of the numbers in equal nested mappings."""
+def _mean(answers: Sequence[Any], weights: Sequence[int]) -> Any:
+    """The weighted mean of numbers, or of each of the numbers in equal nested mappings."""
     if isinstance(answers[0], Mapping):
-        return {key: _mean([answer[key] for answer in answers]) for key in answers[0]}
-    return round(float(np.mean(answers)), 6)
+        return {key: _mean([answer[key] for answer in answers], weights) for key in answers[0]}
+    return round(float(np.average(answers, weights=weights)), 6)
 
 
 def _unmeasured(row: Row) -> tuple[object, ...]:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from hemobench.benchmarks.recorded import artefacts
-from hemobench.benchmarks.recorded.choosing import best_of, choices
+from hemobench.benchmarks.recorded.choosing import best_of, choices, main
 from hemobench.benchmarks.tables.io import read_table
 from hemobench.benchmarks.tables.schema import Header, Row, Table
 from hemobench.errors import BenchmarkError
@@ -63,6 +63,23 @@ def test_people_apart_choose_well_and_a_mean_of_rotations_better(made):
     assert one.spearman == pytest.approx(1 / np.sqrt(2), abs=0.08)  # as much noise as spread
     assert one.reached[20] < mean.reached[20] < perfect
     assert mean.spearman > one.spearman
+
+
+def test_a_mean_never_asks_the_people_who_judge():
+    """Rotation 4 validates on part 0, which judges rotation 0: alone it knows the truth, and may not say it."""
+    rng = np.random.default_rng(1)
+    truth, blind = rng.normal(0.7, 0.02, MANY), rng.normal(0.7, 0.02, (2, MANY))
+    apart = {0: np.stack([blind[0], truth], axis=1), 4: np.stack([truth, blind[1]], axis=1)}
+    *_, mean = choices(table("paper", {0: np.stack([truth, truth], axis=1)}), table("subject", apart))
+    assert abs(mean.spearman) < 0.15
+
+
+def test_a_file_that_is_not_there_is_one_message(capsys, monkeypatch, tmp_path):
+    monkeypatch.setattr("sys.argv", ["choosing", str(tmp_path / "a.parquet"), str(tmp_path / "b.parquet")])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 2
+    assert "a.parquet: No such file" in capsys.readouterr().err
 
 
 def test_tables_of_other_points_are_refused(made):

@@ -294,6 +294,10 @@ def test_folds_of_one_split_are_one_recording(small):
     said = json.loads(both.header.source["constant_answer"])
     assert said == {"test": {"accuracy": 0.65}, "validation": {"accuracy": 0.5}}
     assert both.folds == (0, 2)
+    three = merge_tables([both, part(1, 0.8)])  # and one more, later
+    assert three.header.source["split"] == "subject, folds 0, 1, 2, seed 0"
+    assert json.loads(three.header.source["constant_answer"])["test"] == {"accuracy": 0.7}
+    assert merge_tables([both, both]) == both
     assert len(both.rows) == 2 * len(small.rows)
     other = replace(both.header, source={**both.header.source, "split": "subject, fold 1, seed 9"})
     with pytest.raises(BenchmarkError, match="b was not recorded like a: split is 'subject, fold, seed 9' there"):
