@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from ConfigSpace import Configuration, ConfigurationSpace
-from smac import HyperparameterOptimizationFacade as Facade
-from smac import Scenario
+from ConfigSpace.exceptions import ActiveHyperparameterNotSetError
+from smac import HyperparameterOptimizationFacade, Scenario
+from smac.initial_design import SobolInitialDesign
 from smac.intensifier.abstract_intensifier import AbstractIntensifier
 from smac.main.exceptions import ConfigurationSpaceExhaustedException
 from smac.model.random_forest.random_forest import RandomForest
@@ -28,6 +29,29 @@ from hemobench.strategies.base import (
     worst_loss,
 )
 from hemobench.strategies.space import active, default, library_seed, require_known
+
+
+class Spread(SobolInitialDesign):
+    """SMAC's initial design; random where a point of it cannot be told.
+
+    ConfigSpace rounds values but not what its conditions are judged by: it refuses a point beside a condition's
+    threshold, and the whole design with it.
+    """
+
+    def _select_configurations(self) -> list[Configuration]:
+        try:
+            return super()._select_configurations()
+        except ActiveHyperparameterNotSetError:
+            return [self._configspace.sample_configuration() for _ in range(self._n_configs)]
+
+
+class Facade(HyperparameterOptimizationFacade):
+    """SMAC's, with that design."""
+
+    @staticmethod
+    def get_initial_design(scenario: Scenario, **how: Any) -> Spread:
+        """See `HyperparameterOptimizationFacade`."""
+        return Spread(scenario=scenario, **how)
 
 
 class SMAC:

@@ -39,12 +39,12 @@ def test_legal_proposals_to_the_end_or_a_refusal_beforehand(name):
     assert "done without a trial" not in ends
 
 
-@pytest.mark.parametrize("seed", [327, 1270])
+@pytest.mark.parametrize(("name", "seed"), [("smac-hyperband", 327), ("smac-hyperband", 1270), ("smac", 1270)])
 @pytest.mark.filterwarnings("ignore")
-def test_a_value_beside_a_threshold_that_is_rounded_over_it(seed):
-    """The library then leaves out what its own condition, by the rounded value, makes active."""
+def test_a_value_beside_a_threshold_that_is_rounded_over_it(name, seed):
+    """The library then leaves out what its own condition, by the rounded value, makes active, or refuses it."""
     pytest.importorskip("smac")
-    assert driven("smac-hyperband", seed) == "trials"
+    assert driven(name, seed) == "trials"
 
 
 def test_the_spaces_have_all_that_they_should():
