@@ -17,6 +17,7 @@ from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.noise.copula import KNOTS
 from hemobench.benchmarks.surrogates.noise.lines import Lines
 from hemobench.benchmarks.surrogates.noise.repeats import repeats
+from hemobench.benchmarks.surrogates.spread import likeliest
 from hemobench.benchmarks.surrogates.surrogate import Surrogate
 from hemobench.benchmarks.surrogates.targets import targets
 from hemobench.strategies.base import Proposal
@@ -186,3 +187,20 @@ def test_moments_between_knots_are_those_of_numpys_interpolation():
     found = Lines.through(knots, values).at(places)
     wanted = [[np.interp(places[:, m], knots[m], values[kind, m]) for m in range(3)] for kind in range(2)]
     np.testing.assert_array_equal(found, np.swapaxes(wanted, 1, 2))
+
+
+@pytest.mark.parametrize(("freedom", "factor"), [(4.0, 2.0), (1000.0, 3.0)])
+def test_the_spread_of_the_members_is_that_of_errors_of_a_known_truth(freedom, factor):
+    rng = np.random.default_rng(5)
+    own, noise = rng.uniform(0.5e-4, 4e-4, 3000), np.full(3000, 1e-4)
+    scales = np.sqrt(factor**2 * own + noise)
+    errors = scales * rng.standard_t(freedom, 3000)
+    assert likeliest(errors, own, noise) == pytest.approx(factor, rel=0.1)
+
+
+def test_one_configuration_that_nobody_could_foresee_does_not_spread_the_members_everywhere():
+    rng = np.random.default_rng(6)
+    own, noise = rng.uniform(0.5e-4, 4e-4, 256), np.full(256, 1e-4)
+    errors = np.sqrt(4.0 * own + noise) * rng.standard_normal(256)
+    errors[7] = 0.5  # it never learned
+    assert likeliest(errors, own, noise) == pytest.approx(2.0, rel=0.2)
