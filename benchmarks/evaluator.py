@@ -135,12 +135,16 @@ class Evaluator(Protocol):
             The outcome. A failed training is an outcome with a charge, not an exception.
         """
 
-    def truth(self, config: Config) -> Truth | None:
+    def truth(self, config: Config, seed: int | None = None) -> Truth | None:
         """What a configuration is worth at full length, without noise.
 
-        It depends on the configuration alone, and the mean over many seeds of `evaluate` at full
-        length approaches it, but for metrics that are no linear function of their noise, such as
-        deviations over folds.
+        The mean over many seeds of `evaluate` at full length approaches it, but for metrics that are no linear
+        function of their noise, such as deviations over folds.
+
+        Args:
+            config: The configuration.
+            seed: Of the run that asks. A source that is not sure of the surface itself shows each run one that is
+                possible: a run is judged by the one that it met. `None`: by the mean of all.
 
         Returns:
             The truth; `None` where the source does not know it, as training does not.
@@ -231,7 +235,7 @@ def submit(evaluator: Evaluator | Concurrent, proposal: Proposal, seed: int, *, 
         return cast(Concurrent, evaluator).submit(proposal, seed, trained=trained, limit=limit)
     evaluator = cast(Evaluator, evaluator)
     outcome = evaluator.evaluate(proposal, seed, trained=trained, limit=limit)
-    return Known(with_truth(outcome, evaluator, proposal.config))
+    return Known(with_truth(outcome, evaluator, proposal.config, seed))
 
 
 @cache
@@ -240,8 +244,8 @@ def _works_on_several(kind: type) -> bool:
     return issubclass(kind, Concurrent)
 
 
-def with_truth(outcome: Outcome, evaluator: Evaluator, config: Config) -> Outcome:
-    """The outcome of a trial that ended well, with what its configuration is worth beside it."""
+def with_truth(outcome: Outcome, evaluator: Evaluator, config: Config, seed: int) -> Outcome:
+    """The outcome of a trial that ended well, with what its configuration is worth to that run beside it."""
     if outcome.status is not Status.OK:
         return outcome
-    return outcome.with_truth(evaluator.truth(config))
+    return outcome.with_truth(evaluator.truth(config, seed))

@@ -117,8 +117,13 @@ class Problem:
             error=outcome.error,
         )
 
-    def truth(self, config: Mapping[str, Any]) -> Truth | None:
+    def truth(self, config: Mapping[str, Any], seed: int | None = None) -> Truth | None:
         """What a configuration is worth at full length, without noise: what rankings go by.
+
+        Args:
+            config: As for `evaluate`.
+            seed: Of the run that found it: where the source is not sure of its surface (a surrogate), seeds meet
+                different ones, and a run is judged by its own. By default the mean of all.
 
         Returns:
             Loss, validation and test metrics; `None` where the source does not know them.
@@ -126,7 +131,7 @@ class Problem:
         Raises:
             BenchmarkError: If the configuration is not one of this benchmark.
         """
-        return self._evaluator.truth(self._checked(config))
+        return self._evaluator.truth(self._checked(config), seed)
 
     @cached_property
     def _evaluator(self) -> Evaluator:

@@ -141,7 +141,7 @@ class Live:
             **self._described.provenance,
         }
 
-    def truth(self, config: Config) -> None:
+    def truth(self, config: Config, seed: int | None = None) -> None:
         """Unknown: one training is one draw."""
 
     def evaluate(

@@ -58,7 +58,7 @@ class Published:
             error=None if died is None else f"the loss was no longer finite in epoch {died}",
         )
 
-    def truth(self, config: Config) -> Truth:
+    def truth(self, config: Config, seed: int | None = None) -> Truth:
         """The mean surface; `NO_RESULT` where training diverges before its full length."""
         epochs = self._task.epochs
         response = self._stored.surface.respond(config, self._stored.parameters, epochs, noise.silence(epochs))

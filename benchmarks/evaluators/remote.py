@@ -71,9 +71,9 @@ class Remote:
             answer.wait()
         return outcome
 
-    def truth(self, config: Config) -> Truth | None:
+    def truth(self, config: Config, seed: int | None = None) -> Truth | None:
         """See `Evaluator.truth`."""
-        future = self._client.submit(_truth, *self._what, config, resources=DEVICE, pure=False)
+        future = self._client.submit(_truth, *self._what, config, seed, resources=DEVICE, pure=False)
         truth: Truth | None = future.result()
         return truth
 
@@ -218,11 +218,11 @@ def _evaluate(
     evaluator = shared(benchmark, settings)
     told = {"on_charge": say} if load_benchmark(benchmark).live else {}
     outcome = evaluator.evaluate(proposal, seed, trained=trained, limit=limit, **told)
-    return with_truth(outcome, evaluator, proposal.config)
+    return with_truth(outcome, evaluator, proposal.config, seed)
 
 
-def _truth(benchmark: str, settings: Mapping[str, Any], config: Config) -> Truth | None:
-    return shared(benchmark, settings).truth(config)
+def _truth(benchmark: str, settings: Mapping[str, Any], config: Config, seed: int | None) -> Truth | None:
+    return shared(benchmark, settings).truth(config, seed)
 
 
 def _provenance(benchmark: str, settings: Mapping[str, Any]) -> Mapping[str, str]:

@@ -33,7 +33,8 @@ class SurrogateEvaluator:
         benchmark: The benchmark's name.
         version: Its version.
         member: `seed`: every seed of a run meets one member of the ensemble, in turn, so that what the surrogate does
-            not know shows between seeds; `mean`: all meet the mean of all members; a number: all meet that one.
+            not know shows between seeds; `mean`: all meet the mean of all members; a number: all meet that one. A run
+            is judged by what it met.
         folds: Which folds to put together, as the live task does; by default the first recorded, or all where the
             objective needs a deviation over folds.
 
@@ -109,13 +110,17 @@ class SurrogateEvaluator:
             return self._member
         return seed % self._surrogate.members if self._member == "seed" else None
 
-    def noise_free(self, config: Config) -> tuple[Mapping[str, float], Mapping[str, float]]:
-        """Validation and test metrics at full length without noise, whatever the seed: the mean of all members."""
-        return noise_free(self._surrogate, config, self._folds)
+    def noise_free(self, config: Config, seed: int | None = None) -> tuple[Mapping[str, float], Mapping[str, float]]:
+        """Validation and test metrics at full length without noise: by the member that a run of that seed meets.
 
-    def truth(self, config: Config) -> Truth:
+        `None`: by the mean of all, or the one that all meet.
+        """
+        member = self._met_by(seed) if seed is not None else self._member if isinstance(self._member, int) else None
+        return noise_free(self._surrogate, config, self._folds, member)
+
+    def truth(self, config: Config, seed: int | None = None) -> Truth:
         """What training to the full length gives on average, where it ends well; see `noise_free`."""
-        validation, test = self.noise_free(config)
+        validation, test = self.noise_free(config, seed)
         return Truth(self._surrogate.task.objective.loss(validation), validation, test)
 
     def _named(self, figures: Floats) -> tuple[dict[str, float], dict[str, float]]:

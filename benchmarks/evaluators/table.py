@@ -89,7 +89,7 @@ class TableEvaluator:
         outcomes = [_outcome(row, epochs, trained, self._header.device) for row in rows]
         return together(outcomes, {"distance": distance})
 
-    def truth(self, config: Config) -> Truth | None:
+    def truth(self, config: Config, seed: int | None = None) -> Truth | None:
         """The mean over seeds of what was recorded at full length of the configuration that answers for this one.
 
         `None` unless it was trained with several seeds on each of the folds.

@@ -151,7 +151,7 @@ def _pool(evaluator: SurrogateEvaluator, task: Task, seed: int, member: int) -> 
     runs = range(member, member + POOL * evaluator.members, evaluator.members)
     outcomes = [evaluator.evaluate(Proposal(config), run) for run, config in zip(runs, configs, strict=True)]
     observed = [task.objective.loss(o.validation) if o.status is Status.OK else np.inf for o in outcomes]
-    truth = [task.objective.loss(evaluator.noise_free(config)[0]) for config in configs]
+    truth = [evaluator.truth(config, run).loss for run, config in zip(runs, configs, strict=True)]
     hours = [outcome.cost.gpu_seconds / 3600 for outcome in outcomes]
     return RandomTrials(np.array(observed), np.array(truth), np.array(hours))
 

@@ -52,12 +52,12 @@ NOTES = {
         "features of the frozen networks were computed once and charged to nobody.",
     ),
     "bone-marrow-lite": (
-        "3,000 images of ten classes of the Barcelona peripheral-blood set, at 64 pixels; three folds, of which a trial "
-        "trains on one, validates on one and tests on one, each in turn.",
+        "3,000 images of ten classes of the Barcelona peripheral-blood set, at 64 pixels; three folds, of which a "
+        "trial trains on one, validates on one and tests on one, each in turn.",
         "EfficientNet-Lite 0, 1 and 2 are fine-tuned from ImageNet's weights for eight epochs: the learning rate and "
         "the optimizer decide whether that is enough, so most of the space is poor and strategies can differ.",
-        "256 configurations, all on three folds; 48 of them with three seeds on the first. Batch sizes were recorded at "
-        "nine values from 1 to 32.",
+        "256 configurations, all on three folds; 48 of them with three seeds on the first. Batch sizes were recorded "
+        "at nine values from 1 to 32.",
         "Trained side by side on an H200 (batches of 1 to 3 on an H100). Costs are reckoned from trainings measured "
         "alone on an H100.",
     ),

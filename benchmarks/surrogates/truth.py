@@ -14,8 +14,10 @@ Floats = NDArray[np.float64]
 Metrics = dict[str, float]
 
 
-def noise_free(surrogate: Surrogate, config: Config, folds: Sequence[int]) -> tuple[Metrics, Metrics]:
-    """Validation and test metrics of a configuration at full length, by the mean of all members, without noise.
+def noise_free(
+    surrogate: Surrogate, config: Config, folds: Sequence[int], member: int | None = None
+) -> tuple[Metrics, Metrics]:
+    """Validation and test metrics of a configuration at full length, without noise.
 
     Where several folds are put together, a metric is the mean over them, and its deviation `<name>_std` is the one
     that trainings are expected to show: the folds' own and their noise. Without the noise no training reached it.
@@ -24,12 +26,13 @@ def noise_free(surrogate: Surrogate, config: Config, folds: Sequence[int]) -> tu
         surrogate: What answers.
         config: The configuration.
         folds: The folds that the benchmark puts together.
+        member: By which member of the ensemble, its deviation widened; by default by the mean of all.
 
     Returns:
         Validation and test metrics by name, fractions.
     """
     full = surrogate.about.full
-    predicted = surrogate.predict_folds(config, full, folds).outputs
+    predicted = surrogate.predict_folds(config, full, folds, member=member).outputs
     offset, noise = surrogate.noise.moments(predicted, surrogate.between[full])
     outputs = np.clip(predicted + offset, 0.0, 1.0)
     mean = outputs.mean(axis=0).round(6).tolist()

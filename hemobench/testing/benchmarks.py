@@ -103,12 +103,13 @@ def check_increments(benchmark: Benchmark, evaluator: Evaluator, asked: Sequence
 
 
 def check_truth(benchmark: Benchmark, evaluator: Evaluator, asked: Sequence[Proposal]) -> None:
-    """What a configuration is worth depends on it alone; its loss is the objective's."""
+    """What a configuration is worth to a run depends on it and the run alone; its loss is the objective's."""
     configs = [proposal.config for proposal in asked]
-    first = [evaluator.truth(config) for config in configs]
+    runs = (None, 0, 1)
+    first = [evaluator.truth(config, run) for config in configs for run in runs]
     evaluator.evaluate(Proposal(configs[0], 1), 0)
-    again = [evaluator.truth(config) for config in reversed(configs)][::-1]
-    assert first == again, "asked again, it differs"
+    turned = [evaluator.truth(config, run) for config in reversed(configs) for run in reversed(runs)]
+    assert first == turned[::-1], "asked again, it differs"
     for truth in first:
         if truth is None or truth == NO_RESULT:
             continue

@@ -19,7 +19,7 @@ class Scripted:
     def provenance(self):
         return {"source": "scripted"}
 
-    def truth(self, config: Config) -> None:
+    def truth(self, config: Config, seed: int | None = None) -> None:
         """Unknown: what is answered has nothing to do with what is asked."""
 
     def evaluate(self, proposal: Proposal, seed: int, *, trained: int = 0, limit: float = math.inf) -> Outcome:

@@ -25,7 +25,7 @@ class Instant:
     def provenance(self) -> dict[str, str]:
         return {"source": "a formula"}
 
-    def truth(self, config: Config) -> None:
+    def truth(self, config: Config, seed: int | None = None) -> None:
         return None
 
     def evaluate(self, proposal: Proposal, seed: int, *, trained: int = 0, limit: float = math.inf) -> Outcome:

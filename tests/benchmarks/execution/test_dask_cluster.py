@@ -53,7 +53,7 @@ class Slow:
     def provenance(self):
         return {"source": "slow", "device": "a device"}
 
-    def truth(self, config):
+    def truth(self, config, seed=None):
         return Truth(round(config["learning_rate"], 9), {"accuracy": 0.75}, {"accuracy": 0.5})
 
     def evaluate(self, proposal, seed, *, trained=0, limit=math.inf, on_charge=None) -> Outcome:

@@ -39,7 +39,7 @@ class Measured:
         metrics = {"accuracy": float(accuracy)} if status is Status.OK else {}
         return Outcome(status, metrics, metrics, (), cost)
 
-    def truth(self, config):
+    def truth(self, config, seed=None):
         return Truth(round(1 - config["dropout_1"], 9), {"accuracy": config["dropout_1"]}, {})
 
 

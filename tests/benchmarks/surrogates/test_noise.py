@@ -204,3 +204,21 @@ def test_one_configuration_that_nobody_could_foresee_does_not_spread_the_members
     errors = np.sqrt(4.0 * own + noise) * rng.standard_normal(256)
     errors[7] = 0.5  # it never learned
     assert likeliest(errors, own, noise) == pytest.approx(2.0, rel=0.2)
+
+
+def test_a_run_is_judged_by_the_member_that_it_meets(noisy):
+    """What is seen of a configuration over runs of one member averages to what it is worth to them."""
+    wide = Surrogate(replace(noisy.about, widening=4.0), noisy.arrays)
+    evaluator = SurrogateEvaluator(wide, "x@surrogate", 1)
+    config = configs_of_level(0.70, 0.90)[0]
+    worth = [evaluator.truth(config, member).validation["accuracy"] for member in range(wide.members)]
+    assert len(set(worth)) == wide.members
+    for member in range(wide.members):
+        runs = range(member, 200 * wide.members, wide.members)
+        seen = np.array([evaluator.evaluate(Proposal(config, 10), run).validation["accuracy"] for run in runs])
+        error = seen.std(ddof=1) / math.sqrt(len(seen))
+        assert seen.mean() == pytest.approx(worth[member], abs=4.5 * error + 5e-4)
+    alone = SurrogateEvaluator(wide, "x@surrogate", 1, member=1)
+    assert alone.truth(config, 3) == alone.truth(config) == evaluator.truth(config, 1)
+    mean = SurrogateEvaluator(wide, "x@surrogate", 1, member="mean")
+    assert mean.truth(config, 3) == mean.truth(config) == evaluator.truth(config)

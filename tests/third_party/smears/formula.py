@@ -40,7 +40,7 @@ class Formula:
         cost = Cost(SECONDS * (epochs - trained), "predicted", TASK.reference_device, 0.0)
         return Outcome(Status.OK, metrics, metrics, shown, cost)
 
-    def truth(self, config) -> Truth:
+    def truth(self, config, seed=None) -> Truth:
         """The formula without noise."""
         metrics = {"accuracy": round(accuracy(config, TASK.epochs), 6)}
         return Truth(TASK.objective.loss(metrics), metrics, metrics)
