@@ -24,8 +24,8 @@ def results(tmp_path_factory, command):
 
 def test_run_prints_the_leaderboard_of_all_benchmarks(results):
     _, done = results
-    both = ("c-nmc@recorded", "bone-marrow-head@recorded")
-    for word in (*both, "optuna-tpe", "Overall", "again: hemobench leaderboard"):
+    all_of_it = ("c-nmc@recorded", "bone-marrow-lite@recorded", "bone-marrow-head@recorded")
+    for word in (*all_of_it, "optuna-tpe", "Overall", "again: hemobench leaderboard"):
         assert word in done.stdout
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from hemobench.reports.trust_verdict import verdict
 
-CARDS = ("c-nmc", "bone-marrow-head", "bone-marrow-micro")
+CARDS = ("c-nmc", "bone-marrow-lite", "bone-marrow-head", "bone-marrow-micro")
 
 
 def packaged(task):

@@ -16,7 +16,7 @@ from hemobench.errors import BenchmarkError
 from hemobench.strategies.space import random_stream
 
 
-@pytest.mark.parametrize("task", ["c-nmc", "bone-marrow-head", "bone-marrow-micro"])
+@pytest.mark.parametrize("task", ["c-nmc", "bone-marrow-lite", "bone-marrow-head", "bone-marrow-micro"])
 def test_a_shipped_table_s(task):
     table, found = read_table(artefacts(task).table), read_configs(artefacts(task).table)
     whole = list(table.configs().values())
