@@ -6,6 +6,8 @@ from collections.abc import Sequence
 
 from hemobench.reports.statistics.verdict import Verdict
 
+FEW_NAMES = 3
+
 
 def sentence(verdict: Verdict) -> str:
     """What to use, how sure that is, or what would tell; one line."""
@@ -51,9 +53,17 @@ def _leads(verdict: Verdict) -> str:
     if verdict.leader is None:
         return f"{listed(verdict.strategies)} lie level"
     chance = "" if verdict.probability is None else f", best with probability {probability_text(verdict.probability)}"
-    others = len(verdict.strategies) - 1
-    rest = f", and {others} other{'s' * (others != 1)} may be" if others else ""
-    return f"{verdict.leader} leads{chance}{rest}"
+    return f"{verdict.leader} leads{chance}{_rest(verdict)}"
+
+
+def _rest(verdict: Verdict) -> str:
+    """Who else may be best: by name, if that rules most others out."""
+    others = [name for name in verdict.strategies if name != verdict.leader]
+    if not others:
+        return ""
+    if len(others) > FEW_NAMES:
+        return f", and {len(others)} others may be"
+    return f", and {listed(others)} may be"
 
 
 def _more(verdict: Verdict) -> str:

@@ -22,7 +22,11 @@ from hemobench.reports.statistics.verdict import Verdict
         ),
         (
             Verdict("unknown", ("smac", "random", "sssr"), "smac", 0.38, 0.5, 10, more_seeds=46, tells=1.0),
-            "not known: smac leads, best with probability 0.38, and 2 others may be; 46 more seeds would tell 1 point",
+            "not known: smac leads, best with probability 0.38, and random or sssr may be; 46 more seeds would tell 1 point",
+        ),
+        (
+            Verdict("unknown", ("a", "b", "c", "d", "e"), "b", 0.3, 0.5, 10, more_seeds=9, tells=1.0),
+            "not known: b leads, best with probability 0.30, and 4 others may be; 9 more seeds would tell 1 point",
         ),
         (
             Verdict("unknown", ("a", "b"), None, 0.5, 0.5, 4, more_seeds=1, tells=0.5),
