@@ -33,6 +33,7 @@ from hemobench.reports.papers import Measured
 from hemobench.reports.recommendation.recommend import Recommendation, recommend
 from hemobench.reports.recommendation.text import in_words
 from hemobench.reports.statistics.pairwise import Pair, Relation, against, all_pairs, mirrored
+from hemobench.reports.statistics.text import p_text
 from hemobench.reports.text_tables import Table, hours_text, number, plain, table_of
 
 SIGNS: Mapping[Relation, str] = {"better": "▲", "worse": "▼", "equivalent": "≈", "undecided": "?"}
@@ -193,8 +194,8 @@ def _control(comparison: Comparison, pairs: list[Pair], order: list[str], seed: 
                 c.one,
                 _difference_text(c),
                 f"{c.improvement:.2f}",
-                f"{c.p:.3g}",
-                f"{c.p_holm:.3g}",
+                p_text(c.p),
+                p_text(c.p_holm),
                 str(c.zeros),
                 f"{SIGNS[c.verdict]}\u00a0{c.verdict}",
                 ABSENT if s is None else _time_text(s.hours, comparison.gpu_hours, unit),

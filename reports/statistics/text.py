@@ -49,6 +49,11 @@ def probability_text(value: float) -> str:
     return "< 0.01" if value < 0.01 else f"{value:.2f}"
 
 
+def p_text(value: float) -> str:
+    """Three digits; what is smaller says nothing more."""
+    return "< 0.001" if value < 0.001 else f"{value:.3g}"
+
+
 def _leads(verdict: Verdict) -> str:
     if verdict.leader is None:
         return f"{listed(verdict.strategies)} lie level"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from hemobench.reports.statistics.text import left_out, listed, probability_text, sentence
+from hemobench.reports.statistics.text import left_out, listed, p_text, probability_text, sentence
 from hemobench.reports.statistics.verdict import Verdict
 
 
@@ -22,7 +22,8 @@ from hemobench.reports.statistics.verdict import Verdict
         ),
         (
             Verdict("unknown", ("smac", "random", "sssr"), "smac", 0.38, 0.5, 10, more_seeds=46, tells=1.0),
-            "not known: smac leads, best with probability 0.38, and random or sssr may be; 46 more seeds would tell 1 point",
+            "not known: smac leads, best with probability 0.38, and random or sssr may be; "
+            "46 more seeds would tell 1 point",
         ),
         (
             Verdict("unknown", ("a", "b", "c", "d", "e"), "b", 0.3, 0.5, 10, more_seeds=9, tells=1.0),
@@ -48,5 +49,6 @@ def test_parts() -> None:
         "< 0.01",
         "< 0.01",
     ]
+    assert [p_text(p) for p in (1.0, 0.04112, 0.001, 0.00099, 0.0)] == ["1", "0.0411", "0.001", "< 0.001", "< 0.001"]
     verdict = Verdict("unknown", (), None, None, 0.5, 3, left_out=(("a", "a strategy error in 1 run"),))
     assert left_out(verdict) == ["a is not judged: a strategy error in 1 run"]
