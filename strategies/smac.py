@@ -31,7 +31,7 @@ from hemobench.strategies.base import (
 from hemobench.strategies.space import active, default, library_seed, require_known
 
 
-class Spread(SobolInitialDesign):
+class Spread(SobolInitialDesign):  # type: ignore[misc]
     """SMAC's initial design; random where a point of it cannot be told.
 
     ConfigSpace rounds values but not what its conditions are judged by: it refuses a point beside a condition's
@@ -40,12 +40,12 @@ class Spread(SobolInitialDesign):
 
     def _select_configurations(self) -> list[Configuration]:
         try:
-            return super()._select_configurations()
+            return list(super()._select_configurations())
         except ActiveHyperparameterNotSetError:
             return [self._configspace.sample_configuration() for _ in range(self._n_configs)]
 
 
-class Facade(HyperparameterOptimizationFacade):
+class Facade(HyperparameterOptimizationFacade):  # type: ignore[misc]
     """SMAC's, with that design."""
 
     @staticmethod

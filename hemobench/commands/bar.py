@@ -12,11 +12,14 @@ from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
     Progress,
+    ProgressColumn,
+    Task,
     TaskID,
     TextColumn,
     TimeElapsedColumn,
     TimeRemainingColumn,
 )
+from rich.table import Column
 from rich.text import Text
 
 from hemobench.benchmarks.execution.progress import Step, What
@@ -91,6 +94,18 @@ class Bar:
         self.shown.say_now_and_then()
 
 
+class Note(ProgressColumn):
+    """A line of text that gets what a narrow screen leaves it: counts and times come first."""
+
+    def get_table_column(self) -> Column:
+        """One that may be made narrower, as no other of the bar's."""
+        return Column(no_wrap=False)
+
+    def render(self, task: Task) -> RenderableType:
+        """Cut, not wrapped."""
+        return Text(str(task.fields["note"]), no_wrap=True, overflow="ellipsis")
+
+
 class Shown(Progress):
     """rich's progress bar with a line for every process; where there is no terminal, a line of text now and then."""
 
@@ -99,7 +114,7 @@ class Shown(Progress):
         self._unit, self._said = unit, time.monotonic()
         counts = MofNCompleteColumn(), TextColumn(unit), BarColumn(bar_width=20)
         times = TimeElapsedColumn(), TextColumn("left"), TimeRemainingColumn()
-        columns = *counts, *times, TextColumn("{task.fields[note]}", markup=False)
+        columns = *counts, *times, Note()
         screen = console(stderr=True)
         super().__init__(*columns, console=screen, transient=not stays, speed_estimate_period=DAY_S)
 

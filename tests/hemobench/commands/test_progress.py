@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 import pytest
 import typer
+from rich.console import Console
 
 from hemobench.benchmarks.execution.progress import Step, tell
 from hemobench.commands import bar as bars
@@ -79,3 +81,17 @@ def test_interrupted_it_says_what_is_kept_and_how_it_goes_on(monkeypatch, capsys
     said = capsys.readouterr().err
     assert "interrupted; kept: every finished trial, in out" in said
     assert "hemobench run 'my suite.toml' --seeds 2" in said
+
+
+@pytest.mark.parametrize("width", [50, 80, 120])
+def test_a_narrow_screen_cuts_the_note_and_not_the_counts(width):
+    shown = bars.Shown("runs", "trials", stays=True)
+    shown.add_task(
+        "", total=210, completed=12, note="bone-marrow-head 76.59 %, bone-marrow-lite 74.93 %, c-nmc 86.99 %"
+    )
+    screen = Console(width=width, file=io.StringIO(), force_terminal=False)
+    screen.print(shown.make_tasks_table(shown.tasks))
+    (line,) = screen.file.getvalue().splitlines()
+    assert line.strip().startswith("12/210 runs")
+    assert "left" in line
+    assert ("…" in line) == (width < 120)
