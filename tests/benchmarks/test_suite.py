@@ -30,9 +30,9 @@ def test_the_shipped_suites_can_be_planned(name, tmp_path):
     assert len({plan.key for plan in found}) == len(found) > 0
 
 
-def test_quick_is_seven_strategies_on_both_recorded_benchmarks_over_ten_seeds():
+def test_quick_is_seven_strategies_on_three_recorded_benchmarks_over_ten_seeds():
     found = plans(load_suite("quick"))
-    assert len(found) == 7 * 2 * 10
+    assert len(found) == 7 * 3 * 10
     assert all(plan.default_first for plan in found)
     horizons = {plan.key.benchmark: plan.horizon for plan in found}
     assert {name.partition("@")[2] for name in horizons} == {"recorded"}

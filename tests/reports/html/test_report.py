@@ -293,8 +293,8 @@ LOOK = """(() => {
       if (!shown(element) || element.closest("svg, .js-plotly-plot")) continue;
       const style = getComputedStyle(element);
       const needs = style.display !== "inline" && element.scrollWidth > element.clientWidth + 1;
-      // what may be pushed aside: parallel coordinates on a phone, and tables that a reader opens
-      const pans = (element.matches(".wide .scroll") && innerWidth < 900) || element.matches("details .scroll");
+      // what may be pushed aside on a phone: parallel coordinates, and tables that a reader opens
+      const pans = element.matches(".wide .scroll, details .scroll") && innerWidth < 900;
       if (needs && !pans) said.push("too wide for its room: " + name(element));
       const out = box(element).right > innerWidth + 1 || box(element).left < -1;
       if (out && !element.closest(".wide .scroll, details .scroll"))
