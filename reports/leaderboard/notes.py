@@ -47,9 +47,7 @@ def notes_of(comparison: Comparison, counted: Comparison, runs: pd.DataFrame) ->
     if not comparison.seeds:
         return notes
     if _starts_at_default(comparison):
-        worth = 100 * (1 - runs["first"])
-        worth_it = f"that alone is worth {worth.mean():.2f} points{_above_default(counted, runs['first'])}"
-        notes.append(f"Every run tries the task's default first: {worth_it}.")
+        notes.append(f"Every run tries the task's default first{_worth_of_default(counted, runs['first'])}.")
     if len(comparison.steps) and not comparison.knows_truth:
         notes.append("Ranked by what the search saw, luck included: these results, or their source, know no truth.")
     if runs["result"].isna().any():
@@ -73,6 +71,13 @@ def notes_of(comparison: Comparison, counted: Comparison, runs: pd.DataFrame) ->
     if RANDOM not in comparison.strategies:
         notes.append(f"No strategy '{RANDOM}' among the results: no gain over it.")
     return notes + few_seeds(len(comparison.seeds))
+
+
+def _worth_of_default(counted: Comparison, first: pd.Series[float]) -> str:
+    """What the first trials are worth, as the end of a sentence; nothing where none was finished."""
+    if first.isna().all():
+        return ""
+    return f": that alone is worth {100 * (1 - first.mean()):.2f} points{_above_default(counted, first)}"
 
 
 def _above_default(counted: Comparison, first: pd.Series[float]) -> str:

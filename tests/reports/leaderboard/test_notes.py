@@ -44,6 +44,14 @@ def test_who_ends_above_the_default_is_said(run: Run, collect: Collect, truths: 
     )
 
 
+def test_a_budget_too_small_for_the_default_says_nothing_of_its_worth(run: Run, collect: Collect) -> None:
+    runs = [run(name, seed) for name in ("random", "tpe") for seed in range(3)]
+    begun = [({**header, "header": '{"default_first": true}'}, rows) for header, rows in runs]
+    (board,) = leaderboard(collect(begun), lambda name: None)
+    assert "Every run tries the task's default first." in board.notes
+    assert not any("nan" in note for note in board.notes)
+
+
 def test_equal_strategies_are_seldom_called_better_than_the_default() -> None:
     """Seven with no gain: any of them in at most 5 % of suites, half of these by a loss, which is none of them."""
     gains = np.random.default_rng(0).normal(0, 1, (2000, 6, 7))
