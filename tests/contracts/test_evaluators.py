@@ -49,8 +49,8 @@ SMALL = {
     "c-nmc": {"image_size": 64, "weights": "none"},
     "bone-marrow": {"image_size": 64, "folds": 3, "weights": "none", "scale": "micro"},
     "bone-marrow-head": {"image_size": 64, "folds": 3, "weights": "none", "images": 60},
-    "bone-marrow-lite": {"image_size": 64, "folds": 3, "weights": "none", "images": 60},
-    "cells": {"image_size": 64, "folds": 3, "weights": "none", "images": 60},
+    "bone-marrow-lite": {"image_size": 64, "folds": 3, "weights": "none", "images": 30},
+    "cells": {"image_size": 64, "folds": 3, "weights": "none", "images": 30},
 }
 """Settings of live training by task, or else by data set."""
 ONLY_LIVE = ("bone-marrow-lite", "cells")

@@ -131,12 +131,12 @@ def test_smac_by_default_and_ours_set_for_speed(tmp_path: Path):
         return loss_of(seen[-1])
 
     scenario = Scenario(
-        space(), deterministic=True, n_trials=TRIALS, seed=library_seed(SEED), output_directory=tmp_path
+        space(), deterministic=True, n_trials=GP_TRIALS, seed=library_seed(SEED), output_directory=tmp_path
     )
     intensifier = HyperparameterOptimizationFacade.get_intensifier(scenario, max_config_calls=1)
     facade = HyperparameterOptimizationFacade(scenario, objective, intensifier=intensifier, logging_level=False)
     facade.optimize()
-    assert seen == ours("smac")
+    assert seen == ours("smac", GP_TRIALS)
 
 
 def test_smac_hyperband(tmp_path: Path):

@@ -8,6 +8,7 @@ import random
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,7 @@ from hemobench.benchmarks.storage.run_folder import RUN, TRIALS, find_runs, read
 from hemobench.benchmarks.suite import Suite
 
 pytest.importorskip("torch")
+pytest.importorskip("timm")
 
 TRIALS_EACH = 4
 
@@ -26,19 +28,22 @@ def cells(tmp_path_factory):
     from hemobench.datasets.synthetic import synthesize
 
     folder = tmp_path_factory.mktemp("cells")
-    synthesize("c-nmc", folder, images=120, seed=0, size=48)
+    synthesize("c-nmc", folder, images=60, seed=0, size=48)
     return folder
 
 
 def chosen(cells) -> Suite:
-    settings = {"data": str(cells), "image_size": 64, "weights": "none", "cache": str(cells / "cache")}
+    small = {"image_size": 64, "weights": "none", "backbone": "efficientnet_lite0"}
+    settings = {"data": str(cells), "cache": str(cells / "cache"), **small}
     entry = {"name": "c-nmc@live", "gpu_hours": [0.5], "max_trials": TRIALS_EACH, "horizon": 4, "settings": settings}
     return Suite.model_validate({"seeds": 1, "workers": [2], "strategies": ["random"], "benchmarks": [entry]})
 
 
-def kill_one(before: set[int]) -> None:
-    """Kill a Dask worker some time after the data were loaded, while trials are trained."""
-    time.sleep(8.0)
+def kill_one(before: set[int], cache: Path) -> None:
+    """Kill a Dask worker when the first features are there: both are at their first trials still."""
+    until = time.monotonic() + 200
+    while not list(cache.rglob("features-*.npy")) and time.monotonic() < until:
+        time.sleep(0.01)
     workers = [process for process in multiprocessing.active_children() if process.pid in before]
     os.kill(random.choice(workers).pid, signal.SIGKILL)
 
@@ -46,7 +51,7 @@ def kill_one(before: set[int]) -> None:
 def test_two_trials_at_once_and_a_dead_worker(tmp_path, cells):
     with cluster("local", 2) as client:
         before = {process.pid for process in multiprocessing.active_children()}
-        killer = threading.Thread(target=kill_one, args=(before,))
+        killer = threading.Thread(target=kill_one, args=(before, cells / "cache"))
         killer.start()
         (done,) = over_cluster(plans(chosen(cells)), tmp_path, "test", client)
         killer.join()

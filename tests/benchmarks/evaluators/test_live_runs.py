@@ -25,7 +25,7 @@ name = "cells@live"
 gpu_hours = [1.0]
 max_trials = 7
 horizon = 7
-settings = { data = "DATA", cache = "CACHE", image_size = 64, images = 20, weights = "none", threads = 1 }
+settings = { data = "DATA", cache = "CACHE", image_size = 64, images = 20, folds = 3, weights = "none", threads = 1 }
 """
 
 

@@ -142,7 +142,15 @@ def test_side_by_side_half_go_first_and_one_alone_is_a_status(
     pytest.importorskip("timm")
     task = load_task("bone-marrow-lite")
     evaluator = live(
-        task, three_classes, cache=str(cache_of_cells), images=18, weights="none", device="cpu", fold=0, epochs=1
+        task,
+        three_classes,
+        cache=str(cache_of_cells),
+        image_size=64,
+        images=18,
+        weights="none",
+        device="cpu",
+        fold=0,
+        epochs=1,
     )
     config = {**dict(task.space().get_default_configuration()), "batch_size": 6, "optimizer": "sgd"}
     pace = {"beats": {"efficientnet_lite0, sgd": dict.fromkeys(Beat.__slots__, 0.5)}}

@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import time
 from base64 import b64decode
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -31,7 +31,7 @@ class Visit:
     picture: bytes
 
 
-def visit(page: Path, widths: Sequence[int], scripts: Sequence[str], profile: Path) -> list[Visit]:
+def visit(page: Path, asked: Mapping[int, Sequence[str]], profile: Path) -> list[Visit]:
     """Visits of a page, one after the other in one browser, each anew and when all charts are drawn.
 
     A window of a headless Chromium is 500 pixels wide at least, so the width is emulated; not as a phone's, which shows
@@ -39,12 +39,11 @@ def visit(page: Path, widths: Sequence[int], scripts: Sequence[str], profile: Pa
 
     Args:
         page: The HTML file; its root says `data-drawn` when it is done.
-        widths: Pixels.
-        scripts: Expressions of JavaScript, whose values are plain data; run in order at each width.
+        asked: Expressions of JavaScript by the width in pixels; their values are plain data, and they run in order.
         profile: A folder that is not there yet.
     """
     with _started(profile) as address:
-        return asyncio.run(_visited(address, page.resolve().as_uri(), widths, scripts))
+        return asyncio.run(_visited(address, page.resolve().as_uri(), asked))
 
 
 @contextmanager
@@ -77,10 +76,10 @@ def _awaited(ask: Callable[[], Any], seconds: float) -> Any:
         time.sleep(0.1)
 
 
-async def _visited(address: str, url: str, widths: Sequence[int], scripts: Sequence[str]) -> list[Visit]:
+async def _visited(address: str, url: str, asked: Mapping[int, Sequence[str]]) -> list[Visit]:
     tab = Tab(await websocket_connect(address, max_message_size=2**28))
     await tab.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": "dark"}])
-    return [await _visit(tab, url, width, scripts) for width in widths]
+    return [await _visit(tab, url, width, scripts) for width, scripts in asked.items()]
 
 
 async def _visit(tab: Tab, url: str, width: int, scripts: Sequence[str]) -> Visit:
