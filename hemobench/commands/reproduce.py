@@ -79,6 +79,9 @@ def _recorded(results: str) -> Results:
 
     path = Path(results)
     if path.exists():
+        if results in OF_SUITES:
+            here = f"{results}: made again are the results that lie here, not those that come along"
+            console(stderr=True).print(here, markup=False, highlight=False, soft_wrap=True)
         return load_results(path)
     if results in suite_names():
         return shipped_results(results)

@@ -6,6 +6,7 @@ import json
 import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 
@@ -133,6 +134,14 @@ def test_a_suite_whose_results_come_along(place, said):
     done = said("reproduce", "quick", "--strategies", "random", "--seeds", 1, "--jobs", 1, cwd=place)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.match(r"identical: 3 runs, \d+ trials", done.stdout)
+    assert "lie here" not in done.stderr
+
+
+def test_a_folder_of_a_suites_name_is_taken_and_said(place, said, tmp_path):
+    shutil.copytree(place / "results", tmp_path / "papers")
+    done = said("reproduce", "papers", "--strategies", "manual", "--seeds", 1, "--jobs", 1, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "papers: made again are the results that lie here, not those that come along" in done.stderr
 
 
 @pytest.mark.parametrize("suite", ["quick", "papers"])
