@@ -80,15 +80,22 @@ class SkoptGP:
         self._losses: list[float] = []
 
     def ask(self) -> Proposal | None:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # a point proposed twice is replaced by a random one, and warned of
-            for point, loss in self._told:
-                self._optimizer.tell(point, loss)
-            self._told.clear()
-            point = self._ask_beside(list(self._pending.values())) if self._pending else self._optimizer.ask()
+        if len(self._told) < self._optimizer._n_initial_points:  # no model yet, which is all that warns
+            point = self._next()
+        else:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # a point proposed twice is replaced by a random one, and warned of
+                point = self._next()
         self._pending[len(self._asked)] = point
         self._asked.append(point)
         return Proposal({name: coerce(hp, x) for (name, hp), x in zip(self._space.items(), point, strict=True)})
+
+    def _next(self) -> list[Any]:
+        """skopt's next point, once it was told all that is known."""
+        for point, loss in self._told:
+            self._optimizer.tell(point, loss)
+        self._told.clear()
+        return self._ask_beside(list(self._pending.values())) if self._pending else list(self._optimizer.ask())
 
     def tell(self, trial: Trial) -> None:
         point = self._pending.pop(trial.number)
