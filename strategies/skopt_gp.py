@@ -91,7 +91,7 @@ class SkoptGP:
         return Proposal({name: coerce(hp, x) for (name, hp), x in zip(self._space.items(), point, strict=True)})
 
     def _next(self) -> list[Any]:
-        """skopt's next point, once it was told all that is known."""
+        """The library's next point, once it was told all that is known."""
         for point, loss in self._told:
             self._optimizer.tell(point, loss)
         self._told.clear()
