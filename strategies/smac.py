@@ -31,7 +31,7 @@ from hemobench.strategies.base import (
 from hemobench.strategies.space import active, default, library_seed, require_known
 
 
-class Spread(SobolInitialDesign):  # type: ignore[misc]
+class SobolOrRandom(SobolInitialDesign):  # type: ignore[misc]
     """SMAC's initial design; random where a point of it cannot be told.
 
     ConfigSpace rounds values but not what its conditions are judged by: it refuses a point beside a condition's
@@ -49,9 +49,9 @@ class Facade(HyperparameterOptimizationFacade):  # type: ignore[misc]
     """SMAC's, with that design."""
 
     @staticmethod
-    def get_initial_design(scenario: Scenario, **how: Any) -> Spread:
+    def get_initial_design(scenario: Scenario, **how: Any) -> SobolOrRandom:
         """See `HyperparameterOptimizationFacade`."""
-        return Spread(scenario=scenario, **how)
+        return SobolOrRandom(scenario=scenario, **how)
 
 
 class SMAC:

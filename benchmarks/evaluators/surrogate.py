@@ -104,19 +104,17 @@ class SurrogateEvaluator:
         """How many members seeds meet in turn."""
         return self._surrogate.members
 
-    def _met_by(self, seed: int) -> int | None:
-        """The member that a seed meets; None is the mean of all."""
+    def _met_by(self, seed: int | None) -> int | None:
+        """The member that a seed meets; None is the mean of all, which nobody in particular (`None`) meets too."""
         if isinstance(self._member, int):
             return self._member
-        return seed % self._surrogate.members if self._member == "seed" else None
+        if seed is None or self._member == "mean":
+            return None
+        return seed % self._surrogate.members
 
     def noise_free(self, config: Config, seed: int | None = None) -> tuple[Mapping[str, float], Mapping[str, float]]:
-        """Validation and test metrics at full length without noise: by the member that a run of that seed meets.
-
-        `None`: by the mean of all, or the one that all meet.
-        """
-        member = self._met_by(seed) if seed is not None else self._member if isinstance(self._member, int) else None
-        return noise_free(self._surrogate, config, self._folds, member)
+        """Validation and test metrics at full length without noise, by what a run of that seed meets."""
+        return noise_free(self._surrogate, config, self._folds, self._met_by(seed))
 
     def truth(self, config: Config, seed: int | None = None) -> Truth:
         """What training to the full length gives on average, where it ends well; see `noise_free`."""

@@ -36,10 +36,8 @@ TRIALS = 20
 Floats = NDArray[np.float64]
 
 
-def redrawn(task: str, world: int, row: Row) -> Row:
-    """A recorded training as the mean surface gives it, with noise that is this world's own."""
-    reality = load(artefacts(task).surrogate)
-    evaluator = SurrogateEvaluator(reality, f"{task}@world-{world}", 1, member="mean", folds=(row.fold,))
+def redrawn(row: Row, evaluator: SurrogateEvaluator) -> Row:
+    """A recorded training as a surface gives it."""
     outcomes = [evaluator.evaluate(Proposal(row.config, epochs), row.seed) for epochs in row.epochs]
     validation = {name: tuple(o.validation[name] for o in outcomes) for name in row.validation}
     test = {name: tuple(o.test[name] for o in outcomes) for name in row.test}
@@ -47,13 +45,14 @@ def redrawn(task: str, world: int, row: Row) -> Row:
 
 
 def surrogate_of(task: str, world: int) -> SurrogateEvaluator:
-    """What a surrogate answers that was fitted to a world's trainings; world 0 is reality."""
+    """What a surrogate answers that was fitted to a world's trainings, with noise of their own; world 0 is reality."""
     folds = load_benchmark(f"{task}@recorded").defaults.get("folds")
+    reality = load(artefacts(task).surrogate)
     if world == 0:
-        reality = load(artefacts(task).surrogate)
         return SurrogateEvaluator(reality, f"{task}@world", 1, member="mean", folds=folds)
-    table = read_table(artefacts(task).table)
-    rows = tuple(redrawn(task, world, row) for row in table.rows if row.reached)
+    table, name = read_table(artefacts(task).table), f"{task}@world-{world}"
+    of_fold = {one: SurrogateEvaluator(reality, name, 1, member="mean", folds=(one,)) for one in table.folds}
+    rows = tuple(redrawn(row, of_fold[row.fold]) for row in table.rows if row.reached)
     return SurrogateEvaluator(fit(replace(table, rows=rows)), f"{task}@world", 1, folds=folds)
 
 
@@ -64,9 +63,8 @@ def scores(task: str, seeds: int, world: int) -> Floats:
     for place, name in enumerate(STRATEGIES):
         for seed in range(seeds):
             strategy = load_strategy(name)(asked.space(), seed=seed, horizon=TRIALS)  # type: ignore[call-arg]
-            budget = Budget(gpu_hours=1e6, max_trials=TRIALS)
-            records = [one for one in run(strategy, evaluator, budget, task=asked, seed=seed) if one.loss is not None]
-            losses = [float(one.loss) for one in records if one.loss is not None]
+            records = list(run(strategy, evaluator, Budget(1e6, max_trials=TRIALS), task=asked, seed=seed))
+            losses = [np.inf if one.loss is None else one.loss for one in records]
             best = records[int(np.argmin(losses))]
             judges = (evaluator.truth(best.config, seed), evaluator.truth(best.config))
             found[place, seed] = [100 * (1 - judge.loss) for judge in judges]

@@ -30,6 +30,7 @@ from hemobench.reports.parallel.section import parallel_section
 from hemobench.reports.statistics.bootstrap import ranks
 from hemobench.reports.statistics.hypothesis_tests import critical_difference
 from hemobench.reports.statistics.pairwise import ROPE
+from hemobench.reports.statistics.text import p_text
 from hemobench.reports.text_tables import plain
 from hemobench.reports.validation.repeats import Validation
 from hemobench.reports.validation.tables import validation_tables, validation_words
@@ -201,6 +202,6 @@ def _across(found: list[Comparison]) -> str:
         return f"There is {refusal.problem}."
     mean_ranks = ", ".join(f"{name} {rank:.2f}" for name, rank in zip(names, result.mean_ranks, strict=True))
     return (
-        f"Friedman's p over {len(newest)} tasks is {result.friedman_p:.3g}; mean ranks that lie less than "
+        f"Friedman's p over {len(newest)} tasks is {p_text(result.friedman_p)}; mean ranks that lie less than "
         f"{result.critical_difference:.2f} apart are no difference: {mean_ranks}."
     )

@@ -174,7 +174,7 @@ def _cell(comparison: Pair) -> tuple[str, str, str]:
     points = ABSENT if comparison.difference is None else signed(comparison.difference, 2, "+")
     detail = (
         f"{comparison.verdict}: 95 % interval {number(comparison.low)} to {number(comparison.high)} points, better on "
-        f"a seed with probability {comparison.improvement:.2f}, Holm's p {comparison.p_holm:.3g}"
+        f"a seed with probability {comparison.improvement:.2f}, Holm's p {p_text(comparison.p_holm)}"
     )
     return comparison.verdict, points, detail
 

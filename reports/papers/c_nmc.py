@@ -20,6 +20,7 @@ from hemobench.reports.papers.reference_values import (
     TOP_FIVE,
 )
 from hemobench.reports.statistics.pairwise import against, all_pairs
+from hemobench.reports.statistics.text import p_text
 
 TASK, TPE = "c-nmc", "optuna-tpe"
 ALTERNATIVES = ("hyperopt-tpe", "smac", "skopt-gp", RANDOM)
@@ -122,7 +123,7 @@ def alternatives(mine: Measured, seed: int) -> Iterator[Claim]:
             verdict = {"better": "is better", "worse": "is worse"}.get(c.verdict, f"is {c.verdict}")
             said = (
                 f"against Optuna's TPE, {c.one} {verdict} ({c.difference:+.2f} points, 95 % interval "
-                f"{c.low:+.2f} to {c.high:+.2f}, Holm's p {c.p_holm:.3g}, {len(comparison.seeds)} seeds)."
+                f"{c.low:+.2f} to {c.high:+.2f}, Holm's p {p_text(c.p_holm)}, {len(comparison.seeds)} seeds)."
             )
             what = f"{c.one} against Optuna's TPE"
             yield unprinted(C_NMC, "Section IV, the alternatives", what, c.difference, "points", mine.benchmark, said)

@@ -16,6 +16,7 @@ from hemobench.reports.papers.reference_values import (
     THREE_RUNS_DEVIATION,
     THREE_RUNS_EPOCHS,
 )
+from hemobench.reports.statistics.text import p_text
 from hemobench.reports.validation.repeats import Repeats, Validation, summary
 
 PLACE = "Table 3, repeated trainings"
@@ -64,7 +65,8 @@ def _interval(found: Repeats | None, benchmark: str, note: str) -> Claim:
     if found is None or not several:
         return printed.beside(None, benchmark, f"{note} {ASSUMES}".strip())
     p = float(stats.ttest_ind(THREE_RUNS, found.values, equal_var=False).pvalue)
-    note = f"{len(found.values)} trainings here; Welch's t-test between the means: p {p:.3g}. {ASSUMES} {note}".strip()
+    here = f"{len(found.values)} trainings here; Welch's t-test between the means: p {p_text(p)}."
+    note = f"{here} {ASSUMES} {note}".strip()
     claim = printed.beside(found.mean, benchmark, note)
     words = (
         f"{'Agrees' if claim.agrees else 'Disagrees'} on {benchmark}: the {what} is {_ends(theirs)} in the paper and "
@@ -86,8 +88,8 @@ def _alternatives(validation: Validation) -> Iterator[Claim]:
             n = len(validation.test[name].values)
             said = (
                 f"against Optuna's TPE, what {name} selects is {points:+.2f} points on test after {validation.epochs} "
-                f"epochs (paired t-test p {test.t_p:.3g}, Wilcoxon p {test.wilcoxon_p:.3g}, which {n} trainings cannot "
-                f"bring below {2 / 2**n:.3g})."
+                f"epochs (paired t-test p {p_text(test.t_p)}, Wilcoxon p {p_text(test.wilcoxon_p)}, which {n} "
+                f"trainings cannot bring below {2 / 2**n:.3g})."
             )
             what = f"test accuracy of repeated trainings, {name} against Optuna's TPE"
             yield unprinted(C_NMC, PLACE, what, points, "points", validation.benchmark, said)

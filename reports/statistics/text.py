@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from hemobench.reports.statistics.verdict import Verdict
 
 FEW_NAMES = 3
+"""So many others are named; of more, only the number is said."""
 
 
 def sentence(verdict: Verdict) -> str:
