@@ -120,6 +120,15 @@ def test_any_of_them_will_do_and_the_simplest_comes_first() -> None:
     assert (alone.kind, alone.strategies) == ("any", ("a",))  # nothing is surely worse than it, or better by 0.1
 
 
+@pytest.mark.parametrize("others", [1, 2, 4])
+def test_the_surely_best_is_not_named_where_others_are_as_good_in_practice(others: int) -> None:
+    losses = scattered([80.1, *[80.0] * others], 60, deviation=0.05)
+    points = 100 * (1 - losses)
+    assert decide(points).best == 0
+    found = verdict(losses, NAMES[: others + 1])
+    assert (found.kind, set(found.strategies)) == ("any", set(NAMES[: others + 1]))
+
+
 def test_not_known_says_how_many_seeds_would_tell() -> None:
     losses = scattered([80, 80.3, 70], 10, deviation=2.0)
     found = verdict(losses, NAMES[:3])
