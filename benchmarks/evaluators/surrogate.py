@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
@@ -20,6 +21,21 @@ from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Config, Proposal, Status
 
 Member = Literal["seed", "mean"] | int
+
+
+@dataclass(frozen=True, slots=True)
+class _Predicted:
+    """What was predicted last at full length; a trial's truth is asked for next, and is of the same prediction.
+
+    Attributes:
+        config: Of what.
+        member: By which member; `None` is the mean of all.
+        outputs: Fractions, shape (folds, M).
+    """
+
+    config: Config
+    member: int | None
+    outputs: Floats
 
 
 class SurrogateEvaluator:
@@ -64,6 +80,7 @@ class SurrogateEvaluator:
         self._test = [(name, i) for i, (side, _, name) in enumerate(sides) if side == "test"]
         self._names = [benchmark] if len(self._folds) == 1 else [f"{benchmark}/{fold}" for fold in self._folds]
         self._checksum = _checksum(surrogate)
+        self._latest: _Predicted | None = None
 
     @property
     def provenance(self) -> Mapping[str, str]:
@@ -86,6 +103,8 @@ class SurrogateEvaluator:
         epochs = epochs_asked(proposal, trained, surrogate.about.full)
         member = self._met_by(seed)
         expected = surrogate.predict_folds(config, epochs, self._folds, member=member)
+        if epochs == surrogate.about.full:
+            self._latest = _Predicted(dict(config), member, expected.outputs)
         drawn = surrogate.noise.draw(self._names, self._version, seed, config, epochs)
         died = [self._death(*pair, epochs) for pair in zip(expected.failure, drawn.failure, strict=True)]
         ends = [epochs if epoch is None else epoch for epoch in died]
@@ -114,7 +133,12 @@ class SurrogateEvaluator:
 
     def noise_free(self, config: Config, seed: int | None = None) -> tuple[Mapping[str, float], Mapping[str, float]]:
         """Validation and test metrics at full length without noise, by what a run of that seed meets."""
-        return noise_free(self._surrogate, config, self._folds, self._met_by(seed))
+        member = self._met_by(seed)
+        if self._latest is not None and self._latest.member == member and self._latest.config == config:
+            return noise_free(self._surrogate, self._latest.outputs)
+        full = self._surrogate.about.full
+        predicted = self._surrogate.predict_folds(config, full, self._folds, member=member)
+        return noise_free(self._surrogate, predicted.outputs)
 
     def truth(self, config: Config, seed: int | None = None) -> Truth:
         """What training to the full length gives on average, where it ends well; see `noise_free`."""

@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import numpy as np
 from numpy.typing import NDArray
 
 from hemobench.benchmarks.surrogates.surrogate import Surrogate
-from hemobench.strategies.base import Config
 
 Floats = NDArray[np.float64]
 Metrics = dict[str, float]
 
 
-def noise_free(
-    surrogate: Surrogate, config: Config, folds: Sequence[int], member: int | None = None
-) -> tuple[Metrics, Metrics]:
+def noise_free(surrogate: Surrogate, predicted: Floats) -> tuple[Metrics, Metrics]:
     """Validation and test metrics of a configuration at full length, without noise.
 
     Where several folds are put together, a metric is the mean over them, and its deviation `<name>_std` is the one
@@ -24,16 +19,13 @@ def noise_free(
 
     Args:
         surrogate: What answers.
-        config: The configuration.
-        folds: The folds that the benchmark puts together.
-        member: By which member of the ensemble, its deviation widened; by default by the mean of all.
+        predicted: Outputs that it predicts at full length on the folds that the benchmark puts together, fractions,
+            shape (folds, M).
 
     Returns:
         Validation and test metrics by name, fractions.
     """
-    full = surrogate.about.full
-    predicted = surrogate.predict_folds(config, full, folds, member=member).outputs
-    offset, noise = surrogate.noise.moments(predicted, surrogate.between[full])
+    offset, noise = surrogate.noise.moments(predicted, surrogate.between[surrogate.about.full])
     outputs = np.clip(predicted + offset, 0.0, 1.0)
     mean = outputs.mean(axis=0).round(6).tolist()
     deviation = _shown_deviation(outputs, noise).round(6).tolist()
@@ -41,7 +33,7 @@ def noise_free(
     for i, output in enumerate(surrogate.about.outputs[:-1]):
         side, _, name = output.partition(".")
         sides[side][name] = mean[i]
-        if len(folds) > 1:
+        if len(outputs) > 1:
             sides[side][f"{name}_std"] = deviation[i]
     return sides["validation"], sides["test"]
 

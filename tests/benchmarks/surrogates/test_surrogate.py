@@ -467,3 +467,31 @@ def test_what_is_free_of_noise_is_the_mean_of_many_seeds(small_table):
         seen = [outcome.validation[name] for outcome in outcomes if outcome.status is Status.OK]
         assert validation[name] == pytest.approx(np.mean(seen), abs=4 * np.std(seen) / len(seen) ** 0.5 + 2e-4)
         assert name in test
+
+
+@pytest.mark.parametrize("asked_before", ["its own seed", "another seed", "shorter", "another configuration"])
+def test_the_truth_does_not_depend_on_what_was_asked_before(small_table, asked_before: str):
+    """A trial's truth is of the prediction that answered it, where there is one, and else predicted anew."""
+    fitted = fit(per_fold(small_table), how=Training(steps=50))
+    config, other = dict(small_table.rows[3].config), dict(small_table.rows[4].config)
+    expected = SurrogateEvaluator(fitted, "x@surrogate", 1).truth(config, 1)
+    evaluator = SurrogateEvaluator(fitted, "x@surrogate", 1)
+    before = {
+        "its own seed": (Proposal(config, None), 1),
+        "another seed": (Proposal(config, None), 2),
+        "shorter": (Proposal(config, 2), 1),
+        "another configuration": (Proposal(other, None), 1),
+    }
+    evaluator.evaluate(*before[asked_before])
+    assert evaluator.truth(config, 1) == expected
+    assert evaluator.truth(other, 1) != expected
+
+
+def test_a_configuration_that_is_changed_afterwards_has_its_own_truth(small_table):
+    fitted = fit(small_table, how=Training(steps=50))
+    evaluator = SurrogateEvaluator(fitted, "x@surrogate", 1)
+    config = dict(small_table.rows[3].config)
+    evaluator.evaluate(Proposal(config, None), 1)
+    first = evaluator.truth(config, 1)
+    config.update(small_table.rows[4].config)
+    assert evaluator.truth(config, 1) == SurrogateEvaluator(fitted, "x@surrogate", 1).truth(config, 1) != first
