@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from functools import cached_property
 from pathlib import Path
 from time import perf_counter
@@ -17,20 +17,18 @@ import torchvision
 
 from hemobench.benchmarks.benchmark import Benchmark
 from hemobench.benchmarks.evaluator import Alike, Asked, Cost, Outcome
+from hemobench.benchmarks.evaluators.live_looks import LiveLooks, with_deviations
 from hemobench.benchmarks.execution.progress import counting, tell
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.benchmarks.training.checkpoints import Checkpoints, InMemory
 from hemobench.benchmarks.training.cross_validation import OnEpoch, Result, Resumption, train_all
 from hemobench.benchmarks.training.hardware import devices
 from hemobench.benchmarks.training.hardware.memory import free_memory, memory_ends_trials, out_of_memory
-from hemobench.benchmarks.training.looking import Look, Looks, look_all
 from hemobench.benchmarks.training.networks.weights import require_source
 from hemobench.benchmarks.training.options import Options, read_options
 from hemobench.benchmarks.training.protocols.base import TrainingProtocol, maker, requirement
-from hemobench.benchmarks.training.seeds import spread, trial_seed
+from hemobench.benchmarks.training.seeds import trial_seed
 from hemobench.benchmarks.training.timer import OnCharge, Timer, TrialEnded
-from hemobench.benchmarks.training.together.pace import Pace, measure, read_pace
-from hemobench.benchmarks.training.together.train import look_together, require_stackable
 from hemobench.datasets import open_images, reader_options
 from hemobench.datasets.files import cache_folder
 from hemobench.datasets.images import ImageSet, subset
@@ -187,8 +185,8 @@ class Live:
         setup, self._setup_s = self._setup_s, {"loading_s": 0.0, "preparation_s": 0.0}  # told once
         outcome = Outcome(
             status=status,
-            validation=self._with_deviations(result.validation),
-            test=self._with_deviations(result.test),
+            validation=with_deviations(self._task, result.validation),
+            test=with_deviations(self._task, result.test),
             curve=result.curve,
             cost=Cost(
                 gpu_seconds=watch.charged,
@@ -206,99 +204,36 @@ class Live:
         )
         return outcome, result
 
+    @property
+    def _looks(self) -> LiveLooks:
+        """What a recording asks."""
+        return LiveLooks(
+            task=self._task,
+            options=self._options,
+            device=self._device,
+            device_name=self._device_name,
+            full=self._full,
+            protocol=lambda: self._protocol,
+        )
+
     def look(self, config: Config, lengths: Sequence[int], seed: int) -> Sequence[Outcome]:
-        """Train a configuration once and look at it after some numbers of epochs; see `training.looking`.
-
-        Args:
-            config: What to train.
-            lengths: Numbers of epochs, rising.
-            seed: The run's seed.
-
-        Returns:
-            The outcome of a trial of each length, from nothing, until one does not end well. Their costs are those
-            of the whole trials.
-        """
-        lengths = [min(length, self._full) for length in lengths]
-        with devices.settings(self._options.threads, self._options.deterministic):
-            watch = Timer(self._device)
-            try:
-                with memory_ends_trials(watch, self._device):
-                    noise = trial_seed(seed, config)
-                    limit = self._options.trial_timeout or math.inf
-                    looks = look_all(self._protocol, config, lengths, noise, self._device, limit)
-            except TrialEnded as problem:
-                looks = Looks((), TrialEnded(problem.status, problem.message), (watch.charged, 0.0))
-        return self._outcomes(looks, whole=self._options.fold is None)
+        """See `Looking`."""
+        return self._looks.look(config, lengths, seed)
 
     def alike(self, config: Config) -> Alike:
         """See `LookingTogether`."""
-        batch_size = self._protocol.recipe(config).batch_size
-        shape = self._protocol.shape(config)
-        return Alike(f"{shape}, batch {batch_size}", self._protocol.most_together(batch_size), 1 / batch_size)
+        return self._looks.alike(config)
 
     def pace(self, configs: Sequence[Config], known: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `LookingTogether`."""
-        protocol = self._described
-        with devices.settings(self._options.threads, self._options.deterministic):
-            some = protocol.job(configs[0], protocol.folds[0], 0)
-            require_stackable(some, self._full)
-            before = read_pace(known)
-            return asdict(measure(protocol, configs, self._device, before))
+        looks = replace(self._looks, protocol=lambda: self._described)
+        return looks.pace(configs, known)
 
     def look_together(
         self, asked: Sequence[Asked], lengths: Sequence[int], pace: Mapping[str, Any]
     ) -> Sequence[Sequence[Outcome]]:
-        """See `LookingTogether`. Where memory does not suffice for all at once, half go first; one alone ends."""
-        ended: TrialEnded | None = None
-        with devices.settings(self._options.threads, self._options.deterministic):
-            watch = Timer(self._device)
-            try:
-                with memory_ends_trials(watch, self._device):
-                    looks = self._look_at(asked, lengths, read_pace(pace))
-            except TrialEnded as problem:
-                ended = TrialEnded(problem.status, problem.message)
-        free_memory(self._device)  # every group has its own graph, whose memory others cannot use
-        if ended is None:
-            whole = len(self._protocol.folds) == 1 and self._options.fold is None
-            return [self._outcomes(each, whole=whole) for each in looks]
-        if len(asked) == 1:
-            return [self._outcomes(Looks((), ended, (watch.charged, 0.0)), whole=False)]
-        half = len(asked) // 2
-        first = self.look_together(asked[:half], lengths, pace)
-        return [*first, *self.look_together(asked[half:], lengths, pace)]
-
-    def _look_at(self, asked: Sequence[Asked], lengths: Sequence[int], pace: Pace) -> list[Looks]:
-        protocol = self._protocol
-        jobs = []
-        for config, seed, fold in asked:
-            part = fold if fold in protocol.folds else protocol.folds[0]  # of one split alone, whatever its number
-            jobs.append(protocol.job(config, part, spread(trial_seed(seed, config), part)))
-        bounded = [min(length, self._full) for length in lengths]
-        return look_together(protocol, jobs, bounded, self._device, pace)
-
-    def _outcomes(self, looks: Looks, *, whole: bool) -> Sequence[Outcome]:
-        """Of a training looked at; `whole` if it was trained on all splits that a trial is, and not on one of them."""
-        outcomes = [self._looked(look, whole) for look in looks.looks]
-        if looks.ended is not None:
-            cost = self._cost(*looks.seconds)
-            outcomes.append(Outcome(looks.ended.status, {}, {}, (), cost, looks.ended.message))
-        return outcomes
-
-    def _looked(self, look: Look, whole: bool) -> Outcome:
-        result = look.result
-        cost = self._cost(look.seconds, look.evaluation_seconds)
-        sides = (result.validation, result.test)
-        if whole:  # a table knows a fold alone by its lack of deviations
-            sides = (self._with_deviations(sides[0]), self._with_deviations(sides[1]))
-        return Outcome(Status.OK, *sides, result.curve, cost)
-
-    def _with_deviations(self, metrics: dict[str, float]) -> dict[str, float]:
-        """The metrics, with the deviations that the objective asks for: over one split they are 0."""
-        asked = [name for name in self._task.objective.weights if name.endswith("_std")]
-        return {**dict.fromkeys(asked, 0.0), **metrics} if metrics else metrics
-
-    def _cost(self, seconds: float, evaluation: float) -> Cost:
-        return Cost(seconds, "measured", self._device_name, min(evaluation, seconds))
+        """See `LookingTogether`."""
+        return self._looks.look_together(asked, lengths, pace)
 
     def _guarded(
         self,
