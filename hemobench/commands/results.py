@@ -5,7 +5,10 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
+from importlib import import_module
 from pathlib import Path
+from threading import Thread
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -33,6 +36,30 @@ Validations = Annotated[
 Extended = Annotated[
     Path | None, typer.Option(help="Results with extended = true: 6 x 5-fold, to compare with 6-fold.")
 ]
+
+
+LEADERBOARD = (
+    "hemobench.benchmarks.storage.load",
+    "hemobench.reports.citing.citation",
+    "hemobench.reports.comparison.comparison",
+    "hemobench.reports.leaderboard.beginnings",
+    "hemobench.reports.leaderboard.ranking",
+    "hemobench.reports.leaderboard.render",
+)
+"""Modules that a leaderboard is made with; what they import takes half a second."""
+
+
+def load_ahead() -> Thread:
+    """Import what a leaderboard is made with while this process waits for others; gives the thread that does."""
+
+    def load() -> None:
+        with suppress(ImportError):  # who imports it in earnest says what is wrong
+            for name in LEADERBOARD:
+                import_module(name)
+
+    thread = Thread(target=load, name="load ahead")
+    thread.start()
+    return thread
 
 
 def leaderboard(

@@ -15,7 +15,7 @@ from hemobench.commands.console import console
 from hemobench.commands.images import say_notes_of_suite
 from hemobench.commands.options import counted, listed, trainings_at_once
 from hemobench.commands.progress import interruptible
-from hemobench.commands.results import leaderboard
+from hemobench.commands.results import leaderboard, load_ahead
 from hemobench.errors import BenchmarkError
 
 if TYPE_CHECKING:
@@ -100,6 +100,7 @@ def run_with_progress(
     told = Told(screen, out, tracebacks)
     place = f"Dask ({dask})" if dask else counted(count, "process", "processes")
     with _over(todo, out, name, count, dask) as ends:
+        load_ahead()
         say(f"{suite.title or name}: {counted(len(todo), 'run')} on {place}")
         with progress("runs", len(todo), stays=True) as bar:
             for done in ends:
