@@ -128,6 +128,12 @@ def test_no_random_search_no_speed_up(run: Run, collect: Collect) -> None:
     assert speed_ups(failed) == []
 
 
+def test_where_nothing_finished_curves_begin_at_a_tenth_of_the_budget(run: Run, collect: Collect) -> None:
+    (comparison,) = comparisons(collect([run("tpe", 0), run("random", 0)]), lambda name: None)
+    assert comparison.grid[0] == pytest.approx(comparison.gpu_hours / 10)
+    assert comparison.grid[-1] == pytest.approx(comparison.gpu_hours)
+
+
 def test_no_trial_at_all(run: Run, collect: Collect) -> None:
     (comparison,) = comparisons(collect([run("tpe", 0, status="unfinished"), run("random", 0)]), lambda name: None)
     assert np.isnan(comparison.at([1.0])).all()

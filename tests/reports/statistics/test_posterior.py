@@ -127,6 +127,7 @@ def test_ties_share_by_hand() -> None:
     np.testing.assert_allclose(drawn.probability_of_best(), [5 / 18, 11 / 18, 2 / 18])
     assert drawn.probability_of_better()[0, 1] == pytest.approx((0.5 + 0 + 0.5) / 3)
     np.testing.assert_allclose(drawn.probability_within(0.5), [2 / 3, 1, 1 / 3])
+    np.testing.assert_allclose(drawn.probability_within(1.0), [1, 1, 1])  # what lies at the region's edge is within
 
 
 def test_without_noise_the_best_is_known_and_equals_share() -> None:

@@ -120,6 +120,15 @@ def test_any_of_them_will_do_and_the_simplest_comes_first() -> None:
     assert (alone.kind, alone.strategies) == ("any", ("a",))  # nothing is surely worse than it, or better by 0.1
 
 
+@pytest.mark.parametrize(("seeds", "best"), [(4, None), (5, 1)])
+def test_from_five_seeds_on_something_may_be_said(seeds: int, best: int | None) -> None:
+    points = 100 * (1 - scattered([80, 90, 70], seeds, deviation=0.01))
+    found = decide(points)
+    assert found.best == best
+    assert found.open == ((1,) if best else (0, 1, 2))
+    assert bool(found.enough) == (best is not None)
+
+
 @pytest.mark.parametrize("others", [1, 2, 4])
 def test_the_surely_best_is_not_named_where_others_are_as_good_in_practice(others: int) -> None:
     losses = scattered([80.1, *[80.0] * others], 60, deviation=0.05)
