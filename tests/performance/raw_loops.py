@@ -18,6 +18,8 @@ import numpy as np
 Config = dict[str, Any]
 Loop = Callable[[], list[Config]]
 """Runs a prepared loop and gives what was proposed."""
+Prepare = Callable[[int, int], Loop]
+"""A loop for so many trials and a seed."""
 HIDDEN, BATCH = [256, 512, 768, 1024], [32, 40, 48, 56, 64]
 NAMES = ("batch_size", "dropout_1", "dropout_2", "hidden_size", "learning_rate", "weight_decay")
 """In ConfigSpace's order, which is the alphabet's."""
@@ -119,14 +121,12 @@ def hyperopt_tpe(trials: int, seed: int) -> Loop:
     return loop
 
 
-def smac(trials: int, seed: int, folder: str = "") -> Loop:
-    """SMAC's facade and its `optimize`, with a forest on one job whose trees have room for so many trials."""
+def space(seed: int | None = None) -> Any:
+    """In ConfigSpace's words."""
     from ConfigSpace import Categorical, ConfigurationSpace, Float
-    from smac import HyperparameterOptimizationFacade as Facade
-    from smac import Scenario
-    from smac.model.random_forest.random_forest import RandomForest
 
-    space = ConfigurationSpace(
+    return ConfigurationSpace(
+        seed=seed,
         space=[
             Categorical("batch_size", BATCH),
             Float("dropout_1", (0.1, 0.5)),
@@ -134,25 +134,16 @@ def smac(trials: int, seed: int, folder: str = "") -> Loop:
             Categorical("hidden_size", HIDDEN),
             Float("learning_rate", (1e-5, 1e-2), log=True),
             Float("weight_decay", (1e-6, 1e-2), log=True),
-        ]
+        ],
     )
-    seen: list[Config] = []
 
-    def objective(config: Any, seed: int = 0) -> float:
-        seen.append({name: getattr(config[name], "item", lambda n=name: config[n])() for name in NAMES})
-        return loss_of(seen[-1])
 
-    place = Path(folder or tempfile.mkdtemp())
-    scenario = Scenario(
-        space,
-        deterministic=True,
-        n_trials=trials,
-        seed=library_seed(seed),
-        output_directory=place,
-        use_default_config=False,
-    )
-    model = RandomForest(
-        space,
+def forest(searched: Any, trials: int, seed: int) -> Any:
+    """SMAC's, on one job, whose trees have room for so many trials."""
+    from smac.model.random_forest.random_forest import RandomForest
+
+    return RandomForest(
+        searched,
         n_trees=10,
         ratio_features=1.0,
         min_samples_split=2,
@@ -161,13 +152,36 @@ def smac(trials: int, seed: int, folder: str = "") -> Loop:
         max_leaf_nodes=max(2048, 16 * trials),
         bootstrapping=True,
         log_y=True,
-        seed=scenario.seed,
+        seed=seed,
         n_jobs=1,
+    )
+
+
+def smac(trials: int, seed: int, folder: str = "") -> Loop:
+    """SMAC's facade and its `optimize`, with that forest."""
+    from smac import HyperparameterOptimizationFacade as Facade
+    from smac import Scenario
+
+    searched = space()
+    seen: list[Config] = []
+
+    def objective(config: Any, seed: int = 0) -> float:
+        seen.append({name: getattr(config[name], "item", lambda n=name: config[n])() for name in NAMES})
+        return loss_of(seen[-1])
+
+    place = Path(folder or tempfile.mkdtemp())
+    scenario = Scenario(
+        searched,
+        deterministic=True,
+        n_trials=trials,
+        seed=library_seed(seed),
+        output_directory=place,
+        use_default_config=False,
     )
     facade = Facade(
         scenario,
         objective,
-        model=model,
+        model=forest(searched, trials, scenario.seed),
         intensifier=Facade.get_intensifier(scenario, max_config_calls=1),
         logging_level=False,
         overwrite=True,
@@ -218,7 +232,7 @@ def skopt_gp(trials: int, seed: int) -> Loop:
     return loop
 
 
-LOOPS: dict[str, Callable[[int, int], Loop]] = {
+LOOPS: dict[str, Prepare] = {
     "random": random,
     "optuna-tpe": optuna_tpe,
     "hyperopt-tpe": hyperopt_tpe,
