@@ -12,8 +12,6 @@ from pathlib import Path
 from coverage import CoverageData
 
 COVERAGE, DURATIONS = "coverage", "durations.txt"
-NEAR = 40
-"""Lines within which a line that only an import runs, as a constant's, is thought to be used."""
 UNKNOWN = 0.005
 """Seconds of a test that pytest does not list, being faster."""
 
@@ -55,11 +53,12 @@ class Covering:
         return cls(files, _seconds((place / DURATIONS).read_text()))
 
     def quickest(self, file: str, line: int, most_seconds: float) -> list[str]:
-        """Tests that run a line, the quickest first, for so many seconds; one at least, if there is any."""
+        """Tests that run a line, the quickest first, for so many seconds; one at least, if there is any.
+
+        What only an import runs, as a constant, may matter anywhere in its file.
+        """
         lines = self.tests.get(file, {})
-        found = lines.get(line, frozenset())
-        if not found:
-            found = frozenset().union(*(tests for other, tests in lines.items() if abs(other - line) <= NEAR))
+        found = lines.get(line, frozenset()) or frozenset().union(*lines.values())
         chosen: list[str] = []
         left = most_seconds
         for test in sorted(found, key=lambda name: (self._takes(name), name)):

@@ -111,6 +111,9 @@ def test_interquartile_mean_is_scipys_trimmed_mean(values: np.ndarray) -> None:
 def test_interquartile_mean_by_hand() -> None:
     assert interquartile_mean([8.0, 0.0, 3.0, 1000.0]) == 5.5
     assert np.isnan(interquartile_mean([1.0, 2.0, 3.0, np.nan]))
+    rows = np.array([[8.0, 0.0, 3.0, 1000.0], [4.0, 5.0, 6.0, 7.0]])
+    np.testing.assert_array_equal(interquartile_mean(rows, axis=1), [5.5, 5.5])
+    np.testing.assert_array_equal(interquartile_mean(rows, axis=0), rows.mean(axis=0))  # of two none is left out
     interval = paired_bootstrap(np.arange(40.0), interquartile_mean)
     assert interval.low < interval.value == 19.5 < interval.high
 

@@ -75,8 +75,9 @@ def test_one_seed_says_nothing() -> None:
     assert two_sided_p([3.0]) == p_below([-3.0]) == equivalence_p([0.0], 0.5) == 1
     with pytest.raises(ValueError, match="no seed"):
         moments(np.empty((0, 2)))
-    with pytest.raises(ValueError, match="level"):
-        mean_interval([1.0, 2.0], level=95)
+    for level in (95, 1, 0, -0.5):
+        with pytest.raises(ValueError, match="level"):
+            mean_interval([1.0, 2.0], level=level)
 
 
 def test_equal_differences_are_as_sure_as_a_sign_test() -> None:
@@ -112,6 +113,8 @@ def test_power_agrees_with_statsmodels_and_has_ends() -> None:
 
     theirs = TTestPower().power(0.5, 20, 0.05, alternative="larger")
     assert power(20, 0.5, 1.0, 0.1) == pytest.approx(theirs)
+    assert power(2, 20.0, 1.0, 0.1) == pytest.approx(TTestPower().power(20.0, 2, 0.05, alternative="larger"))
+    assert seeds_for(20.0, 1.0, 0.1) == 2  # power .97
     assert power(1, 1.0, 1.0, 0.05) == 0
     assert power(100, 100.0, 1.0, 0.05) == 1
     assert seeds_for(1.0, 0.0, 0.05) == 6  # a sign test: 2 / 2**6 is below 5 %, 2 / 2**5 is not

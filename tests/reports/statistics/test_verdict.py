@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from hemobench.reports.statistics.pairwise import ROPE, all_pairs
+from hemobench.reports.statistics.posterior import posterior
 from hemobench.reports.statistics.student import power
 from hemobench.reports.statistics.verdict import Decision, decide, verdict
 
@@ -173,6 +174,21 @@ def test_flagged_and_incomplete_strategies_are_left_out_and_said() -> None:
     one = verdict(losses[:, [0, 1]], NAMES[:2], left_out={"a": "a strategy error"})
     assert (one.kind, one.strategies) == ("unknown", ())
     assert one.reason == "only b can be judged, and there is nothing to compare it with"
+
+
+def test_any_of_them_is_as_probable_as_the_first_named_is_within_the_region() -> None:
+    losses = scattered([80.4, 80.0, 70], 45)
+    found = verdict(losses, NAMES[:3], complexity={"b": 0})
+    within = posterior(100 * (1 - losses)).probability_within(ROPE)
+    assert (found.kind, found.strategies) == ("any", ("b", "a"))
+    assert found.probability == within[1] < within[0]
+
+
+def test_means_that_rounding_tells_apart_have_no_leader() -> None:
+    losses = scattered([80, 80, 70], 10)
+    losses[:, 1] = losses[::-1, 0] + 1e-14
+    assert losses[:, 0].mean() != losses[:, 1].mean()
+    assert verdict(losses, NAMES[:3]).leader is None
 
 
 def test_equal_strategies_have_no_leader() -> None:
