@@ -177,9 +177,9 @@ def test_flagged_and_incomplete_strategies_are_left_out_and_said() -> None:
 
 
 def test_any_of_them_is_as_probable_as_the_first_named_is_within_the_region() -> None:
-    losses = scattered([80.4, 80.0, 70], 45)
-    found = verdict(losses, NAMES[:3], complexity={"b": 0})
-    within = posterior(100 * (1 - losses)).probability_within(ROPE)
+    losses = scattered([80.4, 80.0, 70], 40)
+    found = verdict(losses, NAMES[:3], rope=1.0, complexity={"b": 0})
+    within = posterior(100 * (1 - losses)).probability_within(1.0)
     assert (found.kind, found.strategies) == ("any", ("b", "a"))
     assert found.probability == within[1] < within[0]
 
