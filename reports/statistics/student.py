@@ -10,12 +10,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import nctdtr, stdtr, stdtrit
+from scipy.special import chdtr, nctdtr, stdtr, stdtrit
 
 from hemobench.reports.statistics.bootstrap import LEVEL, Array, Estimate
 
 MOST_SEEDS = 100_000
 POWER = 0.8
+MOST_SHIFT = 37.0
+"""Standard errors up to which the noncentral distribution is computed."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +121,8 @@ def power(seeds: int, difference: float, deviation: float, alpha: float) -> floa
         alpha: Level of the test, already divided by the number of comparisons.
 
     Returns:
-        From the noncentral t distribution.
+        From the noncentral t distribution. Where that cannot be computed, the difference is so many standard errors that
+        only the deviation's own error matters, which is a chi-square's.
     """
     if seeds < 2:
         return 0.0
@@ -127,8 +130,8 @@ def power(seeds: int, difference: float, deviation: float, alpha: float) -> floa
         return float(0.5 ** (seeds - 1) <= alpha)
     critical = stdtrit(seeds - 1, 1 - alpha / 2)
     shift = abs(difference) / deviation * np.sqrt(seeds)
-    if shift > 37:  # beyond what the noncentral distribution is computed for; the power is 1 then
-        return float(shift > 2 * critical)
+    if shift > MOST_SHIFT:
+        return float(chdtr(seeds - 1, (seeds - 1) * (shift / critical) ** 2))
     return float(1 - nctdtr(seeds - 1, shift, critical))
 
 

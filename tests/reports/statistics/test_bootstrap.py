@@ -99,8 +99,9 @@ def test_one_seed_gives_no_width_and_no_seed_is_refused() -> None:
     np.testing.assert_array_equal([single.low, single.high], [[1.0, 2.0]] * 2)
     with pytest.raises(ValueError, match="no seed"):
         bootstrap(np.empty((0, 3)))
-    with pytest.raises(ValueError, match="level"):
-        paired_bootstrap([1.0, 2.0], level=95)
+    for level in (95, 1, 0, -0.5):
+        with pytest.raises(ValueError, match="level"):
+            paired_bootstrap([1.0, 2.0], level=level)
 
 
 @given(values=arrays(float, st.integers(1, 30), elements=st.floats(-1e6, 1e6)))

@@ -65,6 +65,15 @@ def test_a_true_difference_is_called_and_a_small_one_is_equivalent() -> None:
     assert (same.verdict, same.zeros, same.p, same.improvement) == ("equivalent", 20, 1.0, 0.5)
 
 
+@pytest.mark.parametrize("points", [0.8, 5.0])
+def test_who_is_better_is_told_of_small_differences_too(points: float) -> None:
+    noise = np.random.default_rng(6).normal(0, 0.0005, (20, 2))
+    losses = noise + np.array([0.1, 0.1 + points / 100])
+    (pair,) = all_pairs(losses, ["low", "high"])
+    (turned,) = all_pairs(losses[:, ::-1], ["high", "low"])
+    assert (pair.verdict, turned.verdict) == ("better", "worse")
+
+
 def test_against_one_keeps_the_adjustment_for_all() -> None:
     losses = np.random.default_rng(8).normal([0.0, 0.05, 0.1, 0.2], 0.05, (12, 4))
     every = all_pairs(losses, NAMES)

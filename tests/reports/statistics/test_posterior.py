@@ -131,9 +131,12 @@ def test_ties_share_by_hand() -> None:
 
 
 def test_without_noise_the_best_is_known_and_equals_share() -> None:
-    np.testing.assert_allclose(posterior(np.full((5, 4), 0.1)).probability_of_best(), [0.25] * 4)
-    levels = np.arange(6.0)[:, None] + np.array([0.3, 0.3, 0.1])  # the same on every seed, up to rounding
-    np.testing.assert_allclose(posterior(levels).probability_of_best(), [0.5, 0.5, 0])
+    same = posterior(np.full((5, 4), 0.1))
+    np.testing.assert_allclose(same.probability_of_best(), [0.25] * 4)
+    assert same.equal.all()
+    levels = posterior(np.arange(6.0)[:, None] + np.array([0.3, 0.3, 0.1]))  # the same on every seed, up to rounding
+    np.testing.assert_allclose(levels.probability_of_best(), [0.5, 0.5, 0])
+    assert not levels.equal.any()
 
 
 def test_it_repeats_and_needs_two_of_each() -> None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from scipy import stats
+from scipy import integrate, stats
 
 from hemobench.reports.statistics.bootstrap import paired_bootstrap
 from hemobench.reports.statistics.student import (
@@ -85,6 +85,8 @@ def test_equal_differences_are_as_sure_as_a_sign_test() -> None:
     assert equivalence_p(np.zeros(5), 0.5) == 1 / 32
     assert equivalence_p(np.full(5, 0.5), 0.5) == 1  # at the edge
     assert two_sided_p(np.full(10, 0.1) + 1e-17) == 2 / 1024  # rounding is no spread
+    some = np.array([1.0, 2.0, 4.0])
+    assert two_sided_p(1e-15 * some) == pytest.approx(two_sided_p(some))  # nor are small numbers rounding
 
 
 @given(values=arrays(float, st.integers(2, 9), elements=st.sampled_from([-2.0, -1.0, 0.0, 1.0, 2.0])))
@@ -106,6 +108,20 @@ def test_that_many_seeds_tell_the_difference_as_often_as_promised(
     assert called == pytest.approx(0.8, abs=0.03)
     assert called == pytest.approx(power(seeds, difference, deviation, alpha), abs=0.02)
     assert power(seeds - 1, difference, deviation, alpha) < 0.8
+
+
+@pytest.mark.parametrize(("seeds", "alpha"), [(2, 0.05 / 21), (2, 0.001), (3, 1e-5), (5, 1e-7), (5, 0.05)])
+@pytest.mark.parametrize("shift", [30.0, 36.9, 37.1, 60.0, 300.0])
+def test_power_is_the_integral_over_the_deviations_error(seeds: int, alpha: float, shift: float) -> None:
+    degrees = seeds - 1
+    critical = stats.t.isf(alpha / 2, degrees)
+
+    def called(chi_square: float) -> float:
+        return stats.norm.sf(critical * np.sqrt(chi_square / degrees) - shift) * stats.chi2.pdf(chi_square, degrees)
+
+    turn = degrees * (shift / critical) ** 2  # about where it falls from 1 to 0
+    whole, _ = integrate.quad(called, 0, 60 + 4 * turn, points=[1e-3 * turn, turn, 60], limit=400)
+    assert power(seeds, shift / np.sqrt(seeds), 1.0, alpha) == pytest.approx(whole, abs=2e-3)
 
 
 def test_power_agrees_with_statsmodels_and_has_ends() -> None:

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import combinations
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
 
 from hemobench.reports.statistics.pairwise import ROPE, all_pairs
 from hemobench.reports.statistics.posterior import posterior
 from hemobench.reports.statistics.student import power
-from hemobench.reports.statistics.verdict import Decision, decide, verdict
+from hemobench.reports.statistics.verdict import Decision, decide, surely_better, verdict
 
 Noise = Callable[[np.random.Generator, tuple[int, int]], np.ndarray]
 SUITES = 400
@@ -102,6 +105,23 @@ def scattered(means: list[float], seeds: int, deviation: float = 1.0, seed: int 
     """Losses of strategies whose sample means are exactly these points."""
     noise = np.random.default_rng(seed).standard_normal((seeds, len(means))) * deviation
     return losses_of(np.array(means) + noise - noise.mean(axis=0))
+
+
+def test_surely_better_is_holm_over_all_pairs() -> None:
+    """At differences about which the adjustment decides, small ones too."""
+    generator, decided = np.random.default_rng(12), 0
+    pairs = list(combinations(range(4), 2))
+    for _ in range(60):
+        points = generator.standard_normal((8, 4)) * 0.1 + 0.4 * generator.random(4)
+        gaps = [points[:, one] - points[:, other] for one, other in pairs]
+        p = [stats.ttest_1samp(gap, 0).pvalue for gap in gaps]
+        rejected = multipletests(p, alpha=0.05, method="holm")[0]
+        expected = np.zeros((4, 4), bool)
+        for (one, other), gap, is_rejected in zip(pairs, gaps, rejected, strict=True):
+            expected[one, other], expected[other, one] = is_rejected & (gap.mean() > 0), is_rejected & (gap.mean() < 0)
+        np.testing.assert_array_equal(surely_better(points[:, :, None] - points[:, None, :]), expected)
+        decided += int(expected.sum())
+    assert 60 < decided < 300
 
 
 def test_x_is_best() -> None:
