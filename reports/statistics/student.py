@@ -121,8 +121,8 @@ def power(seeds: int, difference: float, deviation: float, alpha: float) -> floa
         alpha: Level of the test, already divided by the number of comparisons.
 
     Returns:
-        From the noncentral t distribution. Where that cannot be computed, the difference is so many standard errors that
-        only the deviation's own error matters, which is a chi-square's.
+        From the noncentral t distribution. Where that cannot be computed, the difference is so many standard errors
+        that only the deviation's own error matters, which is a chi-square's.
     """
     if seeds < 2:
         return 0.0
