@@ -139,6 +139,13 @@ def test_the_critical_difference_is_demsars() -> None:
     np.testing.assert_allclose(found.mean_ranks, stats.rankdata(losses, axis=1).mean(axis=0))
 
 
+def test_ten_tasks_are_enough_for_one() -> None:
+    losses = np.random.default_rng(1).random((10, 3))
+    assert critical_difference(losses).critical_difference > 0
+    with pytest.raises(BenchmarkError, match="9 tasks"):
+        critical_difference(losses[:9])
+
+
 def test_few_tasks_get_no_critical_difference_diagram() -> None:
     with pytest.raises(BenchmarkError, match=r"2 tasks: with 7 strategies.* 6\.37 apart, and 6 is the largest gap"):
         critical_difference(np.zeros((2, 7)))

@@ -16,7 +16,7 @@ NAMES = "abcd"
 def test_all_pairs_are_paired_t_tests_adjusted_by_statsmodels() -> None:
     from statsmodels.stats.multitest import multipletests
 
-    losses = np.random.default_rng(2).normal([0.0, 0.3, 1.2, 1.5], 1.0, (18, 4))
+    losses = np.random.default_rng(2).normal([0.0, 0.3, 1.2, 1.5], 1.0, (18, 4)) / 100
     pairs = list(combinations(range(4), 2))
     theirs = [stats.ttest_rel(losses[:, one], losses[:, other]) for one, other in pairs]
     found = all_pairs(losses, NAMES)
@@ -27,6 +27,14 @@ def test_all_pairs_are_paired_t_tests_adjusted_by_statsmodels() -> None:
         interval = test.confidence_interval(0.95)
         assert pair.low == pytest.approx(-100 * interval.high)
         assert pair.high == pytest.approx(-100 * interval.low)
+    ends = []
+    for one, other in pairs:
+        points = 100 * (losses[:, other] - losses[:, one])
+        below = stats.ttest_1samp(points, ROPE, alternative="less").pvalue
+        above = stats.ttest_1samp(points, -ROPE, alternative="greater").pvalue
+        ends.append(max(below, above))
+    equivalent = multipletests(ends, method="holm")[1]
+    np.testing.assert_allclose([pair.p_equivalent for pair in found], equivalent)
 
 
 def test_identical_strategies_are_told_apart_at_most_at_the_nominal_rate() -> None:

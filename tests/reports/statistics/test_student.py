@@ -85,6 +85,7 @@ def test_equal_differences_are_as_sure_as_a_sign_test() -> None:
     assert equivalence_p(np.zeros(5), 0.5) == 1 / 32
     assert equivalence_p(np.full(5, 0.5), 0.5) == 1  # at the edge
     assert two_sided_p(np.full(10, 0.1) + 1e-17) == 2 / 1024  # rounding is no spread
+    assert two_sided_p(np.resize([1e6, np.nextafter(1e6, 2e6)], 10)) == 2 / 1024
     some = np.array([1.0, 2.0, 4.0])
     assert two_sided_p(1e-15 * some) == pytest.approx(two_sided_p(some))  # nor are small numbers rounding
 
@@ -134,4 +135,5 @@ def test_power_agrees_with_statsmodels_and_has_ends() -> None:
     assert power(1, 1.0, 1.0, 0.05) == 0
     assert power(100, 100.0, 1.0, 0.05) == 1
     assert seeds_for(1.0, 0.0, 0.05) == 6  # a sign test: 2 / 2**6 is below 5 %, 2 / 2**5 is not
+    assert [power(5, 1.0, 0.0, alpha) for alpha in (0.06, 2 / 32, 0.07)] == [0, 1, 1]
     assert seeds_for(1e-6, 1.0, 0.05) is None

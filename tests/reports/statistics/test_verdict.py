@@ -124,6 +124,20 @@ def test_surely_better_is_holm_over_all_pairs() -> None:
     assert 60 < decided < 300
 
 
+def test_enough_is_rejected_against_every_other_at_its_share() -> None:
+    generator, inside = np.random.default_rng(13), 0
+    for _ in range(60):
+        points = generator.standard_normal((8, 4)) * 0.3 + 0.5 * generator.random(4)
+        expected = []
+        for one in range(4):
+            gaps = [points[:, one] - points[:, other] for other in range(4) if other != one]
+            p = [stats.ttest_1samp(gap, -ROPE, alternative="greater").pvalue for gap in gaps]
+            expected += [one] if max(p) <= 0.05 / 3 else []
+        assert decide(points).enough == tuple(expected)
+        inside += len(expected)
+    assert 40 < inside < 200
+
+
 def test_x_is_best() -> None:
     found = verdict(scattered([80, 84, 80], 10), NAMES[:3])
     assert (found.kind, found.strategies, found.leader) == ("best", ("b",), "b")
