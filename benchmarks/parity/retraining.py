@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
@@ -16,8 +16,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from hemobench.benchmarks.evaluator import Evaluator
 from hemobench.benchmarks.execution.retrain import FIRST_SEED
-from hemobench.benchmarks.parity.searches import FIRST, OnProgress, Searches, side_by_side
-from hemobench.benchmarks.parity.setup import SCHEMA, SURROGATE, ParitySetup, answers, begin, figures
+from hemobench.benchmarks.parity.searches import FIRST, OnProgress, Searches, SearchResult, side_by_side
+from hemobench.benchmarks.parity.setup import LIVE, SCHEMA, SURROGATE, ParitySetup, answers, begin, figures
 from hemobench.benchmarks.recording.source import Source
 from hemobench.benchmarks.storage.files import write_whole
 from hemobench.benchmarks.storage.run_folder import read_json
@@ -93,14 +93,49 @@ def candidates(searches: Searches, task: Task, incumbents: int, controls: int) -
 
     The first searches, not the best: the best of many would be selected once more, by the luck of their noise.
     """
-    found = [
+    found = incumbents_of(searches, SURROGATE, incumbents)
+    drawn = islice(random_stream(task.space(), FIRST_DRAW), controls)
+    return [*found, *(Candidate(CONTROL, "", number, config) for number, config in enumerate(drawn))]
+
+
+def incumbents_of(searches: Searches, source: str, seeds: int | None = None) -> list[Candidate]:
+    """What the first few searches of each strategy in a source ended with; by default all of them."""
+    return [
         Candidate(INCUMBENT, name, FIRST + seed, run.config, run.seen)
-        for seed, runs in enumerate(searches.found[SURROGATE][:incumbents])
+        for seed, runs in enumerate(searches.found[source][:seeds])
         for name, run in zip(searches.strategies, runs, strict=True)
         if run.loss is not None
     ]
-    drawn = islice(random_stream(task.space(), FIRST_DRAW), controls)
-    return [*found, *(Candidate(CONTROL, "", number, config) for number, config in enumerate(drawn))]
+
+
+def by_worth(searches: Searches, again: Sequence[Retrained]) -> Searches:
+    """Live searches and those of the surrogate, by what their incumbents are worth and not by what was seen of them.
+
+    The best of many is seen better than it is. Live, an incumbent is worth the mean loss of its trainings anew; on the
+    surrogate, what it is worth without noise.
+
+    Args:
+        searches: Of both sources.
+        again: The live incumbents, trained again.
+    """
+    live = {(one.candidate.strategy, one.candidate.seed): _mean_loss(one) for one in again}
+
+    def worth(source: str, name: str, seed: int, run: SearchResult) -> SearchResult:
+        return replace(run, loss=live.get((name, FIRST + seed)) if source == LIVE else run.worth)
+
+    found = {}
+    for source in (LIVE, SURROGATE):
+        rows = enumerate(searches.found[source])
+        found[source] = tuple(
+            tuple(worth(source, name, seed, run) for name, run in zip(searches.strategies, runs, strict=True))
+            for seed, runs in rows
+        )
+    return replace(searches, found=found)
+
+
+def _mean_loss(one: Retrained) -> float | None:
+    losses = [1 - training.figures["score"] for training in one.live if training.figures]
+    return float(np.mean(losses)) if losses else None
 
 
 def retrained(

@@ -112,6 +112,7 @@ class SearchResult:
         failures: Of these.
         distance: Mean distance from what was proposed to what was trained.
         error: What the strategy raised.
+        worth: Loss of the incumbent without noise; `None` where the source does not know it.
     """
 
     loss: float | None
@@ -121,6 +122,7 @@ class SearchResult:
     failures: int
     distance: float = 0.0
     error: str | None = None
+    worth: float | None = None
 
 
 @dataclass(frozen=True)
@@ -313,4 +315,5 @@ def _summary(task: Task, records: Sequence[TrialRecord], end: RunEnd, distances:
         failures=len(finished) - len(ended),
         distance=round(float(np.mean(distances)), 6) if distances else 0.0,
         error=end.error,
+        worth=best.truth.loss if best and best.truth and not raised else None,
     )

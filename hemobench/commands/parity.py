@@ -35,7 +35,7 @@ def parity(
     live_trials: Annotated[int, typer.Option(min=1, help="Trials of a live search.")] = 6,
     incumbents: Annotated[int, typer.Option(min=1, help="Of each strategy, trained again live.")] = 2,
     controls: Annotated[int, typer.Option(min=0, help="Random configurations trained beside them.")] = 10,
-    repeats: Annotated[int, typer.Option(min=1, help="Trainings of each of these.")] = 3,
+    repeats: Annotated[int, typer.Option(min=1, help="Trainings of each of these, and of live incumbents.")] = 3,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core, or a GPU.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The result; its runs are kept beside.")] = Path(
         "parity.json"
@@ -96,6 +96,9 @@ def render(parity: Parity) -> None:
         screen.print(
             terminal_table(rankings(parity.live, f"live, searches of {parity.live.max_trials} trials: score in points"))
         )
+    if parity.worth is not None:
+        title = f"live, searches of {parity.worth.max_trials} trials, by what incumbents are worth: score in points"
+        screen.print(terminal_table(rankings(parity.worth, title)))
     if parity.retraining is not None:
         screen.print(terminal_table(trainings_table(parity.retraining)))
     for line in in_words(parity):

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from hemobench.reports.statistics.bootstrap import LEVEL, Array, bootstrap_means, interval
+from hemobench.reports.statistics.pairwise import ROPE
 
 DRAWS = 4000
 
@@ -63,6 +64,10 @@ class Agreement:
         alike: Pairs of strategies whose order is the same in both, with no 0 in either interval.
         swaps: Pairs whose order differs.
         pairs: All pairs.
+        apart: Pairs whose mean losses lie further apart than the region of equivalence in the first source.
+        kept: How many of these have the same order in the second.
+        near: Pairs within the region in the first source.
+        both_near: How many of these are within it in the second, too.
     """
 
     one: str
@@ -74,6 +79,10 @@ class Agreement:
     alike: int
     swaps: tuple[Swap, ...]
     pairs: int
+    apart: int
+    kept: int
+    near: int
+    both_near: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +137,7 @@ def agreement(
         alike=alike,
         swaps=swaps,
         pairs=len(strategies) * (len(strategies) - 1) // 2,
+        **_by_region(a.mean(axis=0), b.mean(axis=0)),
     )
 
 
@@ -190,6 +200,19 @@ def _pairs(both: Array, a: Array, b: Array, strategies: Sequence[str], seeds: in
             swaps.append(Swap(strategies[first], strategies[second], in_one, in_other, certain))
         alike += certain and in_one.value * in_other.value > 0
     return tuple(swaps), alike
+
+
+def _by_region(a: Array, b: Array, region: float = ROPE / 100) -> dict[str, int]:
+    """How pairs that matter, and pairs that do not, are found again: see `Agreement`; losses of shape (strategies,)."""
+    i, j = np.triu_indices(len(a), 1)
+    one, other = a[i] - a[j], b[i] - b[j]
+    apart = np.abs(one) > region
+    return {
+        "apart": int(apart.sum()),
+        "kept": int((apart & (one * other > 0)).sum()),
+        "near": int((~apart).sum()),
+        "both_near": int((~apart & (np.abs(other) <= region)).sum()),
+    }
 
 
 def _decided(found: Span) -> bool:

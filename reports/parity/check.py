@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.parity.retraining import candidates, retrained
+from hemobench.benchmarks.parity.retraining import by_worth, candidates, incumbents_of, retrained
 from hemobench.benchmarks.parity.searches import OnProgress, Searches, search, search_budget
 from hemobench.benchmarks.parity.setup import LIVE, MEMBER, POOL, SURROGATE, TABLE, ParitySetup, checksum, trainer
 from hemobench.benchmarks.parity.setup import check as checked
@@ -40,7 +40,7 @@ class Extent:
         live_trials: Trials of a live search.
         incumbents: Of each strategy, trained again live.
         controls: Random configurations trained beside them.
-        repeats: Trainings of each of these.
+        repeats: Trainings of each of these, and of what the live searches end with.
         gpu_hours: Budget of a search; `None` is what about 25 trials cost.
     """
 
@@ -135,18 +135,23 @@ def check(
     budget = search_budget(table, extent.gpu_hours)
     cached = search(setup, budget, extent.strategies, wanted, folder, jobs=count, on_progress=on_progress("searches"))
     if setup.live is None:
-        return _concluded(setup, table, cached, None, None)
+        return _concluded(setup, table, cached)
     count = jobs or _devices(setup.live.benchmark)
     chosen = candidates(cached, setup.task, extent.incumbents, extent.controls)
     trainings = retrained(setup, chosen, extent.repeats, folder, jobs=count, on_progress=on_progress("live trainings"))
-    live = None
+    live = worth = None
     if extent.live_seeds:
         short = search_budget(table, None, extent.live_trials)
         wanted = dict.fromkeys((LIVE, TABLE, SURROGATE), extent.live_seeds)
         live = search(
             setup, short, extent.strategies, wanted, folder, jobs=count, on_progress=on_progress("live searches")
         )
-    return _concluded(setup, table, cached, live, calibration(trainings))
+        chosen = incumbents_of(live, LIVE)
+        again = retrained(
+            setup, chosen, extent.repeats, folder, jobs=count, on_progress=on_progress("live incumbents, trained again")
+        )
+        worth = by_worth(live, again)
+    return _concluded(setup, table, cached, live, calibration(trainings), worth)
 
 
 def _devices(benchmark: str) -> int:
@@ -161,7 +166,12 @@ def _devices(benchmark: str) -> int:
 
 
 def _concluded(
-    setup: ParitySetup, table: Table, cached: Searches, live: Searches | None, retraining: Retraining | None
+    setup: ParitySetup,
+    table: Table,
+    cached: Searches,
+    live: Searches | None = None,
+    retraining: Retraining | None = None,
+    worth: Searches | None = None,
 ) -> Parity:
     return Parity(
         benchmark=setup.benchmark,
@@ -171,6 +181,7 @@ def _concluded(
         recorded=dict(table.header.source),
         cached=compare_sources(cached),
         live=compare_sources(live) if live else None,
+        worth=compare_sources(worth) if worth else None,
         retraining=retraining,
         notes=notes(table, cached, live, retraining),
     )

@@ -103,6 +103,7 @@ class Parity:
         recorded: What was recorded: the evaluator's provenance then.
         cached: The rankings on the table, the pool and the surrogate.
         live: Rankings of short searches in these and live; `None` without images.
+        worth: The same, live and on the surrogate, by what the incumbents are worth; see `by_worth`.
         retraining: What the surrogate's incumbents are worth live; `None` without images.
         notes: What a reader must know.
     """
@@ -114,6 +115,7 @@ class Parity:
     recorded: Mapping[str, str]
     cached: SourceComparison
     live: SourceComparison | None = None
+    worth: SourceComparison | None = None
     retraining: Retraining | None = None
     notes: tuple[str, ...] = ()
 

@@ -12,6 +12,7 @@ from hemobench.benchmarks.tables.schema import Table
 from hemobench.reports.parity.agreement import Agreement, Members, Span
 from hemobench.reports.parity.calibration import Calibration, Mean, Retraining, unlike
 from hemobench.reports.parity.rankings import Parity, SourceComparison
+from hemobench.reports.statistics.pairwise import ROPE
 
 FEW_SEEDS, FEW_CONFIGURATIONS = 5, 10
 LOW = 0.05
@@ -22,6 +23,9 @@ def in_words(parity: Parity) -> list[str]:
     lines = [*_source_comparison(parity.cached)]
     if parity.live is not None:
         lines += [f"Live, searches of {parity.live.max_trials} trials:", *_source_comparison(parity.live)]
+    if parity.worth is not None and parity.retraining is not None:
+        times = f"trained again {parity.retraining.repeats} times each; on the surrogate, without noise"
+        lines += [f"Live, by what the incumbents are worth ({times}):", *_source_comparison(parity.worth)]
     if parity.retraining is not None:
         lines += _retraining(parity.retraining)
     return lines
@@ -94,6 +98,10 @@ def _agreement(found: Agreement) -> Iterator[str]:
     yield (
         f"{said}. The same strategy is best with probability {found.same_best:.2f}. Of {found.pairs} pairs "
         f"{found.alike} certainly keep their order and {len(found.swaps)} swap it, {len(certain)} certainly."
+    )
+    yield (
+        f"  Of {found.apart} pairs that lie more than {ROPE:g} points apart on {found.one}, {found.kept} have the same "
+        f"order on {found.other}; of {found.near} that lie nearer, {found.both_near} do so there too."
     )
     for swap in certain:
         yield (

@@ -16,11 +16,15 @@ from hemobench.benchmarks.parity.retraining import (
     CONTROL,
     INCUMBENT,
     Candidate,
+    Retrained,
+    by_worth,
     candidates,
+    incumbents_of,
     path_of,
     retrained,
     trained,
 )
+from hemobench.benchmarks.parity.retraining import Training as LiveTraining
 from hemobench.benchmarks.parity.searches import (
     FIRST,
     Search,
@@ -32,7 +36,17 @@ from hemobench.benchmarks.parity.searches import (
     search_budget,
     searched,
 )
-from hemobench.benchmarks.parity.setup import LIVE, MEMBER, POOL, SURROGATE, TABLE, ParitySetup, check, trainer
+from hemobench.benchmarks.parity.setup import (
+    LIVE,
+    MEMBER,
+    POOL,
+    SURROGATE,
+    TABLE,
+    ParitySetup,
+    answers,
+    check,
+    trainer,
+)
 from hemobench.benchmarks.parity.table_restricted import Pool, TableRestricted
 from hemobench.benchmarks.recording.design import Design
 from hemobench.benchmarks.recording.source import Source
@@ -317,3 +331,42 @@ def test_planted_optimism_is_found(table: Table, tmp_path: Path) -> None:
     assert found.bias.high is not None
     assert 0.02 < found.bias.low < 0.04 < found.bias.high + 0.015
     assert (tmp_path / "runs" / path_of(plain[0], FIRST_SEED)).exists()
+
+
+def test_incumbents_are_worth_what_training_them_again_gives_and_less_than_was_seen(
+    setup: ParitySetup, tmp_path: Path
+) -> None:
+    """What stands for live training has a known truth here: of many searches, the two agree on average."""
+    seeds = 12
+    searches = collected(setup, tmp_path, (LIVE, SURROGATE), seeds)
+    for one in incumbents_of(searches, LIVE):
+        for repeat in range(4):
+            trained(setup, (one.config, FIRST_SEED + repeat), tmp_path / "runs")
+    again = retrained(setup, incumbents_of(searches, LIVE), 4, tmp_path / "runs")
+    worth = by_worth(searches, again)
+
+    truth = load_benchmark("c-nmc@published").evaluator().truth
+    live, seen = worth.losses(LIVE), searches.losses(LIVE)
+    true = np.array([[truth(run.config, FIRST).loss for run in runs] for runs in searches.found[LIVE]])
+    assert live.shape == (seeds, len(STRATEGIES))
+    assert (true - seen).mean() > 0.002  # the luckiest of ten was chosen
+    assert live.mean() == pytest.approx(true.mean(), abs=4 * np.std(live - true) / live.size**0.5)
+
+    evaluator = answers(setup.benchmark, setup.table, setup.surrogate, SURROGATE)
+    known = [
+        [evaluator.truth(run.config, FIRST + seed).loss for run in runs]
+        for seed, runs in enumerate(searches.found[SURROGATE])
+    ]
+    np.testing.assert_allclose(worth.losses(SURROGATE), known)
+    assert set(worth.found) == {LIVE, SURROGATE}
+
+
+def test_an_incumbent_whose_trainings_all_fail_has_no_worth(setup: ParitySetup, tmp_path: Path) -> None:
+    searches = collected(setup, tmp_path, (LIVE, SURROGATE), 1)
+    failed = LiveTraining(Status.DIVERGED, {}, {})
+    good = LiveTraining(Status.OK, {"score": 0.75}, {})
+    first, second = incumbents_of(searches, LIVE)
+    again = [Retrained(first, {}, 0.0, (failed, failed)), Retrained(second, {}, 0.0, (failed, good))]
+    worth = by_worth(searches, again).losses(LIVE)[0]
+    assert np.isnan(worth[0])
+    assert worth[1] == 0.25

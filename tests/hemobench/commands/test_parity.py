@@ -54,6 +54,9 @@ def test_it_prints_rankings_trainings_and_conclusions(done):
     for strategy in ("random", "sssr", "manual", "control 0"):
         assert strategy in printed
     assert "The live comparison has fewer than 5 seeds" in printed
+    assert "by what incumbents are worth" in printed
+    assert "trained again 2 times each; on the surrogate, without noise" in printed
+    assert "points apart on live" in printed
     assert "incumbents, score" not in printed  # it is the validation accuracy
     assert str(done[0]) in printed.replace("\n", "")
 

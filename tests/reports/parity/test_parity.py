@@ -70,6 +70,17 @@ def test_one_planted_swap_is_named() -> None:
     assert found.alike == 9
 
 
+def test_pairs_that_matter_and_pairs_that_do_not_are_counted_by_hand() -> None:
+    """Losses in points: 0, 0.4, 2 and 2.3 in one source; the second and third swap in the other."""
+    one = np.tile([0.0, 0.004, 0.02, 0.023], (5, 1))
+    other = np.tile([0.0, 0.011, 0.010, 0.012], (5, 1))
+    found = agreement(("live", one), ("surrogate", other), NAMES[:4])
+    assert (found.apart, found.kept) == (4, 3)  # of a and b with c and d, b and c swap
+    assert (found.near, found.both_near) == (2, 1)  # a and b; c and d
+    turned = agreement(("surrogate", other), ("live", one), NAMES[:4])
+    assert (turned.apart, turned.kept, turned.near, turned.both_near) == (3, 3, 3, 1)
+
+
 def test_intervals_of_tau_cover_the_truth() -> None:
     """Ten seeds, noise twice the distance between neighbours: 95 % intervals, of which at least 88 % should hold."""
     other = TRUE[[1, 0, 2, 4, 3]]
