@@ -290,3 +290,22 @@ def test_deviations_are_of_what_is_needed_at_full_length() -> None:
     wanted = math.sqrt(sum(found.differences[:, 2, 1] ** 2) / 24)
     assert deviations[:, 1] == pytest.approx(np.full(24, wanted))
     assert not deviations[:, [0, 2, 3, 4]].any()
+
+
+def clusters() -> tuple[list[tuple[int, int, int, float]], np.ndarray]:
+    """Two seeds each of thirty good configurations, .02 apart, and of thirty bad ones, .2 apart."""
+    rows = [(c, s, 0, (0.8 + 0.02 * s) if c % 2 else (0.4 + 0.2 * s)) for c in range(60) for s in range(2)]
+    return rows, np.array([c % 2 == 1 for c, *_ in rows])
+
+
+def test_noise_is_that_of_trainings_that_are_predicted_alike_at_full_length() -> None:
+    """Earlier predictions are the other way round."""
+    rows, good = clusters()
+    t = targets(table_of("c-nmc", rows))
+    held = held_out(t, np.where(good[:, None] == np.array([False, False, True]), 0.8, 0.4)[..., None])
+    found = repeats(t)
+    wanted = np.where(good, 0.02, 0.2) / math.sqrt(2)
+    assert module._deviations(t, held, found, [0])[:, 0] == pytest.approx(wanted, rel=1e-3)
+    single = module._Looked(load_task("c-nmc"), t.outputs)
+    noise = module._of_folds(found, t, held, single, np.array([0.2, 0.6]), 4)
+    assert noise == pytest.approx(np.array([0.02, 0.2]) / math.sqrt(2) / 2, rel=1e-3)

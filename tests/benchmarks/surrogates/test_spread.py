@@ -53,9 +53,20 @@ def test_held_out_errors_are_of_configurations() -> None:
         deviations = loss_noise(table, t, held, found)[rows]
         wanted.append((error, variance, sum(deviations**2) / len(rows) / len(rows)))
     errors, members, noise = held_out_errors(table, t, held, found)
+    assert len(errors) == 3
     np.testing.assert_allclose(np.stack([errors, members, noise], axis=1), wanted)
     assert (noise > 0).all()
     assert errors.min() < 0 < errors.max()
+
+
+def test_held_out_errors_are_of_what_went_on_to_the_end() -> None:
+    table = table_of("bone-marrow", FIGURES)
+    t = targets(table)
+    held, found = held_out(t), repeats(t)
+    whole = held_out_errors(table, t, held, found)
+    cut = np.array([k == 1 for k in range(len(FIGURES))])  # the only training of its configuration
+    early = replace(t, reached=t.reached & ~(cut[:, None] & np.array([False, False, True])))
+    np.testing.assert_allclose(held_out_errors(table, early, held, found), np.delete(whole, 1, axis=1))
 
 
 def test_noise_of_the_loss_by_hand() -> None:
@@ -77,7 +88,8 @@ def test_noise_of_the_loss_is_that_of_trainings_with_such_predictions() -> None:
     table = table_of("c-nmc", rows)
     t = targets(table)
     good = np.array([level > 0.6 for *_, level in rows])
-    held = held_out(t, np.where(good, 0.8, 0.4)[:, None, None])
+    # earlier predictions are the other way round
+    held = held_out(t, np.where(good[:, None] == np.array([False, False, True]), 0.8, 0.4)[..., None])
     found = loss_noise(table, t, held, repeats(t))
     assert found[good] == pytest.approx(np.full(90, 0.01), rel=1e-3)
     assert found[~good] == pytest.approx(np.full(90, 0.10), rel=1e-3)
