@@ -157,6 +157,16 @@ def test_scores_of_normal_residuals_are_the_residuals_themselves() -> None:
     np.testing.assert_array_equal(found, np.sign(residual))
 
 
+def test_where_nothing_differs_scores_are_those_of_no_difference() -> None:
+    """Half of the residuals are 0 where others are predicted; or all are alike."""
+    knots, line = np.linspace(0, 1, KNOTS), np.tile(SCORE_GRID, (KNOTS, 1))
+    known = norm.ppf((np.arange(50) + 0.5) / 50)
+    found = margins._scores(np.concatenate([known, np.zeros(50)]), np.repeat([0.0, 1.0], 50), knots, line)
+    np.testing.assert_allclose(found[:50], known / known.std() * math.sqrt(2), atol=1e-9)
+    np.testing.assert_allclose(found[50:], 0, atol=1e-9)
+    np.testing.assert_allclose(margins._scores(np.full(50, 0.125), known, knots, line), 0, atol=1e-6)
+
+
 def test_scores_between_two_knots_are_those_of_both_shapes_mixed() -> None:
     """Half way, of margins that are a line and a cube: the same as of their mean."""
     knots = np.linspace(0, 1, KNOTS)
@@ -219,16 +229,33 @@ def test_fewer_factors_than_correlations_keep_the_first_directions(
             np.testing.assert_allclose(found[t, :, u], wanted.reshape(3, 4, 3, 4)[t, :, u], atol=1e-9)
 
 
-def test_an_epochs_own_directions_are_its_largest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without any of the trial, one epoch's first direction, made whole to variances of 1."""
+@pytest.mark.parametrize("important", [[], [2]])
+def test_an_epochs_own_directions_are_its_largest(important: list[int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without any of the trial, two of each epoch's, with the emphasis on them; then made whole to variances of 1."""
     monkeypatch.setattr(margins, "TRIAL_FACTORS", 0)
-    monkeypatch.setattr(margins, "EPOCH_FACTORS", 1)
-    known = correlated(1, 4)
-    trial, epoch = margins._loadings(scores_of(known, (1, 4)), [])
-    assert trial.shape == (1, 0, 4)
-    assert np.abs(epoch) == pytest.approx(np.ones((1, 1, 4)))
-    signs = np.sign(np.linalg.eigh(known)[1][:, -1])
-    assert epoch[0, 0] * epoch[0, 0, 0] == pytest.approx(signs * signs[0])
+    monkeypatch.setattr(margins, "EPOCH_FACTORS", 2)
+    known = correlated(2, 5)
+    trial, epoch = margins._loadings(scores_of(known, (2, 5)), important)
+    assert trial.shape == (2, 0, 5)
+    emphasis = np.array([4.0 if m in important else 1.0 for m in range(5)])
+    for t in range(2):
+        own = known[5 * t : 5 * t + 5, 5 * t : 5 * t + 5] * np.outer(emphasis, emphasis)
+        values, vectors = np.linalg.eigh(own)
+        first = (vectors[:, -2:] * values[-2:]) @ vectors[:, -2:].T
+        size = np.sqrt(np.diag(first))
+        np.testing.assert_allclose(epoch[t].T @ epoch[t], first / np.outer(size, size), atol=1e-9)
+
+
+def test_two_outputs_that_are_one_stay_one() -> None:
+    """At every length, of more lengths and outputs than a trial has numbers."""
+    scores = np.random.default_rng(9).standard_normal((100, 16, 4))
+    scores[:, :, 3] = scores[:, :, 0]
+    scores = (scores - scores.mean(axis=0)) / scores.std(axis=0)
+    trial, epoch = margins._loadings(scores, [])
+    for t in range(16):
+        found = trial[t].T @ trial[t] + epoch[t].T @ epoch[t]
+        np.testing.assert_allclose(found, np.corrcoef(scores[:, t].T), atol=1e-9)
+        assert np.abs(epoch[t]).max() > 0.1
 
 
 def test_what_is_missing_falls_to_the_epochs_own() -> None:
