@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from itertools import combinations
 from types import SimpleNamespace
 from typing import Any
@@ -169,6 +170,38 @@ def test_like_the_best_are_held_against_what_it_reaches_for_sure() -> None:
     assert module._like_the_best(a)["count"] == 2
 
 
+@pytest.mark.parametrize(("count", "asked"), [(20, 20), (19, 24)])
+def test_what_is_known_of_an_answer(count: int, asked: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Noise is held against the differences of what fills the space, where that is at least twenty."""
+    for name in ("_drawn", "_constant", "tails"):
+        monkeypatch.setattr(module, name, lambda *_, name=name: 0.0123456789 if name == "_drawn" else name)
+    monkeypatch.setattr(module, "ceiling", lambda *given: [each.tolist() for each in given])
+    rng = np.random.default_rng(count)
+    first, predicted, noise = rng.normal(0.3, 0.05, 24), rng.normal(0.3, 0.05, 24), rng.uniform(0.01, 0.03, 24)
+    filling = np.arange(24) < count
+    a = answers_of(first=first, mean=first, predicted=predicted, noise=noise, spread=[0.03] * 24, filling=filling)
+    found = module._answered(SimpleNamespace(answers=replace(a, measured=0.0223456789, repeated=17)))
+    within = [abs(x - p) <= 1.645 * math.hypot(0.03, n) for x, p, n in zip(first, predicted, noise, strict=True)]
+    assert found == {
+        "configurations": 24,
+        "filling": count,
+        "held_out": agreement(first, predicted),
+        "ceiling": [predicted.tolist(), first.tolist(), noise.tolist()],
+        "covered": round(sum(within) / 24, 4),
+        "noise": {
+            "measured": 0.022346,
+            "repeated": 17,
+            "drawn": 0.012346,
+            "typical": pytest.approx(math.sqrt(sum(noise * noise) / 24), abs=1e-6),
+        },
+        "intraclass": pytest.approx(intraclass(first[:asked], noise[:asked]), abs=1e-6),
+        "like_the_best": module._like_the_best(a),
+        "constant": "_constant",
+        "tails": "tails",
+    }
+    assert module._answered(SimpleNamespace(answers=a))["noise"]["measured"] is None
+
+
 RATES = [1e-3, 10**-1.6, 10**-1.4, 10**-4.4, 10**-4.6, 1e-3, 1e-3, None]
 HEADLINE = [0.90, 0.80, 0.80, 0.60, 0.80, 0.80, 0.70, 0.90]
 FILLING = [True, True, True, True, True, False, True, True]
@@ -269,6 +302,7 @@ def rows_of(count: int) -> list[tuple[int, int, int, Any]]:
 def test_a_card_is_of_full_length_and_of_the_folds_that_answer() -> None:
     table = table_of("bone-marrow", rows_of(30))
     t = targets(table)
+    t = replace(t, failed=t.failed & np.array([False, False, True]))  # only at full length
     held = held_out(t)
     known = SimpleNamespace(targets=t, held=held, table=table, folds=(0,), answers=None, repeated=repeats(t))
     found = card(known, parts=4, seed=3)  # type: ignore[arg-type]

@@ -30,7 +30,7 @@ def space() -> ConfigurationSpace:
         space=[
             Categorical("family", ["a", "b", "c"]),
             Float("rate", (1e-5, 1e-1), log=True),
-            Integer("wide", (2, 16)),
+            Integer("wide", (1, 8)),
             Float("narrow", (2.0, 15.9)),
             Float("share", (0.0, 0.5)),
             OrdinalHyperparameter("size", ["small", "large"]),
@@ -61,8 +61,8 @@ def test_vectors_by_hand(own: dict, wanted: dict[str, float]) -> None:
     encoder = Encoder(space())
     shared = {
         "rate": 0.0,
-        "wide": 2 * 2 / 14 - 1,
-        "log wide": 2 * 1 / 3 - 1,
+        "wide": 2 * 3 / 7 - 1,
+        "log wide": 2 * 2 / 3 - 1,
         "narrow": -1.0,
         "share": -0.5,
         "size=large": 1,
@@ -92,7 +92,7 @@ def test_elements_have_names_and_their_order() -> None:
 
 @pytest.mark.parametrize(
     ("name", "low", "high", "scale"),
-    [("rate", 1e-5, 1e-1, 1.0), ("wide", 2, 16, 1.0), ("narrow", 2.0, 15.9, 1.0), ("share", 0.0, 0.25, 0.5)],
+    [("rate", 1e-5, 1e-1, 1.0), ("wide", 1, 8, 1.0), ("narrow", 2.0, 15.9, 1.0), ("share", 0.0, 0.25, 0.5)],
 )
 def test_between_the_ends_of_a_numeric_one_lies_one(name: str, low: float, high: float, scale: float) -> None:
     encoder = Encoder(space())
@@ -170,3 +170,4 @@ def test_places_are_vectors_in_the_unit_cube() -> None:
         configs = configs_of(task, 5)
         np.testing.assert_array_equal(module._places(task, configs), encoder.many(configs) * encoder.weights)
         assert len(encoder.weights) == len(encoder.names)
+        assert (encoder.weights >= 0).all()
