@@ -96,6 +96,7 @@ def test_intraclass_by_hand() -> None:
     assert intraclass(answered[:2], np.zeros(2)) == 1.0
 
 
+@pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("answered", [[], [0.3], [0.3, 0.3, 0.3]])
 def test_intraclass_without_any_difference_is_none(answered: list[float]) -> None:
     assert intraclass(np.array(answered), np.full(len(answered), 0.01)) is None

@@ -244,7 +244,7 @@ def test_gaussian_noise_is_drawn_of_twelve_numbers_and_one_of_each_epoch() -> No
 def test_gaussian_noise_is_linear_in_its_numbers_and_in_the_length(epochs: int) -> None:
     kind, rng = random_gaussian(), np.random.default_rng(epochs)
     outputs, curve = rng.random((4, OUTPUTS)), rng.random((4, epochs))
-    drawn = Drawn(rng.standard_normal((4, 12)), rng.standard_normal((4, epochs, 1)), [0.0] * 4)
+    drawn = Drawn(4 * rng.standard_normal((4, 12)), 4 * rng.standard_normal((4, epochs, 1)), [0.0] * 4)
     figures, along = kind.answer(outputs, curve, kind.plan(BETWEEN, epochs), drawn)
 
     def one(epoch: int, m: int, p: float, f: int) -> float:
