@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import cycle, pairwise
 from typing import TypeVar
 
 import numpy as np
@@ -89,12 +89,12 @@ def train(problem: Problem, how: Training, seed: int) -> Arrays:
     for step in range(how.steps):
         rate = how.rate * 0.5 * (1 + math.cos(math.pi * step / how.steps))
         gradients = _gradients(problem, next(batches), parameters, how)
-        for p, g, (m, v) in zip(parameters, gradients, moments, strict=True):
+        updates = zip(parameters, gradients, moments, cycle([how.decay, 0.0]), strict=False)  # biases do not decay
+        for p, g, (m, v), decay in updates:
             m += 0.1 * (g - m)
             v += 0.001 * (g * g - v)
             size = rate * math.sqrt(1 - 0.999 ** (step + 1)) / (1 - 0.9 ** (step + 1))
-            if p.shape[1] > 1:
-                p *= 1 - rate * how.decay
+            p *= 1 - rate * decay
             p -= size * m / (np.sqrt(v) + 1e-8)
     return parameters
 

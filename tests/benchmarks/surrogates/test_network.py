@@ -111,11 +111,14 @@ def test_training_is_adamw_along_half_a_cosine(monkeypatch: pytest.MonkeyPatch) 
         np.testing.assert_allclose(p, wanted, rtol=1e-6, atol=1e-6)
 
 
-def test_weights_decay_and_biases_do_not(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where nothing is known there is no gradient, and decay alone remains."""
+@pytest.mark.parametrize("inputs", [1, INPUTS])
+def test_weights_decay_and_biases_do_not(inputs: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing is known there is no gradient, and decay alone remains; of one input, too."""
     how = Training(members=2, width=5, steps=2, batch=ROWS, rate=0.1, decay=0.5, share=1.0)
-    given = replace(problem(0), weights=np.zeros((ROWS, KNOWN), np.float32))
+    whole = problem(0)
+    given = replace(whole, inputs=whole.inputs[:, :inputs], weights=np.zeros((ROWS, KNOWN), np.float32))
     start = [p.astype(np.float32) for p in parameters_of(KNOWN)]
+    start[0] = start[0][:, :inputs]
     monkeypatch.setattr(network, "_start", lambda *_: [p.copy() for p in start])
     for k, (p, before) in enumerate(zip(train(given, how, 0), start, strict=True)):
         # the rate is 0.1 first and half of it then
