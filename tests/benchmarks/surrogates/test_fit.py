@@ -9,8 +9,10 @@ import pytest
 from contracts.small_tables import held_out, table_of
 
 from hemobench.benchmarks.surrogates import fit as fitting
+from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.noise.repeats import repeats
 from hemobench.benchmarks.surrogates.targets import fraction, targets
+from hemobench.benchmarks.tables.schema import Table
 
 ROWS = [
     (0, 0, 0, (0.60, 0.70)),
@@ -125,3 +127,13 @@ def test_a_curve_that_is_the_headline_is_predicted_as_it_is() -> None:
     for name, axis in (("knots", 1), ("margins", 1), ("trial", 2), ("epoch", 2)):
         rows = [np.take(given[name], k, axis) for k in (0, 1, 2, 3, 0)]
         np.testing.assert_array_equal(found[name], np.stack(rows, axis))
+
+
+def test_the_share_of_evaluation_is_the_usual_one_of_whole_trainings(small_table: Table) -> None:
+    of_each = sorted(row.evaluation_seconds[-1] / row.seconds[-1] for row in small_table.rows)
+    middle = len(of_each) // 2
+    expected = of_each[middle] if len(of_each) % 2 else (of_each[middle - 1] + of_each[middle]) / 2
+    found = fitting.fit(small_table, how=Training(steps=1)).about
+    assert found.evaluation_share == pytest.approx(expected, abs=1e-6)
+    least, most = min(row.seconds[0] for row in small_table.rows), max(row.seconds[-1] for row in small_table.rows)
+    assert found.seconds == pytest.approx((least, most))
