@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from scipy.special import expit
 
 from hemobench.benchmarks.surrogates import surrogate as module
 from hemobench.benchmarks.surrogates.surrogate import Surrogate
@@ -60,6 +61,20 @@ def test_costs_stay_within_a_factor_of_two_of_recorded_ones(
     config = next(random_stream(small.task.space(), 3))
     end = moved.predict(config, about.full).seconds[-place]
     assert end == pytest.approx(factor * about.seconds[place], rel=1e-4)
+
+
+@pytest.mark.parametrize("logit", [-40.0, -2.0, 0.0, 1.5])
+def test_the_chance_of_failure_is_the_logistic_function_of_its_logit_and_never_falls(
+    small: Surrogate, logit: float
+) -> None:
+    about, looks = small.about, len(small.about.epochs)
+    weights, biases = small.arrays["w3"].copy(), small.arrays["b3"].copy()
+    weights[..., -looks:] = 0
+    biases[..., -looks:] = logit + np.array([0, -1, 1, 0])
+    moved = Surrogate(about, {**small.arrays, "w3": weights, "b3": biases})
+    config = next(random_stream(small.task.space(), 3))
+    found = moved.predict(config, about.full).failure
+    np.testing.assert_allclose(found, expit(logit + np.array([0, 0, 1, 1])), rtol=1e-6, atol=1e-12)
 
 
 def test_a_curve_is_given_at_every_epoch(small: Surrogate) -> None:

@@ -6,12 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 from scipy import stats
 
 from hemobench.benchmarks.storage.results import Results
 from hemobench.reports.comparison.anytime import areas, rank_curves, regret_curves, speed_ups
-from hemobench.reports.comparison.comparison import comparisons, hours_to_random
+from hemobench.reports.comparison.comparison import comparisons, criterion_text, hours_to_random, leaderboard_columns
 from hemobench.reports.statistics.bootstrap import ranks
 
 Run = Callable[..., Any]
@@ -126,6 +127,19 @@ def test_no_random_search_no_speed_up(run: Run, collect: Collect) -> None:
     assert speed_ups(comparison) == []
     (failed,) = comparisons(collect([run("tpe", 0, (1, 0.1)), run("random", 0, (1, "diverged"))]), lambda name: None)
     assert speed_ups(failed) == []
+
+
+def test_an_objective_in_words() -> None:
+    assert criterion_text({"micro_f1": 1.0}) == "micro F1"
+    paper = criterion_text({"macro_f1": 0.5, "micro_f1": 0.5, "macro_f1_std": -1.0})
+    assert paper == "0.5 macro F1 + 0.5 micro F1 - deviation of macro F1 over folds"
+    assert criterion_text({"accuracy": -2.0}) == "- 2 accuracy"
+
+
+def test_columns_of_a_benchmark_that_is_not_known_here_need_no_configurations() -> None:
+    known, unknown = (pd.DataFrame({"benchmark": [name]}) for name in ("c-nmc@recorded", "c-nmc@elsewhere"))
+    assert "config." in leaderboard_columns(known)
+    assert "config." not in leaderboard_columns(unknown)
 
 
 def test_where_nothing_finished_curves_begin_at_a_tenth_of_the_budget(run: Run, collect: Collect) -> None:
