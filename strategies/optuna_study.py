@@ -15,7 +15,7 @@ from optuna.storages import InMemoryStorage
 from optuna.trial import TrialState
 
 from hemobench.strategies.base import Proposal, Status, Trial
-from hemobench.strategies.space import Hyperparameter, all_hold, choices, coerce, numeric, require_known
+from hemobench.strategies.space import Hyperparameter, all_hold, choices, coercion, numeric, require_known
 
 
 class OptunaStudy:
@@ -82,14 +82,14 @@ def suggestions(space: ConfigurationSpace) -> Callable[[optuna.Trial], dict[str,
 
 def _suggestion(hp: Hyperparameter) -> Callable[[optuna.Trial], Any]:
     """Suggests one hyperparameter with the bounds, scale and values that the space gives it."""
-    name = hp.name
+    name, coerced = hp.name, coercion(hp)
     match distribution(hp):
         case CategoricalDistribution(choices=values):
             return lambda trial: trial.suggest_categorical(name, values)
         case FloatDistribution(low=low, high=high, log=log):
-            return lambda trial: coerce(hp, trial.suggest_float(name, low, high, log=log))
+            return lambda trial: coerced(trial.suggest_float(name, low, high, log=log))
         case IntDistribution(low=least, high=most, log=log):
-            return lambda trial: coerce(hp, trial.suggest_int(name, least, most, log=log))
+            return lambda trial: coerced(trial.suggest_int(name, least, most, log=log))
         case other:
             raise TypeError(f"{name}: {other}")
 

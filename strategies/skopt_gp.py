@@ -11,7 +11,7 @@ from skopt import Optimizer
 from skopt.space import Categorical, Dimension, Integer, Real
 
 from hemobench.strategies.base import Count, NotNegative, Proposal, Status, Supports, Trial, worst_loss
-from hemobench.strategies.space import Hyperparameter, choices, coerce, library_seed, numeric
+from hemobench.strategies.space import Hyperparameter, choices, coercion, library_seed, numeric
 
 
 class SkoptGP:
@@ -74,6 +74,7 @@ class SkoptGP:
             acq_optimizer_kwargs={"n_points": n_points, "n_restarts_optimizer": n_restarts_optimizer, "n_jobs": 1},
             avoid_duplicates=True,
         )
+        self._coercions = [(name, coercion(hp)) for name, hp in space.items()]
         self._asked: list[list[Any]] = []
         self._pending: dict[int, list[Any]] = {}
         self._told: list[tuple[list[Any], float]] = []
@@ -88,7 +89,7 @@ class SkoptGP:
                 point = self._next()
         self._pending[len(self._asked)] = point
         self._asked.append(point)
-        return Proposal({name: coerce(hp, x) for (name, hp), x in zip(self._space.items(), point, strict=True)})
+        return Proposal({name: coerced(x) for (name, coerced), x in zip(self._coercions, point, strict=True)})
 
     def _next(self) -> list[Any]:
         """The library's next point, once it was told all that is known."""

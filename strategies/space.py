@@ -65,15 +65,27 @@ def builtin(value: Any) -> Any:
 
 def coerce(hp: Hyperparameter, value: Any) -> Any:
     """A library's value as a legal built-in one: of the declared type, within the bounds."""
-    value = builtin(value)
+    return coercion(hp)(value)
+
+
+def coercion(hp: Hyperparameter) -> Callable[[Any], Any]:
+    """`coerce` of one hyperparameter, which looks up bounds and choices once."""
     if isinstance(hp, UniformIntegerHyperparameter):
-        return min(max(round(value), int(hp.lower)), int(hp.upper))
+        least, most = int(hp.lower), int(hp.upper)
+        return lambda value: min(max(round(builtin(value)), least), most)
     if isinstance(hp, UniformFloatHyperparameter):
-        return min(max(float(value), float(hp.lower)), float(hp.upper))
-    if isinstance(value, str):
-        return value
-    # Libraries keep choices in arrays, where 0 and 0.1 are both floats: the equal value is given back.
-    return next((option for option in choices(hp) or () if option == value), value)
+        low, high = float(hp.lower), float(hp.upper)
+        return lambda value: min(max(float(value), low), high)
+    options = choices(hp) or ()
+
+    def chosen(value: Any) -> Any:
+        value = builtin(value)
+        # Libraries keep choices in arrays, where 0 and 0.1 are both floats: the equal value is given back.
+        if isinstance(value, str) or value not in options:
+            return value
+        return options[options.index(value)]
+
+    return chosen
 
 
 def active(space: ConfigurationSpace, values: Mapping[str, Any]) -> dict[str, Any]:
@@ -169,13 +181,13 @@ def quantile(hp: Hyperparameter) -> Callable[[float], Any]:
         shares = np.full(len(values), 1 / len(values)) if weights is None else np.asarray(weights)
         upper_ends = np.cumsum(shares)[:-1].tolist()
         return lambda u: values[bisect_right(upper_ends, u)]
-    hp = numeric(hp)
+    hp, coerced = numeric(hp), coercion(hp)
     margin = 0.5 if isinstance(hp, UniformIntegerHyperparameter) else 0.0
     low, high = float(hp.lower) - margin, float(hp.upper) + margin
     if hp.log:
         bottom, height = math.log(low), math.log(high) - math.log(low)
-        return lambda u: coerce(hp, math.exp(bottom + u * height))
-    return lambda u: coerce(hp, low + u * (high - low))
+        return lambda u: coerced(math.exp(bottom + u * height))
+    return lambda u: coerced(low + u * (high - low))
 
 
 def random_stream(space: ConfigurationSpace, seed: int) -> Iterator[Config]:
