@@ -18,6 +18,16 @@ from hemobench.strategies.space import random_stream
 EPOCHS = (1, 5, 10)
 METRICS = {"c-nmc": ("accuracy",), "bone-marrow": ("macro_f1", "micro_f1")}
 """What the trainings of a task have, in the order of a row's figures."""
+FEW_TRAININGS = [
+    (0, 0, 0, (0.60, 0.70)),
+    (1, 0, 0, (0.50, 0.40)),
+    (0, 1, 0, (0.64, 0.72)),
+    (2, 0, 0, None),
+    (0, 2, 0, (0.68, 0.68)),
+    (3, 1, 0, (0.80, 0.82)),
+    (3, 0, 0, (0.86, 0.80)),
+]
+"""Of bone-marrow: three seeds of one configuration, two of another, one of a third; one that failed."""
 
 
 def configs_of(task: str, count: int) -> list[Config]:

@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 import pytest
-from contracts.small_tables import held_out, table_of
+from contracts.small_tables import FEW_TRAININGS, held_out, table_of
 
 from hemobench.benchmarks.surrogates import fit as fitting
 from hemobench.benchmarks.surrogates.network import Training
@@ -14,20 +14,10 @@ from hemobench.benchmarks.surrogates.noise.repeats import repeats
 from hemobench.benchmarks.surrogates.targets import fraction, targets
 from hemobench.benchmarks.tables.schema import Table
 
-ROWS = [
-    (0, 0, 0, (0.60, 0.70)),
-    (1, 0, 0, (0.50, 0.40)),
-    (0, 1, 0, (0.64, 0.72)),
-    (2, 0, 0, None),
-    (0, 2, 0, (0.68, 0.68)),
-    (3, 1, 0, (0.80, 0.82)),
-    (3, 0, 0, (0.86, 0.80)),
-]
-
 
 def test_residuals_between_seeds_lie_about_what_is_expected_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
     """A configuration's mean is drawn towards its prediction by as much as the latter is the better guess."""
-    table = table_of("bone-marrow", ROWS)
+    table = table_of("bone-marrow", FEW_TRAININGS)
     t = targets(table)
     predicted = held_out(t).outputs
     predicted[..., 1] = fraction(t.values[..., 1]).mean(axis=0)  # nearly as good as the means
@@ -57,7 +47,7 @@ def test_residuals_between_seeds_lie_about_what_is_expected_of_them(monkeypatch:
 
 
 def test_residuals_of_held_out_predictions_are_their_errors() -> None:
-    t = targets(table_of("bone-marrow", ROWS))
+    t = targets(table_of("bone-marrow", FEW_TRAININGS))
     held = held_out(t)
     found = fitting._of_held_out(t, held)
     whole = [0, 1, 2, 4, 5, 6]
@@ -71,17 +61,17 @@ def test_residuals_of_held_out_predictions_are_their_errors() -> None:
 
 
 def test_what_matters_together_is_what_objective_headline_and_curve_need() -> None:
-    table = table_of("bone-marrow", ROWS)
+    table = table_of("bone-marrow", FEW_TRAININGS)
     assert fitting.important(table) == ("macro_f1", "micro_f1")
     assert fitting._emphasised(table, targets(table)) == [0, 1, 2, 3, 4]
-    table = table_of("c-nmc", [(k, s, f, level[:1] if level else None) for k, s, f, level in ROWS])
+    table = table_of("c-nmc", [(k, s, f, level[:1] if level else None) for k, s, f, level in FEW_TRAININGS])
     assert fitting.important(table) == ("accuracy",)
     assert fitting._emphasised(table, targets(table)) == [0, 1, 2]
 
 
 def test_the_last_layer_gives_logits_as_they_were(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a network gives of standardised outputs is multiplied and moved; chances of failure stay as they are."""
-    table = table_of("bone-marrow", ROWS)
+    table = table_of("bone-marrow", FEW_TRAININGS)
     t = targets(table)
     weights, biases = np.ones((2, 4, 21), np.float32), np.full((2, 1, 21), 0.5, np.float32)
     monkeypatch.setattr(fitting, "train", lambda *_: ["others", weights.copy(), biases.copy()])
@@ -114,7 +104,7 @@ def arrays_of(looks: int, outputs: int) -> dict[str, np.ndarray]:
 
 def test_a_curve_that_is_the_headline_is_predicted_as_it_is() -> None:
     """At every length, with the same noise; the curve of another metric stays its own."""
-    table = table_of("bone-marrow", ROWS)
+    table = table_of("bone-marrow", FEW_TRAININGS)
     t, given = targets(table), arrays_of(3, 5)
     kept = fitting._one_curve(given, t, "micro_f1")  # the curve is macro F1's here
     assert all(kept[name] is given[name] for name in given)

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from contracts.small_tables import held_out, table_of
+from contracts.small_tables import FEW_TRAININGS, held_out, table_of
 from scipy import stats
 
 from hemobench.benchmarks.surrogates.losses import losses
@@ -23,21 +23,11 @@ from hemobench.benchmarks.surrogates.spread import (
 from hemobench.benchmarks.surrogates.targets import targets
 
 RNG = np.random.default_rng(2)
-FIGURES = [
-    (0, 0, 0, (0.60, 0.70)),
-    (1, 0, 0, (0.50, 0.40)),
-    (0, 1, 0, (0.64, 0.72)),
-    (2, 0, 0, None),
-    (0, 2, 0, (0.68, 0.68)),
-    (3, 1, 0, (0.80, 0.82)),
-    (3, 0, 0, (0.86, 0.80)),
-]
-"""Three seeds of one configuration, two of another, one of a third; one that failed."""
 
 
 def test_held_out_errors_are_of_configurations() -> None:
     """Of a criterion of two halves: the mean error, the members about their mean prediction, the noise of a mean."""
-    table = table_of("bone-marrow", FIGURES)
+    table = table_of("bone-marrow", FEW_TRAININGS)
     t = targets(table)
     held, found = held_out(t), repeats(t)
     places = [t.outputs.index(f"validation.{name}") for name in ("macro_f1", "micro_f1")]
@@ -45,7 +35,7 @@ def test_held_out_errors_are_of_configurations() -> None:
     own = {0: [0, 2, 4], 1: [1], 3: [5, 6]}
     wanted = []
     for rows in own.values():
-        recorded = [1 - sum(FIGURES[row][3]) / 2 for row in rows]
+        recorded = [1 - sum(FEW_TRAININGS[row][3]) / 2 for row in rows]
         predicted = [1 - held.outputs[row, -1, places].sum() / 2 for row in rows]
         error = sum(recorded) / len(rows) - sum(predicted) / len(rows)
         by_member = [1 - np.mean([held.members[k, row, places].sum() / 2 for row in rows]) for k in range(3)]
@@ -60,25 +50,25 @@ def test_held_out_errors_are_of_configurations() -> None:
 
 
 def test_held_out_errors_are_of_what_went_on_to_the_end() -> None:
-    table = table_of("bone-marrow", FIGURES)
+    table = table_of("bone-marrow", FEW_TRAININGS)
     t = targets(table)
     held, found = held_out(t), repeats(t)
     whole = held_out_errors(table, t, held, found)
-    cut = np.array([k == 1 for k in range(len(FIGURES))])  # the only training of its configuration
+    cut = np.array([k == 1 for k in range(len(FEW_TRAININGS))])  # the only training of its configuration
     early = replace(t, reached=t.reached & ~(cut[:, None] & np.array([False, False, True])))
     np.testing.assert_allclose(held_out_errors(table, early, held, found), np.delete(whole, 1, axis=1))
 
 
 def test_noise_of_the_loss_by_hand() -> None:
     """Where all is predicted alike, it is the root of the mean square, of both metrics' halves together."""
-    table = table_of("bone-marrow", FIGURES)
+    table = table_of("bone-marrow", FEW_TRAININGS)
     t = targets(table)
     # losses of .35, .32, .32, and of .19, .17: less their means, times three halves and times two
     first = [(0.35 - 0.33) ** 2 * 1.5, 2 * (0.32 - 0.33) ** 2 * 1.5]
     second = [2 * 0.01**2 * 2]
     wanted = math.sqrt((sum(first) + sum(second)) / 5)
     found = loss_noise(table, t, held_out(t, 0.6), repeats(t))
-    assert found == pytest.approx(np.full(len(FIGURES), wanted), rel=1e-6)
+    assert found == pytest.approx(np.full(len(FEW_TRAININGS), wanted), rel=1e-6)
 
 
 def test_noise_of_the_loss_is_that_of_trainings_with_such_predictions() -> None:
@@ -123,10 +113,10 @@ def test_factors_from_a_half_to_twenty_are_tried() -> None:
 
 
 def test_widening_is_the_likeliest_factor_of_held_out_errors() -> None:
-    table = table_of("bone-marrow", FIGURES)
+    table = table_of("bone-marrow", FEW_TRAININGS)
     t = targets(table)
     held = held_out(t)
     held = replace(held, members=held.outputs[:, -1] + 0.01 * (held.members - 0.6))
     found = repeats(t)
     assert widening(table, t, held, found) == likeliest(*held_out_errors(table, t, held, found)) > 1
-    assert losses(table, t, held.outputs[:, -1]).shape == (len(FIGURES),)
+    assert losses(table, t, held.outputs[:, -1]).shape == (len(FEW_TRAININGS),)
