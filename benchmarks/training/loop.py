@@ -18,6 +18,7 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 from hemobench.benchmarks.training.hardware.precision import autocast
 from hemobench.benchmarks.training.inputs.feeds import Feed, Side
 from hemobench.benchmarks.training.inputs.sampling import order
+from hemobench.benchmarks.training.networks.convolutions import quicken
 from hemobench.benchmarks.training.optimization.losses import Loss
 from hemobench.benchmarks.training.optimization.optimizers import make_optimizer
 from hemobench.benchmarks.training.optimization.steps import Stepper, can_record
@@ -123,6 +124,8 @@ class Training:
         self.progress = Progress()
         self._device = device
         self._watch = watch
+        if device.type == "cpu":
+            quicken(job.network)
         recipe = job.recipe
         graphed = recipe.graphs and can_record(device, recipe.precision)
         self._optimizer = make_optimizer(
