@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from hemobench.strategies.base import Config, Proposal, Status
 
@@ -83,7 +83,7 @@ class Outcome:
     extra: Mapping[str, float] = field(default_factory=dict)
     truth: Truth | None = None
 
-    def with_truth(self, truth: Truth | None) -> Outcome:
+    def with_truth(self, truth: Truth) -> Outcome:
         """The same, with what its configuration is worth beside it; `dataclasses.replace` takes twice as long."""
         parts = self.validation, self.test, self.curve, self.cost, self.error, self.extra
         return Outcome(self.status, *parts, truth)
@@ -231,11 +231,12 @@ class LookingTogether(Protocol):
 
 def submit(evaluator: Evaluator | Concurrent, proposal: Proposal, seed: int, *, trained: int, limit: float) -> Answer:
     """Have a proposal evaluated: at once, or beside others where the evaluator can do that."""
+    either: Any = evaluator
     if _works_on_several(type(evaluator)):
-        return cast(Concurrent, evaluator).submit(proposal, seed, trained=trained, limit=limit)
-    evaluator = cast(Evaluator, evaluator)
-    outcome = evaluator.evaluate(proposal, seed, trained=trained, limit=limit)
-    return Known(with_truth(outcome, evaluator, proposal.config, seed))
+        answer: Answer = either.submit(proposal, seed, trained=trained, limit=limit)
+        return answer
+    outcome = either.evaluate(proposal, seed, trained=trained, limit=limit)
+    return Known(with_truth(outcome, either, proposal.config, seed))
 
 
 @cache
@@ -248,4 +249,5 @@ def with_truth(outcome: Outcome, evaluator: Evaluator, config: Config, seed: int
     """The outcome of a trial that ended well, with what its configuration is worth to that run beside it."""
     if outcome.status is not Status.OK:
         return outcome
-    return outcome.with_truth(evaluator.truth(config, seed))
+    truth = evaluator.truth(config, seed)
+    return outcome if truth is None else outcome.with_truth(truth)

@@ -74,16 +74,27 @@ def coercion(hp: Hyperparameter) -> Callable[[Any], Any]:
         least, most = int(hp.lower), int(hp.upper)
         return lambda value: min(max(round(builtin(value)), least), most)
     if isinstance(hp, UniformFloatHyperparameter):
-        low, high = float(hp.lower), float(hp.upper)
-        return lambda value: min(max(float(value), low), high)
-    options = choices(hp) or ()
+        return _bounded(float(hp.lower), float(hp.upper))
+    return _among_own(choices(hp) or ())
+
+
+def _bounded(low: float, high: float) -> Callable[[Any], float]:
+    def bounded(value: Any) -> float:
+        plain = float(value)
+        return low if plain < low else high if plain > high else plain
+
+    return bounded
+
+
+def _among_own(options: Sequence[Any]) -> Callable[[Any], Any]:
+    """Libraries keep choices in arrays, where 0 and 0.1 are both floats: the equal value is given back."""
+    own = {option: option for option in reversed(options)}  # of equal ones, the first
 
     def chosen(value: Any) -> Any:
-        value = builtin(value)
-        # Libraries keep choices in arrays, where 0 and 0.1 are both floats: the equal value is given back.
-        if isinstance(value, str) or value not in options:
-            return value
-        return options[options.index(value)]
+        try:
+            return own[value]
+        except (KeyError, TypeError):  # a list, for example, is no key
+            return builtin(value)
 
     return chosen
 
@@ -142,7 +153,7 @@ def legality(space: ConfigurationSpace) -> Callable[[Config], None]:
                 known += 1
                 if not is_legal(config[name]):
                     raise ValueError(f"{name} cannot be {config[name]!r}")
-                if not all_hold(conditions, config):
+                if conditions and not all_hold(conditions, config):
                     raise ValueError(f"{name} is not active here")
             elif all_hold(conditions, config):
                 raise ValueError(f"{name} is missing")
@@ -155,18 +166,20 @@ def legality(space: ConfigurationSpace) -> Callable[[Config], None]:
 def _legal_values(hp: Hyperparameter) -> Callable[[Any], bool]:
     values = choices(hp)
     if values is not None:
-        typed = {(type(value), value) for value in values}
-        return lambda value: _among(value, typed)
+        return _among({(type(value), value) for value in values})
     hp = numeric(hp)
     kind, low, high = (int if isinstance(hp, UniformIntegerHyperparameter) else float), hp.lower, hp.upper
     return lambda value: type(value) is kind and low <= value <= high
 
 
-def _among(value: Any, typed: set[tuple[type, Any]]) -> bool:
-    try:
-        return (type(value), value) in typed
-    except TypeError:  # a list, for example, which no set can hold
-        return False
+def _among(typed: set[tuple[type, Any]]) -> Callable[[Any], bool]:
+    def is_among(value: Any) -> bool:
+        try:
+            return (type(value), value) in typed
+        except TypeError:  # a list, for example, which no set can hold
+            return False
+
+    return is_among
 
 
 def quantile(hp: Hyperparameter) -> Callable[[float], Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.execution.default_first import DefaultFirst, starts_at_default
 from hemobench.benchmarks.execution.plan import Plan
-from hemobench.benchmarks.execution.runner import Failure, guarded
+from hemobench.benchmarks.execution.runner import Failure, raised
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies import load_strategy
@@ -17,7 +17,10 @@ from hemobench.strategies.base import Strategy
 def built(plan: Plan) -> tuple[Strategy | None, Failure | None]:
     """The strategy of a run, or why it cannot be built."""
     task = load_benchmark(plan.key.benchmark).task
-    return guarded("built", lambda: _built(plan, task))
+    try:
+        return _built(plan, task), None
+    except BaseException as problem:
+        return None, raised("built", problem)
 
 
 def _built(plan: Plan, task: Task) -> Strategy:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from time import perf_counter
-from typing import TypeVar
 
 from ConfigSpace import ConfigurationSpace
 
@@ -21,8 +20,6 @@ from hemobench.benchmarks.storage.records import RunEnd, TrialRecord
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.strategies.base import Config, Proposal, Status, Strategy, Trial
 from hemobench.strategies.space import legality
-
-T = TypeVar("T")
 
 
 def run(
@@ -46,29 +43,38 @@ def run(
     Returns:
         How the run ended, with its closed ledger.
     """
-    clock, ledger = Clock(budget.workers), Ledger(budget)
-    vet, trained = Vetting(task), dict[int, Proposal]()
+    clock, ledger, end = Clock(budget.workers), Ledger(budget), budget.end
+    vet = Vetting(task)
+    trained: dict[int, Proposal] = {}
     asked, status = 0, "budget-spent"
     failure: Failure | None = None
     while failure is None:
-        while clock.free and clock.now < budget.end and asked != budget.max_trials:
+        while clock.free and clock.now < end and asked != budget.max_trials:
             before = perf_counter()
-            proposal, failure = guarded(f"trial {asked}", lambda: vet(strategy.ask(), trained))
+            try:
+                proposal = vet(strategy.ask(), trained)
+            except BaseException as problem:
+                failure = raised(f"trial {asked}", problem)
+                break
             if proposal is None:
                 status = "budget-spent" if clock.busy else "strategy-done"
                 break
-            clock.start(launch(asked, proposal, evaluator, seed, clock.now, budget, trained, before))
+            clock.start(launch(asked, proposal, evaluator, seed, clock.now, end, trained, before))
             asked += 1
         if failure is not None or not clock.busy:
             break
-        running = clock.advance(budget.end)
-        trial = settle(running, clock.now, task)
-        ledger.charge(trial.status, running.charged(clock.now), microseconds(running.outcome.cost.evaluation_seconds))
+        running = clock.advance(end)
+        charged = running.charged(clock.now)
+        trial = settle(running, clock.now, charged, task)
+        ledger.charge(trial.status, charged, microseconds(running.outcome.cost.evaluation_seconds))
         told = {}
         if trial.status is not Status.CUT:
             trained[trial.number] = running.proposal
             before = perf_counter()
-            _, failure = guarded(f"told of trial {trial.number}", lambda: strategy.tell(trial))  # noqa: B023
+            try:
+                strategy.tell(trial)
+            except BaseException as problem:
+                failure = raised(f"told of trial {trial.number}", problem)
             told = {"tell_s": perf_counter() - before}
         yield recorded(running, trial, clock.now, task, told)
     for lost in clock.in_flight:  # by a strategy that raised: charged up to now
@@ -86,18 +92,15 @@ class Failure:
     traceback: str
 
 
-def guarded(place: str, action: Callable[[], T]) -> tuple[T | None, Failure | None]:
-    """What an action of the strategy gives, or what it raised: that ends its own run, and only that.
+def raised(place: str, problem: BaseException) -> Failure:
+    """What a strategy raised, which ends its own run, and only that; called where it was caught.
 
     A strategy that would end the process (`sys.exit`) has raised, too; Ctrl-C is the user's.
     """
-    try:
-        return action(), None
-    except (KeyboardInterrupt, GeneratorExit):
-        raise
-    except BaseException as problem:
-        first = str(problem).strip().partition("\n")[0]
-        return None, Failure(f"{place}: {type(problem).__name__}: {first}", shortened(traceback.format_exc()))
+    if isinstance(problem, KeyboardInterrupt | GeneratorExit):
+        raise problem
+    first = str(problem).strip().partition("\n")[0]
+    return Failure(f"{place}: {type(problem).__name__}: {first}", shortened(traceback.format_exc()))
 
 
 def shortened(text: str) -> str:
@@ -114,23 +117,23 @@ def launch(
     evaluator: Evaluator | Concurrent,
     seed: int,
     now: int,
-    budget: Budget,
+    end: int,
     trained: Mapping[int, Proposal],
     asked_from: float,
 ) -> Running:
     """Have a proposal evaluated; it occupies a worker from now for its cost, at least a microsecond."""
     asked_at = perf_counter()
     epochs_before = trained[proposal.resume_from].epochs or 0 if proposal.resume_from is not None else 0
-    answer = submit(evaluator, proposal, seed, trained=epochs_before, limit=(budget.end - now) / 1e6)
+    answer = submit(evaluator, proposal, seed, trained=epochs_before, limit=(end - now) / 1e6)
     return Running(number, now, proposal, answer, asked_at - asked_from, perf_counter() - asked_at)
 
 
-def settle(running: Running, now: int, task: Task) -> Trial:
-    """What the strategy may see of a trial that has come to its end."""
+def settle(running: Running, now: int, charged: int, task: Task) -> Trial:
+    """What the strategy may see of a trial that has come to its end, charged so many microseconds."""
     outcome = running.outcome
     status = Status.CUT if running.finish > now else outcome.status
     loss = task.objective.loss(outcome.validation) if status is Status.OK else None
-    return Trial(running.number, running.proposal, loss, status, running.charged(now) / 1e6)
+    return Trial(running.number, running.proposal, loss, status, charged / 1e6)
 
 
 def recorded(running: Running, trial: Trial, now: int, task: Task, told: Mapping[str, float]) -> TrialRecord:
@@ -178,15 +181,16 @@ class Vetting:
             return None
         if not isinstance(proposal, Proposal):
             raise TypeError(f"a {type(proposal).__name__} was asked for; `ask` gives a Proposal or None")
-        if not isinstance(proposal.config, Mapping):
-            raise TypeError(f"a configuration that is a {type(proposal.config).__name__} was asked for, not a mapping")
-        self._require_legal(proposal.config)
+        config = proposal.config
+        if type(config) is not dict and not isinstance(config, Mapping):  # most are, and are not asked the slow way
+            raise TypeError(f"a configuration that is a {type(config).__name__} was asked for, not a mapping")
+        self._require_legal(config)
         epochs = self._task.epochs if proposal.epochs is None else proposal.epochs
         if type(epochs) is not int or not 1 <= epochs <= self._task.epochs:
             raise ValueError(f"{epochs!r} epochs asked for; {self._task.name} trains 1 to {self._task.epochs}, an int")
         if proposal.resume_from is not None:
             self._require_resumable(proposal, epochs, trained)
-        return Proposal(proposal.config, epochs, proposal.resume_from)
+        return Proposal(config, epochs, proposal.resume_from)
 
     def _require_resumable(self, proposal: Proposal, epochs: int, trained: Mapping[int, Proposal]) -> None:
         number = proposal.resume_from

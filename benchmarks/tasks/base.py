@@ -22,15 +22,15 @@ class Objective:
 
     def score(self, validation: Mapping[str, float]) -> float:
         """The weighted sum of the validation metrics; higher is better, at most 1."""
-        return sum(weight * _value(validation, name) for name, weight in self.weights.items())
+        total = 0.0
+        for name, weight in self.weights.items():
+            value = validation.get(name, 0.0) if name.endswith("_std") else validation[name]
+            total += weight * value
+        return total
 
     def loss(self, validation: Mapping[str, float]) -> float:
         """`1 - score`: lower is better, 0 is perfect."""
         return round(1.0 - self.score(validation), 9)
-
-
-def _value(validation: Mapping[str, float], name: str) -> float:
-    return validation.get(name, 0.0) if name.endswith("_std") else validation[name]
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ class Instant:
         return None
 
     def evaluate(self, proposal: Proposal, seed: int, *, trained: int = 0, limit: float = math.inf) -> Outcome:
-        return Outcome(Status.OK, {"accuracy": 1 - loss_of(dict(proposal.config))}, {}, (), COST)
+        return Outcome(Status.OK, {"accuracy": 1 - loss_of(proposal.config)}, {}, (), COST)
 
 
 def ours(name: str, trials: int, seed: int, **settings: Any) -> Loop:
