@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +34,8 @@ from hemobench.benchmarks.training.inputs.augmentation import (  # noqa: E402
     normalise,
     to_unit,
 )
-from hemobench.benchmarks.training.networks.backbones import backbone  # noqa: E402
+from hemobench.benchmarks.training.networks.backbones import backbone, lite_network  # noqa: E402
+from hemobench.benchmarks.training.networks.convolutions import quicken  # noqa: E402
 from hemobench.benchmarks.training.networks.head import FrozenBackbone, make_head  # noqa: E402
 from hemobench.benchmarks.training.networks.weights import Weights  # noqa: E402
 from hemobench.benchmarks.training.seeds import generator  # noqa: E402
@@ -146,6 +148,31 @@ def test_a_trial_with_shared_features(benchmark: Any, evaluator: Live, folder: P
     if benchmark.stats:  # none with --benchmark-disable
         benchmark.extra_info["plain_over_shared"] = plain / benchmark.stats.stats.median
     assert len(outcome.curve) == EPOCHS
+
+
+@pytest.mark.parametrize("batch", [4, 16, 32])
+def test_gradients_of_an_efficientnet_that_is_fine_tuned(benchmark: Any, batch: int) -> None:
+    """Seconds of one batch's, in turn with those of the network as it was made."""
+    torch.manual_seed(0)
+    usual = lite_network(0, 10).to(memory_format=torch.channels_last)
+    quick = deepcopy(usual)
+    quicken(quick)
+    images = torch.randn(batch, 3, 64, 64).to(memory_format=torch.channels_last)
+    labels = torch.randint(0, 10, (batch,))
+    usual_s: list[float] = []
+
+    def gradients(network: nn.Module) -> None:
+        network.zero_grad()
+        nn.functional.cross_entropy(network(images), labels).backward()
+
+    def in_turn() -> None:
+        started = time.perf_counter()
+        gradients(usual)
+        usual_s.append(time.perf_counter() - started)
+
+    benchmark.pedantic(lambda: gradients(quick), setup=in_turn, rounds=8, warmup_rounds=1)
+    if benchmark.stats:
+        benchmark.extra_info["usual_over_quick"] = min(usual_s) / benchmark.stats.stats.min
 
 
 def test_batched_augmentation(benchmark: Any) -> None:

@@ -24,7 +24,7 @@ from hemobench.benchmarks.surrogates.trust.answers import Answers, answers
 from hemobench.benchmarks.surrogates.trust.constant import constant_answer
 from hemobench.benchmarks.surrogates.trust.held_out import PARTS, HeldOut
 from hemobench.benchmarks.surrogates.trust.noise_check import noise_table
-from hemobench.benchmarks.surrogates.trust.tails import with_error
+from hemobench.benchmarks.surrogates.trust.tails import error_of_so_few, expected_best, with_error
 from hemobench.benchmarks.tables.check import describe_table
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.benchmarks.tasks import load_task
@@ -234,7 +234,7 @@ def tails(known: Fitted, a: Answers) -> dict[str, Any]:
 
     Returns:
         By the number of trials: `table` and `surrogate`, each with its standard error, and `apart`: their difference
-        in standard errors of both together.
+        in standard errors of both together. The table's is that of as few configurations drawn from the surrogate.
     """
     evaluator, task = _evaluator(known), known.surrogate.task
     stream = islice(random_stream(task.space(), 1), POOL)
@@ -244,7 +244,8 @@ def tails(known: Fitted, a: Answers) -> dict[str, Any]:
     found = {}
     for count in BEST_OF:
         if len(recorded) > count:
-            there, here = with_error(recorded, count), with_error(drawn, count)
+            here = with_error(drawn, count)
+            there = expected_best(recorded, count), error_of_so_few(drawn, len(recorded), count)
             found[str(count)] = {
                 "table": [round(x, 6) for x in there],
                 "surrogate": [round(x, 6) for x in here],

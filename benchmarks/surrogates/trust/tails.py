@@ -27,5 +27,15 @@ def with_error(losses: Floats, count: int, seed: int = 0) -> tuple[float, float]
     return expected_best(losses, count), float(np.std(errors, ddof=1))
 
 
+def error_of_so_few(population: Floats, few: int, count: int, seed: int = 0) -> float:
+    """Standard error of `expected_best` of a few losses, if they were drawn from such a population.
+
+    Resampling the few themselves would give too small a one: the best of them stays the best, however lucky it was.
+    """
+    rng = np.random.default_rng(np.random.SeedSequence([seed, few, count]))
+    drawn = population[rng.integers(len(population), size=(RESAMPLES, few))]
+    return float(np.std([expected_best(row, count) for row in drawn], ddof=1))
+
+
 def _log_choose(n: NDArray[np.int64], k: int) -> Floats:
     return np.asarray(gammaln(n + 1) - gammaln(k + 1) - gammaln(n - k + 1))

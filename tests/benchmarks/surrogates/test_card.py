@@ -16,7 +16,7 @@ from hemobench.benchmarks.recorded.references import optimum, reference
 from hemobench.benchmarks.surrogates.network import Training
 from hemobench.benchmarks.surrogates.trust.card import card, ceiling, fitted, intraclass
 from hemobench.benchmarks.surrogates.trust.constant import constant_answer
-from hemobench.benchmarks.surrogates.trust.tails import expected_best, with_error
+from hemobench.benchmarks.surrogates.trust.tails import error_of_so_few, expected_best, with_error
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.reports.html.cards import card_of
 
@@ -134,6 +134,18 @@ def test_the_best_of_a_few_is_the_mean_over_all_subsets():
         assert expected_best(losses, count) == pytest.approx(wanted)
     bests = [with_error(np.random.default_rng(seed).random(200), 20) for seed in range(60)]
     assert np.std([best for best, _ in bests]) == pytest.approx(np.mean([error for _, error in bests]), rel=0.35)
+
+
+def test_of_few_draws_the_error_of_the_best_is_that_of_as_few_of_the_population():
+    """Resampled, they have too small an error where half of them are asked for."""
+    rng = np.random.default_rng(11)
+    population = 0.3 + 0.4 * rng.weibull(8.0, 4000)
+    tables = [0.3 + 0.4 * rng.weibull(8.0, 192) for _ in range(500)]
+    bests = np.array([expected_best(table, 100) for table in tables])
+    error = error_of_so_few(population, 192, 100)
+    assert error == pytest.approx(bests.std(ddof=1), rel=0.12)
+    resampled = np.mean([with_error(table, 100)[1] for table in tables[:60]])
+    assert resampled < 0.85 * error
 
 
 def test_noise_is_shown_as_measured_and_as_drawn(figures):

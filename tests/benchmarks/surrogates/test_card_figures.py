@@ -21,7 +21,7 @@ from hemobench.benchmarks.surrogates.targets import fraction, targets
 from hemobench.benchmarks.surrogates.trust import card as module
 from hemobench.benchmarks.surrogates.trust.answers import Answers
 from hemobench.benchmarks.surrogates.trust.card import agreement, card, ceiling, failures, intraclass
-from hemobench.benchmarks.surrogates.trust.tails import with_error
+from hemobench.benchmarks.surrogates.trust.tails import error_of_so_few, expected_best, with_error
 from hemobench.benchmarks.tasks import load_task
 from hemobench.strategies.base import Status
 
@@ -257,8 +257,9 @@ def test_tails_are_apart_by_standard_errors_of_both(monkeypatch: pytest.MonkeyPa
     found = module.tails(known, answers_of(first=recorded, filling=filling))
     assert set(found) == {"20", "100"}
     for count in (20, 100):
-        there = with_error(recorded[filling], count)
-        here = with_error(np.array([max(x for x in drawn if x == x) if math.isnan(x) else x for x in drawn]), count)
+        answered = np.array([max(x for x in drawn if x == x) if math.isnan(x) else x for x in drawn])
+        here, few = with_error(answered, count), recorded[filling]
+        there = expected_best(few, count), error_of_so_few(answered, len(few), count)
         pair = found[str(count)]
         assert pair["table"] == pytest.approx(there, abs=1e-6)
         assert pair["surrogate"] == pytest.approx(here, abs=1e-6)
