@@ -28,7 +28,7 @@ class Depthwise(nn.Conv2d):
         stride, padding = cast(tuple[int, int], convolution.stride), cast(tuple[int, int], convolution.padding)
         super().__init__(channels, channels, size, stride, padding, groups=channels, bias=False, device="meta")
         self.weight = convolution.weight
-        self._pads_itself = type(convolution) is not nn.Conv2d
+        self._pads_itself = pads_itself(convolution)
 
     def forward(self, maps: Tensor) -> Tensor:
         """Maps (n, channels, h, w) to maps."""
@@ -59,18 +59,25 @@ class Pointwise(nn.Conv2d):
         return nn.functional.linear(pixels, self.weight.flatten(1)).permute(0, 3, 1, 2)
 
 
+def pads_itself(convolution: nn.Conv2d) -> bool:
+    """Whether it is timm's that pads its input as TensorFlow does."""
+    return type(convolution).__name__ == "Conv2dSame"
+
+
 def quicken(network: nn.Module) -> None:
     """Put a `Depthwise` or a `Pointwise` in the place of each convolution of a network that it can stand for."""
-    for name, module in list(network.named_modules()):
+    for name, module in list(network.named_modules())[1:]:
         kind = _quicker(module) if isinstance(module, nn.Conv2d) else None
         if kind is not None:
             network.set_submodule(name, kind(module))
 
 
 def _quicker(convolution: nn.Conv2d) -> Callable[[nn.Conv2d], nn.Module] | None:
-    """What can stand for a convolution, if anything."""
+    """What can stand for a convolution, if anything: whose class or hooks do more is left alone."""
+    known = type(convolution) is nn.Conv2d or pads_itself(convolution)
+    hooked = convolution._forward_pre_hooks or convolution._forward_hooks or convolution._backward_hooks
     plain = convolution.bias is None and convolution.dilation == (1, 1) and convolution.padding_mode == "zeros"
-    if not plain or isinstance(convolution.padding, str):
+    if not known or hooked or not plain or isinstance(convolution.padding, str):
         return None
     if convolution.groups == convolution.in_channels == convolution.out_channels > 1:
         return Depthwise

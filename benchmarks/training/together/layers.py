@@ -15,6 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from hemobench.benchmarks.training.networks.convolutions import pads_itself
+
 TRITON = find_spec("triton") is not None
 
 
@@ -105,7 +107,7 @@ class ManyConv(nn.Module):
         self._many = many
         self._inputs, self._outputs = like.in_channels, like.out_channels
         self._side, self._stride = like.kernel_size[0], like.stride[0]
-        self._padding = None if _pads_itself(like) else int(like.padding[0])
+        self._padding = None if pads_itself(like) else int(like.padding[0])
         self._depthwise = _is_depthwise(like)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -160,10 +162,6 @@ class ManyConv(nn.Module):
 def has_kernels(x: Tensor) -> bool:
     """Whether `kernels` can be used: on a GPU, where PyTorch brings Triton."""
     return x.is_cuda and TRITON
-
-
-def _pads_itself(layer: nn.Conv2d) -> bool:
-    return type(layer).__name__ == "Conv2dSame"
 
 
 def can_widen(layer: nn.Conv2d) -> bool:

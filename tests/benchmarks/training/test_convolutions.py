@@ -98,6 +98,41 @@ def test_other_convolutions_stay(kept: nn.Conv2d) -> None:
     assert network[0] is kept
 
 
+class Standardised(nn.Conv2d):
+    """Its forward is its own."""
+
+    def forward(self, maps: Tensor) -> Tensor:
+        weight = self.weight - self.weight.mean()
+        return nn.functional.conv2d(maps, weight)
+
+
+def hooked(convolution: nn.Conv2d) -> nn.Conv2d:
+    convolution.register_forward_hook(lambda module, inputs, output: 2 * output)
+    return convolution
+
+
+@pytest.mark.parametrize(
+    "kept",
+    [
+        Standardised(4, 8, 1, bias=False),
+        hooked(nn.Conv2d(4, 8, 1, bias=False)),
+        nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 8, 1, bias=False)),
+        nn.utils.parametrizations.weight_norm(nn.Conv2d(4, 4, 3, groups=4, bias=False)),
+    ],
+    ids=["class of its own", "hook", "pointwise with normalised weights", "depthwise with normalised weights"],
+)
+def test_convolutions_that_do_more_stay(kept: nn.Conv2d) -> None:
+    network = nn.Sequential(kept)
+    quicken(network)
+    assert network[0] is kept
+
+
+def test_a_network_that_is_one_convolution_stays() -> None:
+    network = nn.Conv2d(4, 8, 1, bias=False)
+    quicken(network)
+    assert type(network) is nn.Conv2d
+
+
 @pytest.mark.parametrize("size", [64, 90])
 def test_whole_network_has_the_same_gradients_names_and_weights(size: int) -> None:
     timm = pytest.importorskip("timm")
