@@ -1,4 +1,6 @@
-"""How long a trial takes, against what anyone would write first; figures are reported, not asserted.
+"""How long a trial takes, against what anyone would write first.
+
+Figures are reported and not asserted, but for those of `quicken`, which is there for speed alone.
 
 Run with `pytest tests/performance/test_training_speed.py --benchmark-enable --benchmark-only`; the ratios stand
 under `extra_info` of `--benchmark-json FILE`.
@@ -14,6 +16,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from performance.in_turn import InTurn, seconds
 from PIL import Image
 
 torch = pytest.importorskip("torch")
@@ -45,6 +48,8 @@ from hemobench.strategies.space import default  # noqa: E402
 TASK = load_task("c-nmc")
 CONFIG = default(TASK.space())
 SIZE, FILE_SIZE, EPOCHS = 96, 144, 10
+QUICKER = 0.9
+"""Of a network's own time, at most what its gradients take with the convolutions of `quicken`."""
 PLAIN = v2.Compose([v2.ToImage(), v2.Resize(SIZE), v2.ToDtype(torch.float32, scale=True), v2.Normalize(MEAN, STD)])
 AUGMENTED = v2.Compose(
     [
@@ -152,27 +157,32 @@ def test_a_trial_with_shared_features(benchmark: Any, evaluator: Live, folder: P
 
 @pytest.mark.parametrize("batch", [4, 16, 32])
 def test_gradients_of_an_efficientnet_that_is_fine_tuned(benchmark: Any, batch: int) -> None:
-    """Seconds of one batch's, in turn with those of the network as it was made."""
+    """In turn with those of the network as it was made: they agree, and take at most nine tenths of the time."""
     torch.manual_seed(0)
     usual = lite_network(0, 10).to(memory_format=torch.channels_last)
     quick = deepcopy(usual)
     quicken(quick)
     images = torch.randn(batch, 3, 64, 64).to(memory_format=torch.channels_last)
     labels = torch.randint(0, 10, (batch,))
-    usual_s: list[float] = []
+    measured = InTurn()
 
     def gradients(network: nn.Module) -> None:
         network.zero_grad()
         nn.functional.cross_entropy(network(images), labels).backward()
 
-    def in_turn() -> None:
-        started = time.perf_counter()
-        gradients(usual)
-        usual_s.append(time.perf_counter() - started)
-
-    benchmark.pedantic(lambda: gradients(quick), setup=in_turn, rounds=8, warmup_rounds=1)
-    if benchmark.stats:
-        benchmark.extra_info["usual_over_quick"] = min(usual_s) / benchmark.stats.stats.min
+    benchmark.pedantic(lambda: gradients(quick), setup=lambda: gradients(usual), rounds=3, warmup_rounds=1)
+    torch.testing.assert_close(quick.classifier.weight.grad, usual.classifier.weight.grad, rtol=1e-3, atol=1e-5)
+    if not benchmark.stats:
+        return
+    measured.go_on(
+        lambda: seconds(lambda: gradients(usual)),
+        lambda: seconds(lambda: gradients(quick)),
+        lambda: measured.ratio <= QUICKER,
+        least=8,
+        most=30,
+    )
+    benchmark.extra_info["over_usual"] = measured.ratio
+    assert measured.ratio <= QUICKER
 
 
 def test_batched_augmentation(benchmark: Any) -> None:
