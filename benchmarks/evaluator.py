@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol, cast, runtime_checkable
+from typing import Any, Literal, Protocol, runtime_checkable
 
 from hemobench.strategies.base import Config, Proposal, Status
 
@@ -231,11 +231,12 @@ class LookingTogether(Protocol):
 
 def submit(evaluator: Evaluator | Concurrent, proposal: Proposal, seed: int, *, trained: int, limit: float) -> Answer:
     """Have a proposal evaluated: at once, or beside others where the evaluator can do that."""
+    either: Any = evaluator
     if _works_on_several(type(evaluator)):
-        return cast(Concurrent, evaluator).submit(proposal, seed, trained=trained, limit=limit)
-    evaluator = cast(Evaluator, evaluator)
-    outcome = evaluator.evaluate(proposal, seed, trained=trained, limit=limit)
-    return Known(with_truth(outcome, evaluator, proposal.config, seed))
+        answer: Answer = either.submit(proposal, seed, trained=trained, limit=limit)
+        return answer
+    outcome = either.evaluate(proposal, seed, trained=trained, limit=limit)
+    return Known(with_truth(outcome, either, proposal.config, seed))
 
 
 @cache

@@ -153,7 +153,7 @@ def legality(space: ConfigurationSpace) -> Callable[[Config], None]:
                 known += 1
                 if not is_legal(config[name]):
                     raise ValueError(f"{name} cannot be {config[name]!r}")
-                if not all_hold(conditions, config):
+                if conditions and not all_hold(conditions, config):
                     raise ValueError(f"{name} is not active here")
             elif all_hold(conditions, config):
                 raise ValueError(f"{name} is missing")

@@ -29,6 +29,7 @@ class Running:
         ask_s: Seconds that the strategy took.
         evaluate_s: Seconds that the evaluator took before it answered, or took the proposal on.
         finish: Microseconds since the run began; known once it is the next.
+        takes: Microseconds for which it occupies a worker; known once the outcome was looked at.
     """
 
     number: int
@@ -38,6 +39,7 @@ class Running:
     ask_s: float
     evaluate_s: float
     finish: float = math.inf
+    takes: int | None = None
 
     @property
     def outcome(self) -> Outcome:
@@ -51,15 +53,19 @@ class Running:
 
         The outcome is read once, and first: what comes in meanwhile is for the next look.
         """
-        outcome = self.answer.outcome
-        at_least = self.answer.at_least
-        taken = microseconds(at_least) if at_least < math.inf else math.inf
-        return self.start + (taken if outcome is None else max(taken, duration(outcome))), outcome is not None
+        outcome, at_least = self.answer.outcome, self.answer.at_least
+        taken = microseconds(at_least) if 0 < at_least < math.inf else at_least
+        if outcome is None:
+            return self.start + taken, False
+        self.takes = duration(outcome)
+        return self.start + max(taken, self.takes), True
 
     def charged(self, now: int) -> int:
         """Microseconds until now that it is charged: what it cost, and not what it was waited for."""
-        outcome = self.answer.outcome
-        return now - self.start if outcome is None else min(now - self.start, duration(outcome))
+        takes = self.takes
+        if takes is None and (outcome := self.answer.outcome) is not None:
+            takes = duration(outcome)
+        return now - self.start if takes is None else min(now - self.start, takes)
 
 
 def duration(outcome: Outcome) -> int:
@@ -100,8 +106,7 @@ class Clock:
         Waits until the next is known: of equal ones, the one that was asked first.
         """
         while True:
-            looks = [(*running.look(), running) for running in self._running]
-            finish, known, trial = min(looks, key=lambda look: (look[0], look[2].number))
+            finish, known, trial = self._next()
             if known:
                 break
             trial.answer.wait()
@@ -109,3 +114,13 @@ class Clock:
         trial.finish = finish
         self.now = max(self.now, int(min(finish, until)))
         return trial
+
+    def _next(self) -> tuple[float, bool, Running]:
+        """Of the trials in flight the one that may finish first: its `look`, and itself."""
+        trial = self._running[0]
+        finish, known = trial.look()
+        for other in self._running[1:]:
+            its_finish, its_known = other.look()
+            if (its_finish, other.number) < (finish, trial.number):
+                finish, known, trial = its_finish, its_known, other
+        return finish, known, trial

@@ -95,11 +95,7 @@ class Failure:
 def raised(place: str, problem: BaseException) -> Failure:
     """What a strategy raised, which ends its own run, and only that; called where it was caught.
 
-    A strategy that would end the process (`sys.exit`) has raised, too.
-
-    Raises:
-        KeyboardInterrupt: Ctrl-C is the user's.
-        GeneratorExit: Who runs it wants no more.
+    A strategy that would end the process (`sys.exit`) has raised, too; Ctrl-C is the user's.
     """
     if isinstance(problem, KeyboardInterrupt | GeneratorExit):
         raise problem
@@ -185,15 +181,16 @@ class Vetting:
             return None
         if not isinstance(proposal, Proposal):
             raise TypeError(f"a {type(proposal).__name__} was asked for; `ask` gives a Proposal or None")
-        if not isinstance(proposal.config, Mapping):
-            raise TypeError(f"a configuration that is a {type(proposal.config).__name__} was asked for, not a mapping")
-        self._require_legal(proposal.config)
+        config = proposal.config
+        if type(config) is not dict and not isinstance(config, Mapping):  # most are, and are not asked the slow way
+            raise TypeError(f"a configuration that is a {type(config).__name__} was asked for, not a mapping")
+        self._require_legal(config)
         epochs = self._task.epochs if proposal.epochs is None else proposal.epochs
         if type(epochs) is not int or not 1 <= epochs <= self._task.epochs:
             raise ValueError(f"{epochs!r} epochs asked for; {self._task.name} trains 1 to {self._task.epochs}, an int")
         if proposal.resume_from is not None:
             self._require_resumable(proposal, epochs, trained)
-        return Proposal(proposal.config, epochs, proposal.resume_from)
+        return Proposal(config, epochs, proposal.resume_from)
 
     def _require_resumable(self, proposal: Proposal, epochs: int, trained: Mapping[int, Proposal]) -> None:
         number = proposal.resume_from
