@@ -29,6 +29,7 @@ from hemobench.benchmarks.training.options import Options, read_options
 from hemobench.benchmarks.training.protocols.base import TrainingProtocol, maker, requirement
 from hemobench.benchmarks.training.seeds import trial_seed
 from hemobench.benchmarks.training.timer import OnCharge, Timer, TrialEnded
+from hemobench.benchmarks.training.together.trial import train_folds_together
 from hemobench.datasets import open_images, reader_options
 from hemobench.datasets.files import cache_folder
 from hemobench.datasets.images import ImageSet, subset
@@ -262,14 +263,28 @@ class Live:
         on_epoch: OnEpoch | None,
     ) -> Result:
         epochs = min(proposal.epochs or self._full, self._full)
+        before = min(trained, epochs)
+        noise = trial_seed(seed, proposal.config)
+        told = on_epoch or _telling(len(bench.folds), epochs)
+        if self._options.together and self._device.type == "cuda":
+            result = train_folds_together(
+                bench,
+                proposal.config,
+                epochs,
+                noise,
+                device=self._device,
+                watch=watch,
+                trained=before,
+                on_epoch=told,
+            )
+            free_memory(self._device)  # every trial has its own graph, whose memory others cannot use
+            return result
         resumption = Resumption(
             store=self._checkpoints,
             key=self._key(proposal, seed),
-            trained=min(trained, epochs),
+            trained=before,
             keep=epochs < self._full,
         )
-        noise = trial_seed(seed, proposal.config)
-        told = on_epoch or _telling(len(bench.folds), epochs)
         return train_all(
             bench,
             proposal.config,
@@ -304,13 +319,11 @@ class Live:
 
 def _telling(folds: int, epochs: int) -> OnEpoch:
     """Tells whoever listens of the epochs of all folds."""
-    begun: list[int] = []
+    done: dict[int, int] = {}
 
     def on_epoch(fold: int, epoch: int, score: float) -> None:
-        if fold not in begun:
-            begun.append(fold)
-        done = (len(begun) - 1) * epochs + epoch
-        tell("epochs", done, folds * epochs, f"accuracy {100 * score:.1f} %")
+        done[fold] = epoch
+        tell("epochs", sum(done.values()), folds * epochs, f"accuracy {100 * score:.1f} %")
 
     return on_epoch
 

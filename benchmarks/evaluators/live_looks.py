@@ -18,8 +18,9 @@ from hemobench.benchmarks.training.options import Options
 from hemobench.benchmarks.training.protocols.base import TrainingProtocol
 from hemobench.benchmarks.training.seeds import spread, trial_seed
 from hemobench.benchmarks.training.timer import Timer, TrialEnded
+from hemobench.benchmarks.training.together.looks import look_together
 from hemobench.benchmarks.training.together.pace import Pace, measure, read_pace
-from hemobench.benchmarks.training.together.train import look_together, require_stackable
+from hemobench.benchmarks.training.together.train import require_stackable
 from hemobench.strategies.base import Config, Status
 
 

@@ -127,7 +127,7 @@ LITE_TASK = replace(
     epochs=8,
     reference_device="NVIDIA H100",
     settings={"image_size": 64, "images": 3000, "folds": 3, "precision": "fp32"},
-    options=("fold", "folds", "extended", "split_seed"),
+    options=("fold", "folds", "extended", "split_seed", "together"),
 )
 """The automated space on networks whose ImageNet weights come as Python packages."""
 

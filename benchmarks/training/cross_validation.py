@@ -91,6 +91,11 @@ def train_all(
         _train_one(protocol, config, fold, epochs, spread(seed, fold), device, watch, resumption, on_epoch)
         for fold in protocol.folds
     ]
+    return put_together(results)
+
+
+def put_together(results: Sequence[Result]) -> Result:
+    """The result of a trial, of those of its splits: means, deviations, and the sum of the confusion matrices."""
     if len(results) == 1:
         return results[0]
     return Result(

@@ -26,6 +26,7 @@ from hemobench.benchmarks.training.timer import Timer
 from hemobench.datasets.images import ImageSet, Split
 
 Side = Literal["train", "validation", "test"]
+SIDES: tuple[Side, ...] = ("train", "validation", "test")
 CHUNK = {"cpu": 64, "cuda": 512}
 """Images at a time where nothing is learnt, and at least so many views at a time, whatever the batch size: as many as
 a CPU's cache holds, or as a GPU needs to be busy."""

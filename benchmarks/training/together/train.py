@@ -1,9 +1,9 @@
-"""Several trainings of one shape, trained side by side and looked at after several lengths.
+"""Several trainings of one shape, trained side by side.
 
 What each does is what `training.loop` does with it: its own first weights, order of images, views, class weights,
 loss, optimizer, learning-rate schedule and dropout rate. Two things differ: sums are added up in another order, as
-on another processor, and dropout draws other numbers. A training has no seconds of its own here: what it would
-have taken alone is told by `pace`.
+on another processor, and dropout draws other numbers. A training has no seconds of its own here: a recording asks
+`pace` what it would have taken alone, and a trial is charged for all its splits at once.
 """
 
 from __future__ import annotations
@@ -14,15 +14,16 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from hemobench.benchmarks.training.cross_validation import Result, figures
-from hemobench.benchmarks.training.inputs.feeds import Side
+from hemobench.benchmarks.training.cross_validation import figures
+from hemobench.benchmarks.training.inputs.feeds import SIDES, Side
 from hemobench.benchmarks.training.inputs.sampling import order
-from hemobench.benchmarks.training.looking import Look, Looks
 from hemobench.benchmarks.training.loop import Job
 from hemobench.benchmarks.training.optimization.graphs import Graphed
 from hemobench.benchmarks.training.optimization.losses import ClassWeighted, focused
@@ -30,25 +31,32 @@ from hemobench.benchmarks.training.optimization.optimizers import make_optimizer
 from hemobench.benchmarks.training.protocols.base import TrainingProtocol
 from hemobench.benchmarks.training.seeds import Stream, forked, generator
 from hemobench.benchmarks.training.timer import Timer, TrialEnded
-from hemobench.benchmarks.training.together.pace import Pace
 from hemobench.benchmarks.training.together.stacked import Stacked, can_stack
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Status
 
 AT_ONCE = 2048
 """Images held out that all networks together look at, at a time."""
+Found = tuple[dict[str, float], NDArray[np.int64]]
+"""Metrics by name, and the confusion matrix."""
 
 
 @dataclass
-class _One:
-    """How far one of the trainings has come."""
+class Standing:
+    """How far one of the trainings has come.
+
+    Attributes:
+        job: What is trained.
+        losses: Validation loss after each epoch.
+        scores: Validation accuracy after each epoch.
+        found: Metrics and confusion matrix, by side, of the epoch with the lowest validation loss.
+        ended: What ended it early, if anything did: then it stays where it was.
+    """
 
     job: Job
     losses: list[float] = field(default_factory=list)
     scores: list[float] = field(default_factory=list)
-    validation: dict[str, float] = field(default_factory=dict)
-    test: dict[str, float] = field(default_factory=dict)
-    looks: list[Look] = field(default_factory=list)
+    found: dict[Side, Found] = field(default_factory=dict)
     ended: TrialEnded | None = None
 
 
@@ -80,8 +88,12 @@ class Together:
         self._focal = torch.tensor([_loss(job).focal for job in jobs], device=device).unsqueeze(1)
         self._graphed = Graphed(device, enabled=graphed is not None)
 
-    def train(self, epoch: int) -> Tensor:
-        """Train an epoch; the mean loss of each over its steps, shape (K,)."""
+    def train(self, epoch: int, watch: Timer) -> Tensor:
+        """Train an epoch; the mean loss of each over its steps, shape (K,).
+
+        Raises:
+            TrialEnded: If the time is up.
+        """
         size = self._jobs[0].recipe.batch_size
         inputs, targets = self._epoch(epoch)
         total, steps = torch.zeros(len(self._jobs), device=self._device), 0
@@ -92,6 +104,7 @@ class Together:
                     continue  # as in the loop: batch normalisation cannot train on one image
                 total += self._graphed(self._by_optimizers, some, labels, full=labels.shape[1] == size)
                 steps += 1
+                watch.check()
         return total / steps
 
     def _epoch(self, epoch: int) -> tuple[Tensor, Tensor]:
@@ -144,40 +157,56 @@ class Together:
                 scheduler.step(loss)
 
 
-def look_together(
+def train_together(
     protocol: TrainingProtocol,
     jobs: Sequence[Job],
-    lengths: Sequence[int],
+    epochs: int,
     device: torch.device,
-    pace: Pace,
-) -> list[Looks]:
-    """Train jobs of one shape side by side, and look at each after some numbers of epochs.
+    watch: Timer,
+    trained: int = 0,
+) -> Iterator[Sequence[Standing]]:
+    """Train jobs of one shape side by side; gives, after every epoch, how far each has come.
 
     Args:
         protocol: The task's, for the metrics.
-        jobs: Of equal network, batch size and numbers of images; none may stop early within `lengths`.
-        lengths: Numbers of epochs, rising.
+        jobs: Of equal network, batch size and numbers of images; none may stop early within the epochs.
+        epochs: How many.
         device: Where.
-        pace: What each would have taken alone.
+        watch: What the seconds are counted with. Tests are made after every epoch that is the best so far.
+        trained: Epochs charged before; repeating them is not charged.
+
+    Raises:
+        TrialEnded: If the time is up.
     """
-    watch = Timer(device)  # its seconds are nobody's
     together = Together(jobs, device)
-    each = [_One(job) for job in jobs]
+    standings = [Standing(job) for job in jobs]
     with _settings():
-        for epoch in range(lengths[-1]):
+        for epoch in range(epochs):
             for job in jobs:
                 job.feed.prepare(epoch, watch)
-            trained = together.train(epoch).tolist()
-            logits = together.predict("validation")
-            labels = torch.stack([job.feed.labels("validation") for job in jobs]).to(device)
-            lost = together.losses(logits, labels).tolist()
-            scores = (logits.argmax(2) == labels).double().mean(1).tolist()
-            together.schedule(lost)
-            better = [k for k, one in enumerate(each) if lost[k] < min(one.losses, default=math.inf)]
-            _judge(protocol, together, each, better, logits)
-            for k, one in enumerate(each):
-                _advance(one, epoch, trained[k], lost[k], scores[k], pace, looked=epoch + 1 in lengths)
-    return [_ended(one, pace) for one in each]
+            repeated = epoch < trained
+            with watch.timing("repeated" if repeated else "training"):
+                losses = together.train(epoch, watch).tolist()
+            with watch.timing("repeated" if repeated else "evaluation"):
+                _judge(protocol, together, standings, losses, device)
+            yield standings
+
+
+def in_step(jobs: Sequence[Job], most: int | None = None) -> list[list[int]]:
+    """Which of some jobs of one shape keep step: those of equal numbers of images, at most `most` at once.
+
+    Returns:
+        Their places in `jobs`.
+    """
+    groups: dict[tuple[int, ...], list[int]] = {}
+    for number, job in enumerate(jobs):
+        images = tuple(len(job.feed.labels(side)) for side in SIDES)
+        groups.setdefault(images, []).append(number)
+    parts = []
+    for group in groups.values():
+        step = most or len(group)
+        parts += [group[start : start + step] for start in range(0, len(group), step)]
+    return parts
 
 
 def require_stackable(job: Job, epochs: int) -> None:
@@ -195,40 +224,53 @@ def require_stackable(job: Job, epochs: int) -> None:
 
 
 def _judge(
-    protocol: TrainingProtocol, together: Together, each: Sequence[_One], better: Sequence[int], logits: Tensor
+    protocol: TrainingProtocol,
+    together: Together,
+    standings: Sequence[Standing],
+    trained: Sequence[float],
+    device: torch.device,
+) -> None:
+    """Look at all after an epoch, whose mean training losses are given."""
+    logits = together.predict("validation")
+    labels = torch.stack([one.job.feed.labels("validation") for one in standings]).to(device)
+    losses = together.losses(logits, labels).tolist()
+    scores = (logits.argmax(2) == labels).double().mean(1).tolist()
+    together.schedule(losses)
+    better = [k for k, one in enumerate(standings) if losses[k] < min(one.losses, default=math.inf)]
+    if better:
+        _find(protocol, together, standings, better, logits)
+    for one, train_loss, loss, score in zip(standings, trained, losses, scores, strict=True):
+        _advance(one, train_loss, loss, score)
+
+
+def _find(
+    protocol: TrainingProtocol,
+    together: Together,
+    standings: Sequence[Standing],
+    better: Sequence[int],
+    logits: Tensor,
 ) -> None:
     """Metrics of those whose validation loss is their lowest so far."""
-    if not better:
-        return
-    tested = together.predict("test").cpu() if len(each[0].job.feed.labels("test")) else None
-    seen = logits.cpu()
+    seen: dict[Side, Tensor] = {"validation": logits.cpu()}
+    if len(standings[0].job.feed.labels("test")):
+        seen["test"] = together.predict("test").cpu()
     for k in better:
-        one = each[k]
-        one.validation = figures(protocol, one.job.feed, seen[k], "validation")[0]
-        if tested is not None:
-            one.test = figures(protocol, one.job.feed, tested[k], "test")[0]
+        one = standings[k]
+        for side, some in seen.items():
+            one.found[side] = figures(protocol, one.job.feed, some[k], side)
 
 
-def _advance(one: _One, epoch: int, trained: float, lost: float, score: float, pace: Pace, *, looked: bool) -> None:
+def _advance(one: Standing, train_loss: float, loss: float, score: float) -> None:
     """Put down what an epoch gave; a training that has diverged stays where it was."""
     if one.ended is not None:
         return
-    for which, loss in (("training", trained), ("validation", lost)):
-        if not math.isfinite(loss):
-            one.ended = TrialEnded(Status.DIVERGED, f"the {which} loss is {loss} in epoch {epoch + 1}")
+    epoch = len(one.losses) + 1
+    for which, value in (("training", train_loss), ("validation", loss)):
+        if not math.isfinite(value):
+            one.ended = TrialEnded(Status.DIVERGED, f"the {which} loss is {value} in epoch {epoch}")
             return
-    one.losses.append(lost)
+    one.losses.append(loss)
     one.scores.append(score)
-    if looked:
-        seconds, evaluation = pace.seconds(one.job, epoch + 1)
-        one.looks.append(Look(Result(one.validation, one.test, tuple(one.scores)), seconds, evaluation))
-
-
-def _ended(one: _One, pace: Pace) -> Looks:
-    if one.ended is None:
-        last = one.looks[-1]
-        return Looks(tuple(one.looks), None, (last.seconds, last.evaluation_seconds))
-    return Looks(tuple(one.looks), one.ended, pace.seconds(one.job, len(one.losses) + 1))
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from hemobench.benchmarks.training.hardware.memory import out_of_memory  # noqa:
 from hemobench.benchmarks.training.inputs.feeds import ImageFeed  # noqa: E402
 from hemobench.benchmarks.training.loop import Training  # noqa: E402
 from hemobench.benchmarks.training.protocols import bone_marrow  # noqa: E402
+from hemobench.benchmarks.training.timer import Timer  # noqa: E402
 from hemobench.benchmarks.training.together.pace import Beat  # noqa: E402
 from hemobench.benchmarks.training.together.train import Together  # noqa: E402
 from hemobench.errors import BenchmarkError  # noqa: E402
@@ -156,11 +157,11 @@ def test_side_by_side_half_go_first_and_one_alone_is_a_status(
     pace = {"beats": {"efficientnet_lite0, sgd": dict.fromkeys(Beat.__slots__, 0.5)}}
     real, sizes = Together.train, []
 
-    def crowded(self: Together, epoch: int) -> Any:
+    def crowded(self: Together, epoch: int, watch: Timer) -> Any:
         sizes.append(len(self._jobs))
         if len(self._jobs) > room:
             raise CUDA
-        return real(self, epoch)
+        return real(self, epoch, watch)
 
     monkeypatch.setattr(Together, "train", crowded)
     found = evaluator.look_together([(config, seed, 0) for seed in range(4)], (1,), pace)

@@ -20,6 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from hemobench.benchmarks.tasks.bone_marrow import OPTIMIZERS
+from hemobench.benchmarks.training.checkpoints import Checkpoints
+from hemobench.benchmarks.training.cross_validation import Resumption, train_all
 from hemobench.benchmarks.training.inputs.feeds import Feed
 from hemobench.benchmarks.training.looking import look_all
 from hemobench.benchmarks.training.loop import Job, Training
@@ -28,11 +30,13 @@ from hemobench.benchmarks.training.options import Options
 from hemobench.benchmarks.training.protocols.bone_marrow import BoneMarrowProtocol
 from hemobench.benchmarks.training.protocols.c_nmc import CNmcProtocol
 from hemobench.benchmarks.training.seeds import spread
-from hemobench.benchmarks.training.timer import Timer
+from hemobench.benchmarks.training.timer import Timer, TrialEnded
 from hemobench.benchmarks.training.together.layers import ManyDropout
+from hemobench.benchmarks.training.together.looks import look_together
 from hemobench.benchmarks.training.together.pace import Beat, Pace, kind, measure
 from hemobench.benchmarks.training.together.stacked import Stacked, can_stack
-from hemobench.benchmarks.training.together.train import Together, look_together, require_stackable
+from hemobench.benchmarks.training.together.train import Together, in_step, require_stackable, train_together
+from hemobench.benchmarks.training.together.trial import train_folds_together
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Status
 
@@ -52,8 +56,8 @@ def few(cells: Callable[..., Any]) -> BoneMarrowProtocol:
     return marrow_of(cells, 6)
 
 
-def marrow_of(cells: Callable[..., Any], count: int) -> BoneMarrowProtocol:
-    made = cells("bone-marrow", ("a", "b", "c"), (count, count, count), 64)
+def marrow_of(cells: Callable[..., Any], count: int, last: int | None = None) -> BoneMarrowProtocol:
+    made = cells("bone-marrow", ("a", "b", "c"), (count, count, last or count), 64)
     return BoneMarrowProtocol(*made, Options(image_size=64, folds=3, weights="none", precision="fp32"), CPU)
 
 
@@ -129,6 +133,19 @@ def doubled(job: Job) -> Job:
     )
 
 
+class Exactly:
+    """A protocol whose trainings compute in double precision."""
+
+    def __init__(self, protocol: BoneMarrowProtocol) -> None:
+        self._protocol = protocol
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._protocol, name)
+
+    def job(self, config: dict[str, Any], fold: int, seed: int) -> Job:
+        return doubled(self._protocol.job(config, fold, seed))
+
+
 def losses_alone(job: Job, epochs: int) -> tuple[list[float], list[float]]:
     progress = Training(job, CPU, Timer(CPU)).run(epochs)
     return progress.train_losses, progress.losses
@@ -140,7 +157,7 @@ def losses_together(jobs: list[Job], epochs: int) -> list[tuple[list[float], lis
     for epoch in range(epochs):
         for job in jobs:
             job.feed.prepare(epoch, Timer(CPU))
-        trained = together.train(epoch).tolist()
+        trained = together.train(epoch, Timer(CPU)).tolist()
         labels = torch.stack([job.feed.labels("validation") for job in jobs])
         held_out = together.losses(together.predict("validation").double(), labels).tolist()
         together.schedule(held_out)
@@ -202,6 +219,63 @@ def test_one_that_diverges_leaves_the_others_alone(marrow: BoneMarrowProtocol) -
     assert wild.ended.status is Status.DIVERGED
     (alone,) = look_together(marrow, [marrow.job(configs[0], 0, 1)], (1, 2), CPU, pace)
     assert calm.looks[1].result.curve == pytest.approx(alone.looks[1].result.curve, abs=0.11)
+
+
+def test_a_trial_is_what_its_splits_give_one_after_the_other(few: BoneMarrowProtocol, tmp_path: Path) -> None:
+    config = lite(optimizer="sgd", learning_rate=1e-3)
+    exact: Any = Exactly(few)
+    once = Resumption(Checkpoints(tmp_path, 1e9), "", 0, keep=False)
+    alone = train_all(exact, config, 2, 5, device=CPU, watch=Timer(CPU), resumption=once)
+    told: list[tuple[int, int]] = []
+    watch = Timer(CPU)
+    found = train_folds_together(
+        exact, config, 2, 5, device=CPU, watch=watch, on_epoch=lambda fold, epoch, _: told.append((fold, epoch))
+    )
+    assert sorted(told) == [(fold, epoch) for fold in (0, 1, 2) for epoch in (1, 2)]
+    for ours, theirs in zip([found, *found.folds], [alone, *alone.folds], strict=True):
+        assert ours.validation == pytest.approx(theirs.validation, rel=1e-3)
+        assert ours.test == pytest.approx(theirs.test, rel=1e-3)
+        assert ours.curve == theirs.curve
+        assert all((ours.confusion[side] == theirs.confusion[side]).all() for side in ("validation", "test"))
+    assert len({fold.validation["ece"] for fold in found.folds}) == 3  # the splits are told apart
+    assert watch.seconds["training"] > 0
+    assert watch.charged == watch.seconds["training"] + watch.seconds["evaluation"]
+
+
+def test_a_trial_ends_when_one_of_its_splits_diverges_or_its_time_is_up(marrow: BoneMarrowProtocol) -> None:
+    wild = lite(optimizer="sgd", learning_rate=1e30)
+    with pytest.raises(TrialEnded) as ended:
+        train_folds_together(marrow, wild, 2, 5, device=CPU, watch=Timer(CPU))
+    assert ended.value.status is Status.DIVERGED
+    watch = Timer(CPU, limit=1e-3)
+    with pytest.raises(TrialEnded) as cut:
+        train_folds_together(marrow, lite(), 2, 5, device=CPU, watch=watch)
+    assert cut.value.status is Status.CUT
+    assert watch.charged > 1e-3
+
+
+def test_epochs_that_were_charged_before_are_not_charged_again(leukaemia: CNmcProtocol) -> None:
+    job = leukaemia.job(head(), 0, 1)
+    watch = Timer(CPU)
+    seconds = [dict(watch.seconds) for _ in train_together(leukaemia, [job], 3, CPU, watch, trained=2)]
+    charged = [after.get("training", 0.0) + after.get("evaluation", 0.0) for after in seconds]
+    assert charged[:2] == [0.0, 0.0]
+    assert charged[2] > 0
+    assert 0 < seconds[0]["repeated"] < seconds[1]["repeated"] == seconds[2]["repeated"]
+
+
+def test_splits_of_unequal_sizes_are_trained_apart(cells: Callable[..., Any]) -> None:
+    uneven = marrow_of(cells, 4, 3)  # eleven images in three folds
+    jobs = [uneven.job(lite(batch_size=2), fold, fold) for fold in uneven.folds]
+    assert sorted(in_step(jobs)) == [[0], [1], [2]]
+    assert in_step([jobs[0], jobs[1], jobs[0]]) == [[0, 2], [1]]
+    assert in_step([jobs[0]] * 5, 2) == [[0, 1], [2, 3], [4]]
+    found = train_folds_together(uneven, lite(batch_size=2), 1, 0, device=CPU, watch=Timer(CPU))
+    assert len(found.folds) == 3
+    pace = Pace({kind("efficientnet_lite0", "adam"): BEAT})
+    looks = look_together(uneven, jobs, (1,), CPU, pace)
+    for each, fold in zip(looks, found.folds, strict=True):
+        assert each.looks[0].result.validation.keys() == fold.validation.keys()
 
 
 def test_every_network_drops_at_its_own_rate() -> None:
