@@ -173,13 +173,13 @@ def retrained(
     return [Retrained(one, *predicted(setup, one.config), live=tuple(live[config_key(one.config)])) for one in chosen]
 
 
-def predicted(setup: ParitySetup, config: Config) -> tuple[dict[str, Floats], float]:
+def predicted(setup: ParitySetup, config: Config, draws: int = DRAWS) -> tuple[dict[str, Floats], float]:
     """Outcomes of one configuration as searches would be given them: their figures, and the share that failed."""
     evaluator = answers(setup.benchmark, setup.table, setup.surrogate, SURROGATE)
-    outcomes = [evaluator.evaluate(Proposal(config), FIRST_DRAW + draw) for draw in range(DRAWS)]
+    outcomes = [evaluator.evaluate(Proposal(config), FIRST_DRAW + draw) for draw in range(draws)]
     drawn = [figures(setup.task, o.validation, o.test) for o in outcomes if o.status is Status.OK]
     names = drawn[0] if drawn else {}
-    return {name: np.array([one[name] for one in drawn]) for name in names}, 1 - len(drawn) / DRAWS
+    return {name: np.array([one[name] for one in drawn]) for name in names}, 1 - len(drawn) / draws
 
 
 def path_of(config: Config, seed: int) -> Path:

@@ -292,14 +292,27 @@ def _ended(trials: Generator[TrialRecord, None, RunEnd]) -> tuple[list[TrialReco
 def _live(setup: ParitySetup, one: Search, folder: Path) -> SearchResult:
     """A run of real training, in a run folder of its own, so that every trained trial is kept at once."""
     assert setup.live is not None
-    name, budget = setup.live.benchmark, one.budget
-    key = RunKey(name, load_benchmark(name).version, label(one.strategy), budget.gpu_hours, 1, one.seed)
+    key, place, budget = _live_run(setup, one), folder / _live_runs(one), one.budget
     limit = Budget(budget.gpu_hours, 1, budget.max_trials)
-    place = folder / one.path.parts[0] / "runs"
     execute(Plan(key, one.strategy, {}, limit, budget.horizon, dict(setup.live.settings)), place, "parity")
     end = read_end(place / key.folder)
     assert end is not None
-    return _summary(setup.task, read_trials(place / key.folder / TRIALS), end, ())
+    return _summary(setup.task, live_trials(setup, one, folder), end, ())
+
+
+def live_trials(setup: ParitySetup, one: Search, folder: Path) -> list[TrialRecord]:
+    """The trials of a live search that has been run."""
+    return read_trials(folder / _live_runs(one) / _live_run(setup, one).folder / TRIALS)
+
+
+def _live_runs(one: Search) -> Path:
+    return Path(one.path.parts[0], "runs")
+
+
+def _live_run(setup: ParitySetup, one: Search) -> RunKey:
+    assert setup.live is not None
+    name = setup.live.benchmark
+    return RunKey(name, load_benchmark(name).version, label(one.strategy), one.budget.gpu_hours, 1, one.seed)
 
 
 def _summary(task: Task, records: Sequence[TrialRecord], end: RunEnd, distances: Sequence[float]) -> SearchResult:

@@ -7,13 +7,14 @@ result = check(setup, Extent(strategies=able(setup.task)), Path("parity.runs"))
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hemobench.benchmarks.benchmark import load_benchmark
-from hemobench.benchmarks.parity.retraining import by_worth, candidates, incumbents_of, retrained
+from hemobench.benchmarks.parity.foresight import tried
+from hemobench.benchmarks.parity.retraining import Retrained, by_worth, candidates, incumbents_of, retrained
 from hemobench.benchmarks.parity.searches import OnProgress, Searches, search, search_budget
 from hemobench.benchmarks.parity.setup import LIVE, MEMBER, POOL, SURROGATE, TABLE, ParitySetup, checksum, trainer
 from hemobench.benchmarks.parity.setup import check as checked
@@ -21,6 +22,7 @@ from hemobench.benchmarks.recorded import artefacts
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.errors import BenchmarkError
 from hemobench.reports.parity.calibration import Retraining, calibration
+from hemobench.reports.parity.foresight import foreseen
 from hemobench.reports.parity.rankings import Parity, compare_sources
 from hemobench.reports.parity.text import notes
 
@@ -140,6 +142,7 @@ def check(
     chosen = candidates(cached, setup.task, extent.incumbents, extent.controls)
     trainings = retrained(setup, chosen, extent.repeats, folder, jobs=count, on_progress=on_progress("live trainings"))
     live = worth = None
+    trials: list[Retrained] = []
     if extent.live_seeds:
         short = search_budget(table, None, extent.live_trials)
         wanted = dict.fromkeys((LIVE, TABLE, SURROGATE), extent.live_seeds)
@@ -151,7 +154,8 @@ def check(
             setup, chosen, extent.repeats, folder, jobs=count, on_progress=on_progress("live incumbents, trained again")
         )
         worth = by_worth(live, again)
-    return _concluded(setup, table, cached, live, calibration(trainings), worth)
+        trials = tried(setup, short, extent.strategies, extent.live_seeds, folder)
+    return _concluded(setup, table, cached, live, calibration(trainings), worth, trials)
 
 
 def _devices(benchmark: str) -> int:
@@ -172,6 +176,7 @@ def _concluded(
     live: Searches | None = None,
     retraining: Retraining | None = None,
     worth: Searches | None = None,
+    trials: Sequence[Retrained] = (),
 ) -> Parity:
     return Parity(
         benchmark=setup.benchmark,
@@ -183,5 +188,6 @@ def _concluded(
         live=compare_sources(live) if live else None,
         worth=compare_sources(worth) if worth else None,
         retraining=retraining,
+        foreseen=foreseen(trials),
         notes=notes(table, cached, live, retraining),
     )

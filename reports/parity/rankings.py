@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from itertools import combinations
 from typing import Any
 
@@ -24,6 +24,7 @@ from hemobench.reports.parity.agreement import (
     span,
 )
 from hemobench.reports.parity.calibration import Retraining
+from hemobench.reports.parity.foresight import Foreseen
 from hemobench.reports.serialize import rounded
 from hemobench.reports.statistics.bootstrap import Array, bootstrap_means
 
@@ -105,6 +106,7 @@ class Parity:
         live: Rankings of short searches in these and live; `None` without images.
         worth: The same, live and on the surrogate, by what the incumbents are worth; see `by_worth`.
         retraining: What the surrogate's incumbents are worth live; `None` without images.
+        foreseen: How well it foresaw what live searches tried, by strategy and figure.
         notes: What a reader must know.
     """
 
@@ -117,6 +119,7 @@ class Parity:
     live: SourceComparison | None = None
     worth: SourceComparison | None = None
     retraining: Retraining | None = None
+    foreseen: Mapping[str, Mapping[str, Foreseen]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from hemobench.benchmarks.parity.retraining import INCUMBENT
 from hemobench.benchmarks.parity.searches import Searches
@@ -11,6 +11,7 @@ from hemobench.benchmarks.surrogates.support import support_limit
 from hemobench.benchmarks.tables.schema import Table
 from hemobench.reports.parity.agreement import Agreement, Members, Span
 from hemobench.reports.parity.calibration import Calibration, Mean, Retraining, unlike
+from hemobench.reports.parity.foresight import Foreseen
 from hemobench.reports.parity.rankings import Parity, SourceComparison
 from hemobench.reports.statistics.pairwise import ROPE
 
@@ -28,6 +29,8 @@ def in_words(parity: Parity) -> list[str]:
         lines += [f"Live, by what the incumbents are worth ({times}):", *_source_comparison(parity.worth)]
     if parity.retraining is not None:
         lines += _retraining(parity.retraining)
+    for strategy, figures in parity.foreseen.items():
+        lines += _foreseen(strategy, figures)
     return lines
 
 
@@ -122,8 +125,7 @@ def _members(found: Members) -> str:
 
 def _retraining(found: Retraining) -> Iterator[str]:
     incumbents = found.groups.get(INCUMBENT, {})
-    biases = [round(incumbents[name].bias.value, 6) for name in ("score", "validation") if name in incumbents]
-    same = len(biases) == 2 and biases[0] == biases[1]  # where the headline metric is the score
+    same = _score_is_validation(incumbents)
     for group, figures in found.groups.items():
         for name, one in figures.items():
             if same and name == "score":
@@ -137,6 +139,23 @@ def _retraining(found: Retraining) -> Iterator[str]:
         yield f"  (fewer than {FEW_CONFIGURATIONS} distinct incumbents: take these as hints)"
 
 
+def _score_is_validation(figures: Mapping[str, Calibration]) -> bool:
+    """Whether the headline metric is the score, so that both would say the same."""
+    biases = [round(figures[name].bias.value, 6) for name in ("score", "validation") if name in figures]
+    return len(biases) == 2 and biases[0] == biases[1]
+
+
+def _foreseen(strategy: str, figures: Mapping[str, Foreseen]) -> Iterator[str]:
+    """Nobody had searched the surrogate for what live searches tried."""
+    same = _score_is_validation({name: one.calibration for name, one in figures.items()})
+    for name, one in figures.items():
+        if same and name == "score":
+            continue
+        order = f"; rank correlation {_interval(one.order)}" if one.order is not None else ""
+        error = f"; {100 * one.error:.2f} points apart on average"
+        yield f"what {strategy} tried live, {name}: {_calibration(one.calibration)}{error}{order}."
+
+
 def _calibration(one: Calibration) -> str:
     share = f"{100 * one.inside.value:.0f} %"
     if one.inside.low is not None and one.inside.high is not None:
@@ -146,6 +165,10 @@ def _calibration(one: Calibration) -> str:
         f"{share} of {one.trainings} trainings of {one.configurations} configurations lie in the predicted 90 % "
         f"interval; predicted less live {_mean(one.bias)} points{luck}"
     )
+
+
+def _interval(mean: Mean) -> str:
+    return _figure(Span(mean.value, mean.low, mean.high))
 
 
 def _figure(span: Span) -> str:

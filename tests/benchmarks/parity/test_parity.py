@@ -12,6 +12,7 @@ import pytest
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.execution.retrain import FIRST_SEED
+from hemobench.benchmarks.parity.foresight import tried
 from hemobench.benchmarks.parity.retraining import (
     CONTROL,
     INCUMBENT,
@@ -32,6 +33,7 @@ from hemobench.benchmarks.parity.searches import (
     Searches,
     SearchResult,
     able,
+    live_trials,
     search,
     search_budget,
     searched,
@@ -59,6 +61,7 @@ from hemobench.benchmarks.tables.schema import Row, Table, config_key
 from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.reports.parity.calibration import calibration
+from hemobench.reports.parity.foresight import foreseen
 from hemobench.strategies import load_strategy
 from hemobench.strategies.base import Proposal, Status, Trial
 from hemobench.strategies.space import random_stream
@@ -307,7 +310,8 @@ def test_candidates_are_of_the_first_seeds(setup: ParitySetup, tmp_path: Path) -
     assert [one.group for one in chosen[4:]] == [CONTROL] * 4
 
 
-def test_planted_optimism_is_found(table: Table, tmp_path: Path) -> None:
+@pytest.fixture(scope="module")
+def flattering(table: Table, tmp_path_factory: pytest.TempPathFactory) -> ParitySetup:
     """A table that was recorded four points too high: its surrogate promises four points too much."""
 
     def raised(row: Row) -> Row:
@@ -317,7 +321,11 @@ def test_planted_optimism_is_found(table: Table, tmp_path: Path) -> None:
         }
         return replace(row, **sides)
 
-    setup = kept(Table(table.header, tuple(map(raised, table.rows))), tmp_path)
+    return kept(Table(table.header, tuple(map(raised, table.rows))), tmp_path_factory.mktemp("flattering"))
+
+
+def test_planted_optimism_is_found(flattering: ParitySetup, tmp_path: Path) -> None:
+    setup = flattering
     space = islice(random_stream(TASK.space(), 77), 300)
     evaluator = load_benchmark("c-nmc@published").evaluator()
     plain = [c for c in space if evaluator.evaluate(Proposal(c), 1).validation["accuracy"] < 0.93][:16]
@@ -370,3 +378,42 @@ def test_an_incumbent_whose_trainings_all_fail_has_no_worth(setup: ParitySetup, 
     worth = by_worth(searches, again).losses(LIVE)[0]
     assert np.isnan(worth[0])
     assert worth[1] == 0.25
+
+
+def test_what_live_searches_tried_was_foreseen_and_a_flattering_surrogate_is_found(
+    setup: ParitySetup, flattering: ParitySetup, tmp_path: Path
+) -> None:
+    """What stands for live training is what was recorded, so predictions are right, or four points too high."""
+    wide = SearchBudget(gpu_hours=1e6, horizon=30, max_trials=30)
+    found = {}
+    for name, which in (("fair", setup), ("flattering", flattering)):
+        for seed in range(3):
+            searched(which, Search(LIVE, "random", FIRST + seed, wide), tmp_path / name)
+        chosen = tried(which, wide, ("random",), 3, tmp_path / name, draws=100)
+        found[name] = foreseen(chosen)["random"]["validation"]
+        records = live_trials(which, Search(LIVE, "random", FIRST, wide), tmp_path / name)
+        assert [one.candidate.config for one in chosen[:30]] == [record.config for record in records]
+        assert [one.live[0].figures["score"] for one in chosen[:30]] == [
+            pytest.approx(1 - record.loss) for record in records if record.loss is not None
+        ]
+    fair, flattered = found["fair"], found["flattering"]
+    assert fair.calibration.trainings == 90
+    assert 0.8 <= fair.calibration.inside.value <= 0.98
+    assert fair.calibration.bias.value == pytest.approx(0.0, abs=0.006)
+    assert flattered.calibration.bias.value - fair.calibration.bias.value == pytest.approx(0.04, abs=0.008)
+    assert flattered.calibration.inside.value < fair.calibration.inside.value
+    for one in (fair, flattered):
+        assert one.order is not None
+        assert one.order.value > 0.6
+
+
+def test_several_trials_of_one_configuration_are_its_trainings(setup: ParitySetup, tmp_path: Path) -> None:
+    """The manual analysis begins with the default, whatever its seed."""
+    for seed in range(2):
+        searched(setup, Search(LIVE, "manual", FIRST + seed, BUDGET), tmp_path)
+    chosen = tried(setup, BUDGET, ("manual",), 2, tmp_path, draws=20)
+    assert len(chosen[0].live) == 2
+    assert chosen[0].live[0] != chosen[0].live[1]
+    records = [live_trials(setup, Search(LIVE, "manual", FIRST + seed, BUDGET), tmp_path) for seed in range(2)]
+    ended = [record for one in records for record in one if record.status is not Status.CUT]
+    assert sum(len(one.live) for one in chosen) == len(ended)

@@ -8,13 +8,14 @@ from collections.abc import Mapping
 import numpy as np
 import pytest
 from numpy.random import SeedSequence, default_rng
-from scipy.stats import kendalltau
+from scipy.stats import kendalltau, spearmanr
 
 from hemobench.benchmarks.parity.retraining import CONTROL, INCUMBENT, Candidate, Retrained, Training
 from hemobench.benchmarks.parity.searches import SearchBudget, Searches, SearchResult
 from hemobench.errors import BenchmarkError
 from hemobench.reports.parity.agreement import agreement, kendall, members, repeatability
 from hemobench.reports.parity.calibration import calibration, unlike
+from hemobench.reports.parity.foresight import foreseen, spearman
 from hemobench.reports.parity.rankings import Parity, as_data, compare_sources, completed
 from hemobench.reports.parity.text import in_words
 from hemobench.reports.statistics.bootstrap import Array
@@ -285,3 +286,42 @@ def test_what_differs_from_the_recording_is_said() -> None:
     there = {"image_size": "96", "device": "one CPU core", "weights": "w"}
     assert unlike(there, {**there, "device": "a GPU"}) == []
     assert unlike(there, {**there, "image_size": "64"}) == ["image_size: 64, recorded 96"]
+
+
+def predicted_and_live(strategy: str, centre: float, *live: float) -> Retrained:
+    """Predicted evenly from a tenth below to a tenth above the centre."""
+    candidate = Candidate("tried", strategy, 0, {"x": centre})
+    drawn = np.linspace(centre - 0.1, centre + 0.1, 501)
+    trainings = tuple(Training(Status.OK, {"score": value, "validation": value}, {}) for value in live)
+    return Retrained(candidate, {"score": drawn, "validation": drawn}, 0.0, trainings)
+
+
+def test_what_was_tried_and_how_it_was_foreseen_by_hand() -> None:
+    """The 90 % intervals end 0.09 from their centres."""
+    tried = [
+        predicted_and_live("random", 0.2, 0.28),
+        predicted_and_live("random", 0.4, 0.45, 0.25),
+        predicted_and_live("random", 0.6, 0.50),
+        predicted_and_live("random", 0.8, 0.44),
+        predicted_and_live("manual", 0.5, 0.5),
+        predicted_and_live("manual", 0.6),
+    ]
+    found = foreseen(tried)
+    one = found["random"]["validation"]
+    assert (one.calibration.configurations, one.calibration.trainings) == (4, 5)
+    assert one.calibration.inside.value == pytest.approx(2 / 5)
+    assert one.calibration.bias.value == pytest.approx((-0.08 + 0.05 + 0.10 + 0.36) / 4)
+    assert one.error == pytest.approx((0.08 + 0.05 + 0.10 + 0.36) / 4)
+    assert one.order is not None
+    assert one.order.value == pytest.approx(spearmanr([0.2, 0.4, 0.6, 0.8], [0.28, 0.35, 0.50, 0.44])[0])
+    assert one.order.low is not None
+    assert one.order.low < one.order.value
+    manual = found["manual"]["score"]
+    assert (manual.calibration.configurations, manual.order) == (1, None)
+
+
+def test_many_orders_at_once_are_scipys() -> None:
+    pairs = default_rng(SeedSequence(3)).integers(0, 5, (20, 9, 2)).astype(float)  # with ties
+    expected = [spearmanr(one[:, 0], one[:, 1])[0] for one in pairs]
+    np.testing.assert_allclose(spearman(pairs, axis=1), expected)
+    assert np.isnan(spearman(np.ones((4, 2)), axis=0))
