@@ -52,6 +52,8 @@ def measured(bench: Bench, stages: Stages, trials: int) -> None:
         stages(f"{name}, ours, images/s", bench.ours, make(), True)
     for precision in dict.fromkeys(["fp32", bench.precision]):
         stages(f"features of {B2}, {precision}, images/s", bench.features, precision)
+    stages("three splits at 64 pixels in turn, images/s", bench.in_turn)
+    stages("three splits at 64 pixels side by side, images/s", bench.side_by_side)
     stages("our augmented batches alone, images/s", bench.feed_alone)
     stages("memory, MB", bench.memory, trials)
     for name, make in NETWORKS.items():

@@ -37,11 +37,14 @@ from hemobench.benchmarks.training.networks.models import Architecture, build  #
 from hemobench.benchmarks.training.networks.weights import Weights  # noqa: E402
 from hemobench.benchmarks.training.optimization.losses import make_loss  # noqa: E402
 from hemobench.benchmarks.training.timer import Timer  # noqa: E402
+from hemobench.benchmarks.training.together.train import train_together  # noqa: E402
 
 CLASSES = 10
 B2 = "efficientnet_b2"
 HEAD = {"dropout_1": 0.3, "dropout_2": 0.3, "hidden_size": 512}
 NEVER = 10**9  # epochs of patience
+SPLITS, SIDE, TIMED = 3, 64, 3
+"""Of a trial: its splits, its images' side in pixels, and the epochs that are timed after a first one."""
 TRIAL_BATCHES = 6
 """Of a trial of the memory check: steps are recorded as a graph after the third."""
 
@@ -150,6 +153,33 @@ class Bench:
                 epochs += 1
                 training.run(epochs)
         return len(self.labels) * (epochs - 1) / (watch.seconds["training"] - before)
+
+    def in_turn(self) -> float:
+        """Images a second of the splits of a trial that are trained one after the other; see `splits`."""
+        seconds = 0.0
+        with devices.settings(1, True):
+            for job in self.splits():
+                watch = Timer(self.device)
+                training = Training(job, self.device, watch)
+                training.run(1)
+                before = watch.seconds["training"]
+                training.run(1 + TIMED)
+                seconds += watch.seconds["training"] - before
+        return SPLITS * TIMED * len(self.labels) / seconds
+
+    def side_by_side(self) -> float:
+        """Images a second of the splits of a trial that are trained side by side; see `splits`."""
+        with devices.settings(1, True):
+            watch = Timer(self.device)
+            epochs = train_together(Trials(self), self.splits(), 1 + TIMED, self.device, watch)
+            seconds = [watch.seconds["training"] for _ in epochs]
+        return SPLITS * TIMED * len(self.labels) / (seconds[-1] - seconds[0])
+
+    def splits(self) -> list[Job]:
+        """The splits of a trial of `bone-marrow-lite`, in 32 bits."""
+        little = replace(self, pixels=np.ascontiguousarray(self.pixels[:, :SIDE, :SIDE]))
+        jobs = [little.job(lite0(), seed) for seed in range(SPLITS)]
+        return [replace(job, recipe=replace(job.recipe, precision="fp32")) for job in jobs]
 
     def features(self, precision: str) -> float:
         """Images a second of augmented views through a frozen backbone, written to the cache as live training does."""

@@ -23,7 +23,7 @@ def test_every_stage_is_measured_and_nothing_is_left_over(tmp_path: Path) -> Non
     found = json.loads(out.read_text())
     figures = found["figures"]
     rates = {name: value for name, value in figures.items() if name.endswith("images/s")}
-    assert len(rates) == 3 * 4 + 1 + 1
+    assert len(rates) == 3 * 4 + 1 + 2 + 1
     assert all(value > 0 for value in rates.values())
     assert figures["memory, MB"]["after 2 trials"] > 0
     ours, plain = figures["densenet121, ours, images/s"], figures["densenet121, plain loop, images/s"]
