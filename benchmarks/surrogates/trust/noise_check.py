@@ -55,7 +55,7 @@ def drawn_differences(surrogate: Surrogate, quality: Floats, found: Repeats, dra
     for _ in range(draws):
         numbers = (rng.standard_normal((shape[0], TRIAL_FACTORS)), rng.standard_normal((*shape, EPOCH_FACTORS)))
         looks = [_answered(surrogate, noise, quality, k, *numbers) for k in range(len(about.epochs))]
-        result.append(differences_of(np.stack(looks, axis=1), found))
+        result.append(differences_of(np.stack(looks, axis=1) - quality, found))
     return np.stack(result)
 
 

@@ -28,7 +28,7 @@ from hemobench.benchmarks.surrogates.noise.copula import (
 from hemobench.benchmarks.surrogates.noise.gaussian import Gaussian, spread
 from hemobench.benchmarks.surrogates.noise.margins import silent
 from hemobench.benchmarks.surrogates.noise.repeats import differences_of, repeats, values_apart
-from hemobench.benchmarks.surrogates.targets import Targets, logit
+from hemobench.benchmarks.surrogates.targets import Targets, fraction, logit
 
 LOOKS, OUTPUTS = 3, 4
 BETWEEN = [(0, 0, 0.0), (0, 0, 0.0), (0, 1, 0.25), (1, 1, 0.0), (1, 2, 0.7), (2, 2, 0.0)]
@@ -342,3 +342,70 @@ def test_repeats_are_whole_trainings_of_one_configuration_and_fold() -> None:
     assert found.differences[:, 0, 0] == pytest.approx(wanted)
     assert found.differences[:, 1, 0] == pytest.approx(wanted / 2)
     assert differences_of(figures[found.rows] + 0.1, found) == pytest.approx(found.differences)
+
+
+FOLD_NOISE = (0.01, 0.03, 0.02)
+
+
+def on_folds(repeated: tuple[int, ...], configs: int = 400) -> Targets:
+    """Configurations of many qualities on three folds that differ, and in their noise too; 40 with a second seed.
+
+    Args:
+        repeated: Folds that the second seeds were trained on.
+        configs: How many.
+    """
+    rng = np.random.default_rng(11)
+    level = rng.uniform(0.3, 0.8, configs)
+    asked = [(c, 0, fold) for c in range(configs) for fold in range(3)]
+    asked += [(c, 1, fold) for c in range(0, configs, 10) for fold in repeated]
+    groups, seeds, folds = np.array(asked).T
+    effect = np.stack([0.1 * level, np.zeros(configs), -0.05 * np.ones(configs)], axis=1)[groups, folds]
+    noise_of_fold = np.array(FOLD_NOISE)[folds] * rng.standard_normal(len(asked))
+    values = level[groups] + effect + noise_of_fold
+    whole = np.ones((len(asked), 1), bool)
+    nothing = np.zeros((len(asked), 1))
+    return Targets(
+        inputs=nothing,
+        outputs=("curve",),
+        epochs=np.array([1]),
+        values=logit(values[:, None, None]),
+        reached=whole,
+        seconds=nothing,
+        timed=whole,
+        failed=~whole,
+        groups=groups,
+        seeds=seeds,
+        folds=folds,
+    )
+
+
+def test_seeds_of_one_fold_do_not_stand_for_the_noise_of_all() -> None:
+    """It is measured between folds then, less what these differ by at each quality."""
+    t = on_folds((0,))
+    found = repeats(t)
+    assert (len(found), set(found.counts.tolist())) == (1200, {3})
+    assert set(t.seeds[found.rows].tolist()) == {0}
+    truth = np.mean(np.square(FOLD_NOISE))
+    assert (found.differences**2).mean() == pytest.approx(truth, rel=0.1)
+    for fold in range(3):  # a mean is that of the configuration, as it is on this fold
+        here = t.folds[found.rows] == fold
+        misses = fraction(t.values[found.rows])[here] - found.means[here]
+        assert misses.mean() == pytest.approx(0.0, abs=0.002)
+        assert misses.std() < 0.03
+    folds_known = on_folds((0, 1, 2))
+    by_seed = repeats(folds_known)
+    assert (len(by_seed), set(by_seed.counts.tolist())) == (240, {2})
+    assert (by_seed.differences**2).mean() == pytest.approx(truth, rel=0.25)
+
+
+def test_where_nothing_was_repeated_nothing_tells_of_noise() -> None:
+    assert len(repeats(on_folds(()))) == 0
+
+
+def test_few_configurations_on_all_folds_tell_less_than_repeated_ones() -> None:
+    """Ten on all three folds beside three hundred trainings of one fold."""
+    t = on_folds((0,), configs=100)
+    alone = np.concatenate([np.flatnonzero(t.folds == 0), np.flatnonzero((t.folds > 0) & (t.groups < 3))])
+    found = repeats(t.part(alone))
+    assert set(t.folds[alone][found.rows].tolist()) == {0}
+    assert set(found.counts.tolist()) == {2}
