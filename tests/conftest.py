@@ -9,10 +9,12 @@ import re
 import subprocess
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import chdir, redirect_stderr, redirect_stdout
 from functools import cache
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -43,14 +45,20 @@ def shared_data() -> Path:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark the tests that need torch, which are all that `tox -e train` runs: they skip themselves where it is not."""
     for item in items:
-        if isinstance(item, pytest.Function) and (_needs_torch(item.module) or _skips(inspect.getsource(item.obj))):
+        if isinstance(item, pytest.Function) and _needs_torch(item):
             item.add_marker("torch")
 
 
+def _needs_torch(item: pytest.Function) -> bool:
+    whole = _source(item.module)
+    if not _skips(whole):  # most modules: to find a function's lines in its file takes a millisecond
+        return False
+    return any(_skips(line) for line in whole.splitlines() if re.match(r"\w", line)) or _skips(_source(item.obj))
+
+
 @cache
-def _needs_torch(module: ModuleType) -> bool:
-    lines = inspect.getsource(module).splitlines()
-    return any(_skips(line) for line in lines if re.match(r"\w", line))
+def _source(of: ModuleType | Callable[..., Any]) -> str:
+    return inspect.getsource(of)
 
 
 def _skips(code: str) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,8 +19,7 @@ from hemobench.benchmarks.storage.results import Results
 from hemobench.benchmarks.storage.run_folder import SCHEMA as STORE_SCHEMA
 from hemobench.benchmarks.storage.run_folder import RunFolder
 from hemobench.benchmarks.storage.trial_records import configurations
-from hemobench.errors import BenchmarkError
-from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, Row, Spread, as_json
+from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, Row, Spread
 from hemobench.reports.leaderboard.ranking import leaderboard
 from hemobench.strategies.base import Status
 
@@ -70,13 +67,6 @@ def test_metrics_and_counts_by_hand(worked: Results, reference: Any) -> None:
     assert tpe.gpu_hours_spent == pytest.approx(8)
 
 
-def test_what_went_wrong_is_told(worked: Results) -> None:
-    (board,) = leaderboard(worked, no_reference)
-    assert "poor, seed 2: trial 1: ValueError: [red]no[/red] <b>luck</b>" in board.notes
-    assert any("ranks last in its seed" in note for note in board.notes)
-    assert any("3 seeds are few" in note for note in board.notes)
-
-
 def test_a_median_among_misses_is_more_than_the_budget(run: Run, collect: Collect) -> None:
     runs = [run("random", seed, (5, 0.1)) for seed in range(4)]
     runs += [run("tpe", seed, (2, 0.1 if seed < 2 else 0.2)) for seed in range(4)]
@@ -91,69 +81,11 @@ def test_random_search_with_one_result_sets_the_target_for_all(run: Run, collect
     assert rows["tpe"].hours_to_random == HoursToRandom(2.0, 10.0, 2, 2)
 
 
-def test_without_reference_or_random_search(run: Run, collect: Collect) -> None:
-    (board,) = leaderboard(collect([run("tpe", seed, (2, 0.1)) for seed in range(5)]), no_reference)
-    assert board.rows[0].regret is None
-    assert board.rows[0].hours_to_random is None
-    assert [note.partition(":")[0] for note in board.notes] == [
-        "Ranked by what the search saw, luck included",
-        "No reference is known for this benchmark",
-        "No strategy 'random' among the results",
-    ]
-
-
-def test_a_reference_that_leaves_no_room_gives_no_regret(run: Run, collect: Collect, reference: Any) -> None:
-    results = collect([run("random", 0, (2, 0.1), gpu_hours=math.inf)])
-    (board,) = leaderboard(results, lambda name: reference)
-    assert board.rows[0].regret is None
-    assert any("no regret" in note for note in board.notes)
-
-
-def test_only_seeds_that_all_have_are_compared(run: Run, collect: Collect) -> None:
-    runs = [run("random", seed, (2, 0.1 * seed + 0.1)) for seed in range(5)]
-    runs += [run("tpe", seed, (2, 0.25)) for seed in (0, 1, 3)]
-    (board,) = leaderboard(collect(runs), no_reference)
-    assert {row.seeds for row in board.rows} == {3}
-    assert "Only seeds that every strategy has are compared (0, 1, 3): tpe lacks 2, 4." in board.notes
-    assert rows_of(board)["random"].rank == pytest.approx(4 / 3)
-
-
-def test_no_seed_in_common(run: Run, collect: Collect) -> None:
-    (board,) = leaderboard(collect([run("random", 0, (2, 0.1)), run("tpe", 1, (2, 0.1))]), no_reference)
-    assert board.rows == ()
-    assert board.notes == (
-        "Nothing is compared, since no seed was run by every strategy: random lacks 1; tpe lacks 0.",
-    )
-
-
 def test_one_seed_gives_no_interval(run: Run, collect: Collect) -> None:
     (board,) = leaderboard(collect([run("random", 0, (2, 0.1)), run("tpe", 0, (2, 0.2))]), no_reference)
     assert [(row.rank, row.rank_low, row.rank_high) for row in board.rows] == [(1, None, None), (2, None, None)]
     assert board.rows[0].validation == Spread(90.0, None)
     assert any("One seed" in note for note in board.notes)
-
-
-def test_unfinished_runs_are_shown_as_such(run: Run, collect: Collect) -> None:
-    runs = [
-        run("random", 0, (2, 0.1)),
-        run("tpe", 0, (1, 0.2), status="unfinished"),
-        run("new", 0, status="unfinished"),
-    ]
-    rows = rows_of(leaderboard(collect(runs), no_reference)[0])
-    assert (rows["tpe"].status, rows["tpe"].rank, rows["tpe"].gpu_hours_spent) == ("1 unfinished run", 2, None)
-    assert rows["new"].status == "1 unfinished run, 1 run without a successful trial"
-    assert rows["new"].rank == 3
-
-
-def test_nothing_but_runs_without_trials(run: Run, collect: Collect) -> None:
-    (board,) = leaderboard(collect([run(name, 0, status="unfinished") for name in ("random", "tpe")]), no_reference)
-    assert [row.rank for row in board.rows] == [1.5, 1.5]
-    assert all(row.validation is None and row.trials == 0 for row in board.rows)
-
-
-def test_an_unknown_task_is_named(run: Run, collect: Collect) -> None:
-    with pytest.raises(BenchmarkError, match="no task 'blood'"):
-        leaderboard(collect([run("random", 0, (1, 0.1), benchmark="blood@published")]), no_reference)
 
 
 def test_versions_budgets_and_workers_are_never_mixed(run: Run, collect: Collect) -> None:
@@ -162,66 +94,6 @@ def test_versions_budgets_and_workers_are_never_mixed(run: Run, collect: Collect
     found = {(board.version, board.gpu_hours, board.workers) for board in boards}
     assert found == {(1, 10.0, 1), (2, 10.0, 1), (1, 20.0, 1), (1, 10.0, 4)}
     assert all(board.benchmark != OVERALL for board in boards)
-
-
-def overall_results(run: Run, collect: Collect) -> Results:
-    runs = []
-    for seed in range(3):
-        for hours in (10.0, 20.0):  # two budgets of one benchmark, on both of which random search wins
-            cells = {"benchmark": "c-nmc@recorded", "gpu_hours": hours}
-            runs += [run("random", seed, (1, 0.1), **cells), run("tpe", seed, (1, 0.2), **cells)]
-            runs += [run("extra", seed, (1, 0.05), **cells)]
-        old = {"benchmark": "c-nmc@recorded", "version": 0}
-        runs += [run("random", seed, (1, 0.01), **old), run("tpe", seed, (1, 0.2), **old)]
-    for seed in range(2):
-        marrow = {"benchmark": "bone-marrow-micro@recorded"}
-        runs += [run("random", seed, (1, 0.2), **marrow), run("tpe", seed, (1, 0.1), **marrow)]
-    return collect(runs)
-
-
-def test_overall_counts_every_benchmark_the_same(run: Run, collect: Collect, reference: Any) -> None:
-    *boards, overall = leaderboard(overall_results(run, collect), lambda name: reference)
-    assert len(boards) == 4
-    assert overall.benchmark == OVERALL
-    assert [(row.strategy, row.rank, row.rank_low, row.rank_high) for row in overall.rows] == [
-        ("random", 1.5, 1.5, 1.5),
-        ("tpe", 1.5, 1.5, 1.5),
-    ]
-    # Losses less 0.05, by the 0.2 or (at 20 hours) 0.1 between the references: c-nmc 0.25 and 0.5, bone marrow 0.75.
-    assert rows_of(overall)["random"].regret == pytest.approx((0.375 + 0.75) / 2)
-    assert (overall.rows[0].seeds, overall.rows[0].results) == (8, 8)  # three at two budgets, and two
-    text = " ".join(overall.notes)
-    assert "Mean over 2 benchmarks of the mean rank (bone-marrow-micro@recorded v1, c-nmc@recorded v1)" in text
-    assert "every benchmark counts the same" in text
-    assert "left out here: extra" in text
-    assert "c-nmc@recorded v0 does not count" in text
-
-
-def test_overall_without_a_reference_for_one_benchmark_has_no_regret(
-    run: Run, collect: Collect, reference: Any
-) -> None:
-    boards = leaderboard(overall_results(run, collect), lambda name: reference if name.startswith("c-nmc") else None)
-    assert all(row.regret is None for row in boards[-1].rows)
-
-
-def test_overall_without_a_common_strategy_is_empty(run: Run, collect: Collect) -> None:
-    runs = [
-        run("random", 0, (1, 0.1), benchmark="c-nmc@recorded"),
-        run("tpe", 0, (1, 0.1), benchmark="bone-marrow-micro@recorded"),
-    ]
-    overall = leaderboard(collect(runs), no_reference)[-1]
-    assert overall.rows == ()
-    assert "Not run on every benchmark, so left out here: random, tpe." in overall.notes
-
-
-def test_fitted_surfaces_do_not_count_overall(run: Run, collect: Collect) -> None:
-    names = ("c-nmc@published", "bone-marrow@published", "c-nmc@recorded")
-    runs = [run(arm, 0, (1, 0.1), benchmark=name) for name in names for arm in ("random", "tpe")]
-    assert all(board.benchmark != OVERALL for board in leaderboard(collect(runs), no_reference))
-    runs += [run(arm, 0, (1, 0.1), benchmark="bone-marrow-micro@recorded") for arm in ("random", "tpe")]
-    text = " ".join(leaderboard(collect(runs), no_reference)[-1].notes)
-    assert "Mean over 2 benchmarks" in text
-    assert "c-nmc@published v1 does not count: a surface fitted to a paper's figures" in text
 
 
 cells = st.sampled_from([0.1, 0.2, 0.3, "diverged"])
@@ -317,65 +189,6 @@ def test_gains_are_paired(run: Run, collect: Collect) -> None:
     assert (tpe.points.high or 0) - (tpe.points.low or 0) > 10
 
 
-def test_a_budget_too_small_for_one_trial_is_no_answer(run: Run, collect: Collect) -> None:
-    runs = [run(name, seed, (10, "cut")) for seed in range(5) for name in ("random", "tpe")]
-    (board,) = leaderboard(collect(runs), no_reference)
-    assert board.verdict is not None
-    assert (board.verdict.kind, board.verdict.leader) == ("unknown", None)
-    assert board.verdict.reason == "no strategy has a result on every seed"
-    assert dict(board.verdict.left_out)["tpe"] == "5 of 5 runs have no finished trial"
-
-
-def test_a_strategy_that_raised_is_not_judged_however_good_it_looks(run: Run, collect: Collect) -> None:
-    generator = np.random.default_rng(2)
-    runs = [
-        run(name, seed, (1, loss + float(generator.normal(0, 0.005))))
-        for seed in range(8)
-        for name, loss in (("random", 0.3), ("tpe", 0.2))
-    ]
-    runs += [
-        run("broken", seed, (1, 0.01), status="strategy-error" if seed == 3 else "budget-spent") for seed in range(8)
-    ]
-    (board,) = leaderboard(collect(runs), no_reference)
-    assert board.verdict is not None
-    assert (board.verdict.kind, board.verdict.strategies) == ("best", ("tpe",))
-    assert dict(board.verdict.left_out) == {"broken": "the strategy raised an error in 1 of 8 runs"}
-    assert board.rows[-1].strategy == "broken"
-
-
-def of_three(run: Run, collect: Collect, strays: int) -> Board:
-    """A board of 20 seeds, on which tpe is best, went astray once, and wild, better still, so many times."""
-    generator, runs = np.random.default_rng(3), []
-    for seed in range(20):
-        for name, loss in (("random", 0.3), ("tpe", 0.25), ("wild", 0.2)):
-            runs.append(run(name, seed, (1, loss + float(generator.normal(0, 0.005)))))
-    results = collect(runs)
-    trials = results.trials.assign(**{"config.x": np.arange(len(results.trials), dtype=float)})
-    number = {(row.strategy, row.seed): run for run, row in results.runs.iterrows()}
-    far = {float(number["tpe", 0]), *(float(number["wild", seed]) for seed in range(strays))}
-    boards = leaderboard(
-        Results(results.runs, trials), no_reference, outside_of=lambda _, configs: [c["x"] in far for c in configs]
-    )
-    return boards[0]
-
-
-def test_runs_out_of_support_take_their_seed_along_and_many_of_them_the_strategy(run: Run, collect: Collect) -> None:
-    board = of_three(run, collect, strays=5)
-    assert board.verdict is not None
-    assert (board.verdict.kind, board.verdict.strategies, board.verdict.seeds) == ("best", ("tpe",), 19)
-    assert dict(board.verdict.left_out) == {"wild": "5 of 20 runs went out of support"}
-    rows = rows_of(board)
-    assert (rows["wild"].rank, board.rows[-1].strategy, board.judged_seeds) == (None, "wild", 19)
-    assert (rows["tpe"].rank, rows["random"].rank) == (1, 2)
-
-
-def test_a_tenth_of_the_runs_out_of_support_is_no_more_than_a_tenth(run: Run, collect: Collect) -> None:
-    board = of_three(run, collect, strays=2)
-    assert board.verdict is not None
-    assert (board.verdict.strategies, dict(board.verdict.left_out)) == (("wild",), {})
-    assert (rows_of(board)["wild"].rank, board.judged_seeds) == (1, 18)
-
-
 def test_identical_strategies_tie(run: Run, collect: Collect) -> None:
     losses = np.random.default_rng(3).uniform(size=(6, 2)).round(3)
     runs = [run(name, seed, (1, mine)) for seed, (mine, _) in enumerate(losses) for name in ("one", "two")]
@@ -383,20 +196,6 @@ def test_identical_strategies_tie(run: Run, collect: Collect) -> None:
     rows = rows_of(leaderboard(collect(runs), no_reference)[0])
     one, two = rows["one"], rows["two"]
     assert (one.rank, one.rank_low, one.rank_high) == (two.rank, two.rank_low, two.rank_high)
-
-
-def test_json_survives_a_round_trip_and_holds_no_nan(worked: Results, run: Run, collect: Collect) -> None:
-    boards = leaderboard(worked, no_reference) + leaderboard(overall_results(run, collect), no_reference)
-    data = as_json(boards)
-    assert json.loads(json.dumps(data, allow_nan=False)) == data
-    assert data["schema"] == 2
-    row = data["boards"][0]["rows"][0]
-    assert row["strategy"] == "tpe"
-    assert row["validation"] == {"mean": 85.0, "std": 5.0}
-    assert row["hours_to_random"] == {"median": 3.0, "budget": 10.0, "reached": 3, "seeds": 3}
-    assert row["measured"] == {"strategy_seconds": 1.5}
-    assert "strategy_seconds" not in row
-    assert data["boards"][-1]["benchmark"] == OVERALL
 
 
 def test_a_hundred_thousand_trials(reference: Any) -> None:
@@ -478,28 +277,6 @@ def test_from_run_folders_to_the_board(tmp_path: Path) -> None:
     assert rows["random"].hours_to_random == HoursToRandom(None, 2.0, 1, 2)
     assert (rows["random"].failures, rows["tpe"].failures) == (5, 2)
     assert (rows["tpe"].strategy_seconds, rows["tpe"].gpu_hours_spent) == (8.0, 2.0)
-
-
-def test_runs_that_stray_from_what_was_recorded_are_flagged(worked: Results, reference: Any) -> None:
-    """Both trials of one run of three lie outside."""
-    trials = worked.trials.assign(**{"config.x": [float(n) for n in range(len(worked.trials))]})
-    tpe = worked.runs.index[(worked.runs["strategy"] == "tpe") & (worked.runs["seed"] == 0)][0]
-    far = set(trials.loc[trials["run"] == tpe, "config.x"])
-
-    def outside(benchmark: str, configs: list[dict[str, Any]]) -> list[bool]:
-        assert benchmark == "c-nmc@published"
-        return [config["x"] in far for config in configs]
-
-    results = Results(worked.runs, trials)
-    board = leaderboard(results, lambda _: reference, outside_of=outside)[0]
-    assert {row.strategy: "out of support" in row.status for row in board.rows} == {
-        "tpe": True,
-        "random": False,
-        "poor": False,
-    }
-    assert any("more than 20 %" in note or "more than 20%" in note for note in board.notes)
-    silent = leaderboard(results, lambda _: reference, outside_of=lambda *_: None)[0]
-    assert not any("out of support" in row.status for row in silent.rows)
 
 
 def test_configurations_hold_active_hyperparameters_only() -> None:
