@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 from hemobench.strategies.base import Config, Proposal, Status
+
+if TYPE_CHECKING:
+    from hemobench.benchmarks.tables.schema import Row
 
 WORKER = "HEMOBENCH_WORKER"
 """Environment variable with the number of a worker process, from 0; live training takes the GPU of that number."""
@@ -178,6 +181,8 @@ class Checkpointing(Protocol):
         """Keep them in a folder from now on; `None`: where all runs have theirs."""
 
 
+OF = "of"
+"""Beside a pace that was not measured but read off a recording: that recording's name."""
 Asked = tuple[Config, int, int]
 """A training that is asked for: configuration, the run's seed, and fold."""
 
@@ -217,11 +222,15 @@ class LookingTogether(Protocol):
 
         Args:
             configs: The configurations.
-            known: What was measured before, which is not measured again.
+            known: What was measured before, which is not measured again; what a recording told (it says so by `OF`)
+                is not added to.
 
         Raises:
-            BenchmarkError: If they cannot be computed side by side.
+            BenchmarkError: If they cannot be computed side by side, or a recording does not tell their pace.
         """
+
+    def pace_of(self, rows: Sequence[Row]) -> Mapping[str, Any]:
+        """The pace that the trainings of an earlier recording were charged at, as `pace` gives it."""
 
     def look_together(
         self, asked: Sequence[Asked], lengths: Sequence[int], pace: Mapping[str, Any]

@@ -19,6 +19,7 @@ from hemobench.benchmarks.benchmark import Benchmark
 from hemobench.benchmarks.evaluator import Alike, Asked, Cost, Outcome
 from hemobench.benchmarks.evaluators.live_looks import LiveLooks, with_deviations
 from hemobench.benchmarks.execution.progress import counting, tell
+from hemobench.benchmarks.tables.schema import Row
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.benchmarks.training.checkpoints import Checkpoints, InMemory
 from hemobench.benchmarks.training.cross_validation import OnEpoch, Result, Resumption, train_all
@@ -224,6 +225,11 @@ class Live:
     def alike(self, config: Config) -> Alike:
         """See `LookingTogether`."""
         return self._looks.alike(config)
+
+    def pace_of(self, rows: Sequence[Row]) -> Mapping[str, Any]:
+        """See `LookingTogether`."""
+        looks = replace(self._looks, protocol=lambda: self._described)
+        return looks.pace_of(rows)
 
     def pace(self, configs: Sequence[Config], known: Mapping[str, Any]) -> Mapping[str, Any]:
         """See `LookingTogether`."""

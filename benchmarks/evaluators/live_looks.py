@@ -9,7 +9,8 @@ from typing import Any
 
 import torch
 
-from hemobench.benchmarks.evaluator import Alike, Asked, Cost, Outcome
+from hemobench.benchmarks.evaluator import OF, Alike, Asked, Cost, Outcome
+from hemobench.benchmarks.tables.schema import Row
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.benchmarks.training.hardware import devices
 from hemobench.benchmarks.training.hardware.memory import free_memory, memory_ends_trials
@@ -19,7 +20,7 @@ from hemobench.benchmarks.training.protocols.base import TrainingProtocol
 from hemobench.benchmarks.training.seeds import spread, trial_seed
 from hemobench.benchmarks.training.timer import Timer, TrialEnded
 from hemobench.benchmarks.training.together.looks import look_together
-from hemobench.benchmarks.training.together.pace import Pace, measure, read_pace
+from hemobench.benchmarks.training.together.pace import Pace, measure, read_pace, recovered, require_known
 from hemobench.benchmarks.training.together.train import require_stackable
 from hemobench.strategies.base import Config, Status
 
@@ -75,9 +76,17 @@ class LiveLooks:
         key = f"{protocol.shape(config)}, batch {batch_size}"
         return Alike(key, protocol.most_together(batch_size), 1 / batch_size)
 
+    def pace_of(self, rows: Sequence[Row]) -> Mapping[str, Any]:
+        """What an earlier recording's trainings took; see `LookingTogether`."""
+        with devices.settings(self.options.threads, self.options.deterministic):
+            return asdict(recovered(self.protocol(), rows))
+
     def pace(self, configs: Sequence[Config], known: Mapping[str, Any]) -> Mapping[str, Any]:
         """What these take alone, measured on an idle device; see `LookingTogether`."""
         protocol = self.protocol()
+        if OF in known:
+            require_known(protocol, configs, read_pace(known), known[OF])
+            return known
         with devices.settings(self.options.threads, self.options.deterministic):
             some = protocol.job(configs[0], protocol.folds[0], 0)
             require_stackable(some, self.full)

@@ -30,7 +30,17 @@ from hemobench.strategies import load_strategy, supports
 from hemobench.strategies.base import Config, Status, Trial
 
 CAMPAIGN = "campaign.json"
+TRAINED_ON = "trained on"
+"""In the header's design: the device, where another one's seconds are charged."""
 CHUNK = 4  # trainings of a unit of points: small, so that workers end together
+
+
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """An earlier recording: its table, and what that is called."""
+
+    table: Table
+    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +59,7 @@ def record(
     *,
     jobs: int = 1,
     progress: Callable[[Advance], None] | None = None,
+    pace_of: Earlier | None = None,
 ) -> Table:
     """Record a table, or go on with it where an earlier process left off.
 
@@ -61,17 +72,20 @@ def record(
         out: The table's file.
         jobs: Processes.
         progress: Told whenever a part is done.
+        pace_of: A recording whose device's seconds are charged, of trainings side by side: the two can be merged.
 
     Raises:
         BenchmarkError: If the journal is of another recording or in use, or the design cannot be carried out.
     """
     task = load_benchmark(source.benchmark).task
+    if pace_of is not None:
+        require_pace(source, task, pace_of)
     design.looks(task.epochs)
     require_grid(design, task.space())
     for name in design.strategies:
         require_recordable(name, task)
     folder = out.with_name(f"{out.name}.journal")
-    header = _start(source, design, folder, task)
+    header = _start(source, design, folder, task, pace_of)
     asked_first = first_asked(design, task)
     share_out = partial(together.groups, source, design.folds, folder) if source.together else chunks
     first = [*searches(design), *share_out("points", asked_first)]
@@ -107,11 +121,31 @@ def require_recordable(strategy: str, task: Task) -> None:
         raise BenchmarkError(f"'{strategy}' chooses lengths of training", "record with strategies that train in full")
 
 
-def _start(source: Source, design: Design, folder: Path, task: Task) -> Header:
+def require_pace(source: Source, task: Task, earlier: Earlier) -> None:
+    """Refuse a recording whose seconds this one cannot be charged in.
+
+    Raises:
+        BenchmarkError: If it is of another task, or costs are not reckoned here.
+    """
+    if not source.together:
+        raise BenchmarkError("--pace-of without --together: costs are measured", "record it with --together")
+    of = earlier.table.header.task
+    if of != task.name:
+        raise BenchmarkError(f"{earlier.name} is of the task {of}", f"give a recording of {task.name}")
+
+
+def _start(source: Source, design: Design, folder: Path, task: Task, pace_of: Earlier | None) -> Header:
     """Begin the journal's folder or check that it is of this recording; the header that the table will have."""
     benchmark = load_benchmark(source.benchmark)
+    asked = design.as_data()
     if source.together:  # of all folds, since one evaluator trains them
-        provenance = {**together.evaluator_of(source, design.folds).provenance, "recorded": together.NOTE}
+        evaluator = together.evaluator_of(source, design.folds)
+        provenance = {**evaluator.provenance, "recorded": together.NOTE}
+        if pace_of is not None:
+            folder.mkdir(parents=True, exist_ok=True)
+            together.take_pace(folder, evaluator, pace_of.table, pace_of.name)
+            asked[TRAINED_ON] = provenance.get("device", "")
+            provenance["device"] = pace_of.table.header.device
     else:
         provenance = dict(source.evaluator(design.folds[0]).provenance)
     header = Header(
@@ -124,7 +158,7 @@ def _start(source: Source, design: Design, folder: Path, task: Task) -> Header:
         data=provenance.get("data_sha256", ""),
         source=provenance,
         environment=environment(),
-        design=design.as_data(),
+        design=asked,
     )
     there = {"schema": SCHEMA, "source": provenance, "scale": source.scale, "design": design.as_data()}
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hemobench.benchmarks.evaluator import Alike, LookingTogether
+from hemobench.benchmarks.evaluator import OF, Alike, LookingTogether
 from hemobench.benchmarks.recording.design import Asked
 from hemobench.benchmarks.recording.source import Source, Unit, shared_evaluator
 from hemobench.benchmarks.storage.files import write_whole
-from hemobench.benchmarks.tables.schema import ALL_FOLDS
+from hemobench.benchmarks.tables.schema import ALL_FOLDS, Table
 from hemobench.errors import BenchmarkError
 
 PACE = "pace.json"
@@ -48,6 +48,20 @@ def groups(source: Source, folds: Sequence[int], folder: Path, name: str, asked:
         group = members[alike]
         parts += [tuple(group[start : start + alike.most]) for start in range(0, len(group), alike.most)]
     return [Unit(f"{name}-{number:05}", points=part) for number, part in enumerate(parts)]
+
+
+def take_pace(folder: Path, evaluator: LookingTogether, table: Table, name: str) -> None:
+    """Charge what an earlier recording charged, whatever the device.
+
+    Args:
+        folder: The new recording's journal; what was taken before stays.
+        evaluator: Of both.
+        table: The earlier recording.
+        name: What it is called.
+    """
+    path = folder / PACE
+    if not path.exists():
+        write_whole(path, {**evaluator.pace_of(table.rows), OF: name})
 
 
 def _keep_pace(folder: Path, evaluator: LookingTogether, asked: Sequence[Asked]) -> None:

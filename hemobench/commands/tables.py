@@ -27,6 +27,10 @@ Looks = Annotated[
 ]
 
 Together = Annotated[bool, typer.Option("--together", help="On a GPU: train points that are alike side by side.")]
+PaceOf = Annotated[
+    Path | None,
+    typer.Option(metavar="TABLE", help="Side by side: charge the seconds of an earlier recording's device, to merge."),
+]
 Grid = Annotated[
     list[str] | None,
     typer.Option(metavar="NAME=V,V…", help="The only values that points take, so that more are alike; repeatable."),
@@ -60,14 +64,17 @@ def record(
     seed: Annotated[int, typer.Option(help="Decides the design.")] = 0,
     together: Together = False,
     grid: Grid = None,
+    pace_of: PaceOf = None,
     option: Option = None,
 ) -> None:
     """Record a table: a mix of space-filling and random points, searches and repetitions. Resumable."""
     from hemobench.benchmarks.benchmark import load_benchmark
     from hemobench.benchmarks.execution.preflight import require_runnable
     from hemobench.benchmarks.recording.design import Design
+    from hemobench.benchmarks.recording.recording import Earlier
     from hemobench.benchmarks.recording.recording import record as carry_out
     from hemobench.benchmarks.recording.source import Source
+    from hemobench.benchmarks.tables.io import read_table
     from hemobench.benchmarks.tables.schema import ALL_FOLDS
 
     design = Design(
@@ -91,6 +98,7 @@ def record(
         **({"folds": numbers(folds)} if folds else {}),
     )
     try_output(out)
+    earlier = Earlier(read_table(pace_of), str(pace_of)) if pace_of is not None else None
     source = Source(benchmark, _settings(benchmark, data, option or []), scale, together=together)
     found = load_benchmark(benchmark)
     count = _processes(found, jobs, together)
@@ -104,6 +112,7 @@ def record(
             out,
             jobs=count,
             progress=lambda advance: bar.update(advance.recorded, advance.known),
+            pace_of=earlier,
         )
     sys.stdout.write(f"{out}: {len(table.rows)} trainings; next: hemobench table show {out}, hemobench fit {out}\n")
 

@@ -12,12 +12,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import torch
 
+from hemobench.benchmarks.tables.schema import Row
 from hemobench.benchmarks.training.loop import Job, Training
 from hemobench.benchmarks.training.protocols.base import TrainingProtocol
 from hemobench.benchmarks.training.timer import Timer
-from hemobench.strategies.base import Config
+from hemobench.errors import BenchmarkError
+from hemobench.strategies.base import Config, Status
 
 EPOCHS = {"cpu": 6, "cuda": 2}
 """Of a training that is measured. In the first, kernels are chosen and steps recorded; of the others the quickest
@@ -66,6 +69,68 @@ class Pace:
 def read_pace(data: Mapping[str, Any]) -> Pace:
     """What `dataclasses.asdict` made of a pace."""
     return Pace({name: Beat(**beat) for name, beat in data.get("beats", {}).items()})
+
+
+def recovered(protocol: TrainingProtocol, rows: Sequence[Row]) -> Pace:
+    """The pace at which an earlier recording was charged: least squares over its trainings.
+
+    Exact where its seconds were reckoned from a pace themselves.
+
+    Args:
+        protocol: Of the same task; the trainings had as many images.
+        rows: Trainings of single splits, however they ended. Kinds of one batch size alone tell nothing of others.
+    """
+    charged: dict[str, list[_Charged]] = {}
+    images = {fold: _images(protocol, rows[0].config, fold) for fold in protocol.folds} if rows else {}
+    for row in rows:
+        if row.status is not Status.OK or row.fold not in images:
+            continue
+        recipe = protocol.recipe(row.config)
+        steps_of_epoch = math.ceil(images[row.fold] / recipe.batch_size)
+        looks = zip(row.epochs, row.seconds, row.evaluation_seconds, strict=True)
+        name = kind(protocol.shape(row.config), recipe.optimizer)
+        charged.setdefault(name, []).extend(_Charged(epochs, steps_of_epoch, *spent) for epochs, *spent in looks)
+    return Pace({name: _solved(each) for name, each in charged.items() if len({one.steps for one in each}) > 1})
+
+
+def require_known(protocol: TrainingProtocol, configs: Sequence[Config], pace: Pace, of: str) -> None:
+    """Refuse configurations whose pace a recording does not tell: measured here, it would be another device's.
+
+    Raises:
+        BenchmarkError: Naming the first such kind.
+    """
+    for config in configs:
+        name = kind(protocol.shape(config), protocol.recipe(config).optimizer)
+        if name not in pace.beats:
+            raise BenchmarkError(
+                f"{of} does not tell the pace of {name}: it has no trainings of two batch sizes",
+                "leave out --pace-of, to measure it on this device",
+            )
+
+
+@dataclass(frozen=True, slots=True)
+class _Charged:
+    """What a training of so many epochs, of so many steps each, was charged, and what of it went into evaluation."""
+
+    epochs: int
+    steps: int
+    seconds: float
+    evaluation: float
+
+
+def _images(protocol: TrainingProtocol, config: Config, fold: int) -> int:
+    return len(protocol.job(config, fold, 0).feed.labels("train"))
+
+
+def _solved(charged: Sequence[_Charged]) -> Beat:
+    epochs = np.array([one.epochs for one in charged], dtype=float)
+    steps_in_all = epochs * [one.steps for one in charged]
+    evaluation = np.array([one.evaluation for one in charged])
+    training = np.array([one.seconds for one in charged]) - evaluation
+    ones = np.ones_like(epochs)
+    start, step, images = np.linalg.lstsq(np.stack([ones, steps_in_all, epochs], axis=1), training, rcond=None)[0]
+    validation, test = np.linalg.lstsq(np.stack([epochs, ones], axis=1), evaluation, rcond=None)[0]
+    return Beat(*(max(float(part), 0.0) for part in (start, step, images, validation, test)))
 
 
 def kind(shape: str, optimizer: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from hemobench.benchmarks.evaluator import Outcome  # noqa: E402
 from hemobench.benchmarks.evaluators.live import Live, live  # noqa: E402
 from hemobench.benchmarks.evaluators.table import TableEvaluator  # noqa: E402
 from hemobench.benchmarks.recording.design import Design  # noqa: E402
-from hemobench.benchmarks.recording.recording import record  # noqa: E402
+from hemobench.benchmarks.recording.recording import Earlier, record  # noqa: E402
 from hemobench.benchmarks.recording.source import Source  # noqa: E402
-from hemobench.benchmarks.tables.schema import config_key  # noqa: E402
+from hemobench.benchmarks.tables.merge import merge_tables  # noqa: E402
+from hemobench.benchmarks.tables.schema import ALL_FOLDS, Table, config_key  # noqa: E402
 from hemobench.benchmarks.tasks import load_task  # noqa: E402
 from hemobench.benchmarks.training.loop import Training  # noqa: E402
 from hemobench.benchmarks.training.metrics import over_folds  # noqa: E402
@@ -419,6 +421,66 @@ def test_folds_trained_side_by_side_are_put_together_by_the_table(
         expected = over_folds(each)
         found = answers.evaluate(Proposal(config), 0).validation
         assert {name: found[name] for name in expected} == pytest.approx(expected)
+
+
+def test_a_recording_goes_on_in_the_seconds_of_an_earlier_one_on_another_device(
+    three_classes: Path, cache_of_cells: Path, tmp_path: Path
+) -> None:
+    """Every kind of training took 1 s to start, 0.5 s an epoch and 0.01 s a step there, and 0.2 and 0.1 s to look."""
+    pytest.importorskip("timm")
+    settings = {"data": str(three_classes), "cache": str(cache_of_cells), "weights": "none", "device": "cpu"}
+    source = Source("bone-marrow-head@live", {**settings, "epochs": 2, "folds": 3, "image_size": 64}, together=True)
+    design = Design(
+        sobol=1,
+        random=0,
+        strategies=(),
+        repeats=0,
+        folds=(0, 1, 2),
+        every_fold=1,
+        epochs=(1, 2),
+        grid={"batch_size": (8,)},
+    )
+    first = record(source, design, tmp_path / "first.parquet", jobs=1)
+    images = len(source.evaluator(ALL_FOLDS)._protocol.job(first.rows[0].config, 0, 0).feed.labels("train"))
+
+    def charged(epochs: int, batch: int) -> float:
+        return 1.0 + epochs * (0.5 + 0.01 * math.ceil(images / batch))
+
+    space = load_task("bone-marrow-head").space()
+    looks = (1, 2)
+    rows = [
+        replace(
+            first.rows[0],
+            config={**first.rows[0].config, "network": network, "optimizer": optimizer, "batch_size": batch},
+            epochs=looks,
+            seconds=tuple(charged(n, batch) + 0.2 * n + 0.1 for n in looks),
+            evaluation_seconds=tuple(0.2 * n + 0.1 for n in looks),
+        )
+        for network in space["network"].choices
+        for optimizer in space["optimizer"].choices
+        for batch in (4, 16)
+    ]
+    header = replace(first.header, device="another", source={**first.header.source, "device": "another"})
+    earlier = Table(header, tuple(rows))
+
+    second = replace(design, random=2, sobol=0, every_fold=2, seed=5)
+    pace_of = Earlier(earlier, "earlier.parquet")
+    table = record(source, second, tmp_path / "second.parquet", jobs=1, pace_of=pace_of)
+    for row in table.rows:
+        wanted = [charged(n, 8) + 0.2 * n + 0.1 for n in row.epochs]
+        assert row.seconds == pytest.approx(wanted, abs=1e-5)
+    assert table.header.device == table.header.source["device"] == "another"
+    assert table.header.design["trained on"] == first.header.device
+    assert len(merge_tables([earlier, table]).rows) == len(rows) + 6
+
+    few = Earlier(replace(earlier, rows=tuple(rows[::2])), "few.parquet")  # of one batch size
+    with pytest.raises(BenchmarkError, match=r"few.parquet does not tell the pace of linear classifier .*two batch"):
+        record(source, second, tmp_path / "third.parquet", jobs=1, pace_of=few)
+    other = Earlier(replace(earlier, header=replace(header, task="bone-marrow-lite")), "lite.parquet")
+    with pytest.raises(BenchmarkError, match=r"lite.parquet is of the task bone-marrow-lite"):
+        record(source, second, tmp_path / "third.parquet", jobs=1, pace_of=other)
+    with pytest.raises(BenchmarkError, match=r"without --together"):
+        record(replace(source, together=False), second, tmp_path / "third.parquet", jobs=1, pace_of=pace_of)
 
 
 def test_a_look_is_charged_one_test_however_often_one_looks(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

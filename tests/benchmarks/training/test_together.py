@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ pytest.importorskip("timm")
 import torch
 from torch import Tensor, nn
 
+from hemobench.benchmarks.tables.schema import ALL_FOLDS, Row
 from hemobench.benchmarks.tasks.bone_marrow import OPTIMIZERS
 from hemobench.benchmarks.training.checkpoints import Checkpoints
 from hemobench.benchmarks.training.cross_validation import Resumption, train_all
@@ -33,7 +34,7 @@ from hemobench.benchmarks.training.seeds import spread
 from hemobench.benchmarks.training.timer import Timer, TrialEnded
 from hemobench.benchmarks.training.together.layers import ManyDropout
 from hemobench.benchmarks.training.together.looks import look_together
-from hemobench.benchmarks.training.together.pace import Beat, Pace, kind, measure
+from hemobench.benchmarks.training.together.pace import Beat, Pace, kind, measure, recovered, require_known
 from hemobench.benchmarks.training.together.stacked import Stacked, can_stack
 from hemobench.benchmarks.training.together.train import Together, in_step, require_stackable, train_together
 from hemobench.benchmarks.training.together.trial import train_folds_together
@@ -297,6 +298,27 @@ def test_a_pace_is_measured_for_each_kind_once(leukaemia: CNmcProtocol) -> None:
     before = Pace({"head of 256, adamw": replace(BEAT, start=0.0)})
     again = measure(leukaemia, configs, CPU, before)
     assert again.beats["head of 256, adamw"] == before.beats["head of 256, adamw"]
+
+
+def test_the_pace_of_a_recording_is_what_it_was_charged_at(marrow: BoneMarrowProtocol) -> None:
+    """Of trainings that ended, of single splits; a kind of one batch size tells nothing of others."""
+    pace = Pace({kind("efficientnet_lite0", "adam"): BEAT, kind("efficientnet_lite0", "sgd"): replace(BEAT, step=0.5)})
+    rows = []
+    for number, config in enumerate([lite(batch_size=b, optimizer=o) for b in (2, 3, 5) for o in ("adam", "sgd")]):
+        spent = [pace.seconds(marrow.job(config, 0, 0), epochs) for epochs in (1, 3)]
+        seconds, evaluation = zip(*spent, strict=True)
+        rows.append(Row(config, number, number % 3, "random", (1, 3), seconds, evaluation, {}, {}, (), Status.OK, None))
+    cut = replace(rows[0], seconds=(99.0, 999.0), status=Status.DIVERGED)
+    whole = replace(rows[0], seconds=(99.0, 999.0), fold=ALL_FOLDS)
+    single = replace(rows[0], config=lite(optimizer="radam"))
+    found = recovered(marrow, [*rows, cut, whole, single])
+    assert set(found.beats) == set(pace.beats)
+    for name, beat in found.beats.items():
+        assert asdict(beat) == pytest.approx(asdict(pace.beats[name]))
+    require_known(marrow, [lite(batch_size=9)], found, "t.parquet")
+    with pytest.raises(BenchmarkError, match=r"t.parquet does not tell the pace of efficientnet_lite0, radam"):
+        require_known(marrow, [lite(), lite(optimizer="radam")], found, "t.parquet")
+    assert recovered(marrow, []).beats == {}
 
 
 def test_what_loading_kernels_took_is_no_training_s(leukaemia: CNmcProtocol) -> None:
