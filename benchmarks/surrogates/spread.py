@@ -62,7 +62,7 @@ def held_out_errors(table: Table, t: Targets, held: HeldOut, found: Repeats) -> 
 
 
 def loss_noise(table: Table, t: Targets, held: HeldOut, found: Repeats) -> Floats:
-    """Deviation of the loss between seeds at full length, for the quality predicted of every training, shape (n,)."""
+    """Deviation of the loss by noise at full length, for the quality predicted of every training, shape (n,)."""
     quality = losses(table, t, held.outputs[:, -1])
     squares = (found.differences[:, -1] @ loss_weights(table, t)) ** 2
     return np.sqrt(smoothed(squares, quality[found.rows], quality))

@@ -46,7 +46,8 @@ class About:
         evaluation_share: Share of the cost that goes into validation and test.
         seconds: Least and greatest device-seconds that were recorded; predictions stay within a factor of two.
         failures: Whether trainings failed, so that the surrogate's may.
-        noise: `repeats`: measured on repeated seeds; `residuals`: held-out errors, which it cannot exceed.
+        noise: `repeats`: measured on trainings that differ by noise alone, see `noise.repeats`; `residuals`: held-out
+            errors, which it cannot exceed.
         fitted: Rows, configurations, seed and settings of the fit.
         widening: Factor on the members' deviations from their mean that makes them as large as held-out errors, net
             of noise; 1 in files of the first format.

@@ -28,7 +28,7 @@ def trust_tables(trust: Found, alternatives: Found) -> list[Table]:
     if answers and answers["tails"]:
         tables.append(_tails(answers["tails"]))
     if noise.get("rows"):
-        tables.append(_noise(noise["rows"]))
+        tables.append(_noise(noise["rows"], noise.get("between", "seeds")))
     if "optimum" in trust:
         tables.append(_nearest(trust["optimum"]))
     return tables
@@ -58,7 +58,8 @@ def _tails(tails: Found) -> Table:
     return Table("Expected lowest loss of random trials, with its standard error", columns, tuple(rows))
 
 
-def _noise(rows: list[Found]) -> Table:
+def _noise(rows: list[Found], between: str) -> Table:
+    """Of trainings of one configuration that differ in their seeds, or in their folds."""
     cells = []
     for row in rows:
         sides = [
@@ -68,7 +69,7 @@ def _noise(rows: list[Found]) -> Table:
         ]
         cells.append((str(row["epoch"]), row["quality"], str(row["trainings"]), *sides))
     columns = ("Epoch", "Predicted quality", "Trainings", "Measured", "Skewness", "Drawn", "Skewness")
-    return Table("Noise between seeds, in points of the headline metric", columns, tuple(cells))
+    return Table(f"Noise between {between}, in points of the headline metric", columns, tuple(cells))
 
 
 def _nearest(optimum: Found) -> Table:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ class Repeats:
         differences: From the mean of those that belong together, scaled up for the degree of freedom that the mean
             takes: their mean square is the unbiased variance of the noise. Shape (r, T, M).
         means: The means, as they are on each one's fold, shape (r, T, M).
+        between: What those that belong together differ in.
     """
 
     rows: Ints
@@ -34,6 +36,7 @@ class Repeats:
     counts: Ints
     differences: Floats
     means: Floats
+    between: Literal["seeds", "folds"] = "seeds"
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -68,11 +71,11 @@ def _by_fold(t: Targets, folds: int) -> Repeats:
     rows, place = _together(t, [t.groups, t.seeds], lambda counts: counts == max(folds, 2))
     values = fraction(t.values[rows])
     if not len(rows):
-        return Repeats(rows, place, place, values, values)
+        return Repeats(rows, place, place, values, values, "folds")
     means = values_apart(values, place)[1]
     effects = _effects(values - means, means, t.folds[rows])
     differences, means = values_apart(values - effects, place)
-    return Repeats(rows, place, np.bincount(place)[place], differences, means + effects)
+    return Repeats(rows, place, np.bincount(place)[place], differences, means + effects, "folds")
 
 
 def _together(t: Targets, parts: list[Ints], wanted: Callable[[Ints], Bools]) -> tuple[Ints, Ints]:

@@ -181,7 +181,7 @@ def _complete(t: Targets, folds: Sequence[int]) -> Ints:
 
 
 def _deviations(t: Targets, held: HeldOut, found: Repeats, needed: Sequence[int]) -> Floats:
-    """Deviation between seeds of the outputs that are needed, at full length, for every row, shape (n, M)."""
+    """Deviation by noise of the outputs that are needed, at full length, for every row, shape (n, M)."""
     deviations = np.zeros((len(t.inputs), len(t.outputs)))
     if len(found):
         for i in needed:

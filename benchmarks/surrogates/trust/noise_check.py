@@ -20,12 +20,13 @@ THIRDS = ("worst third", "middle third", "best third")
 
 
 def noise_table(surrogate: Surrogate, t: Targets, found: Repeats) -> dict[str, Any]:
-    """Deviations between seeds of the headline metric, measured and drawn at the same predicted values.
+    """Deviations by noise of the headline metric, measured and drawn at the same predicted values.
 
     Drawn trainings are treated as the recorded ones were: as many of a configuration, less their mean.
 
     Returns:
-        `rows`: epoch, quality, number of trainings, deviation and skewness of each; `correlations`: pairs by name.
+        `between`: what the recorded trainings differed in, `seeds` or `folds`; `rows`: epoch, quality, number of
+        trainings, deviation and skewness of each; `correlations`: pairs by name.
     """
     headline = t.outputs.index(f"validation.{surrogate.task.headline}")
     test = (
@@ -34,6 +35,7 @@ def noise_table(surrogate: Surrogate, t: Targets, found: Repeats) -> dict[str, A
     quality = predicted(surrogate, t)[found.rows]
     drawn = drawn_differences(surrogate, quality, found)
     return {
+        "between": found.between,
         "rows": list(_rows(t, quality[..., headline], found.differences[..., headline], drawn[..., headline])),
         "correlations": _correlations(found.differences, drawn, headline, test),
     }

@@ -383,7 +383,7 @@ def test_seeds_of_one_fold_do_not_stand_for_the_noise_of_all() -> None:
     """It is measured between folds then, less what these differ by at each quality."""
     t = on_folds((0,))
     found = repeats(t)
-    assert (len(found), set(found.counts.tolist())) == (1200, {3})
+    assert (found.between, len(found), set(found.counts.tolist())) == ("folds", 1200, {3})
     assert set(t.seeds[found.rows].tolist()) == {0}
     truth = np.mean(np.square(FOLD_NOISE))
     assert (found.differences**2).mean() == pytest.approx(truth, rel=0.1)
@@ -394,7 +394,7 @@ def test_seeds_of_one_fold_do_not_stand_for_the_noise_of_all() -> None:
         assert misses.std() < 0.03
     folds_known = on_folds((0, 1, 2))
     by_seed = repeats(folds_known)
-    assert (len(by_seed), set(by_seed.counts.tolist())) == (240, {2})
+    assert (by_seed.between, len(by_seed), set(by_seed.counts.tolist())) == ("seeds", 240, {2})
     assert (by_seed.differences**2).mean() == pytest.approx(truth, rel=0.25)
 
 

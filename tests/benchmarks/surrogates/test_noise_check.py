@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from scipy.stats import skew
 
+from hemobench.benchmarks.surrogates.noise.margins import silent
+from hemobench.benchmarks.surrogates.noise.repeats import Repeats
 from hemobench.benchmarks.surrogates.trust import noise_check as module
 
 
@@ -69,3 +71,17 @@ def test_rows_are_of_thirds_by_what_is_predicted() -> None:
     # of eight, two are in the middle: too few for a row
     few = list(module._rows(t, quality[:8, :1].repeat(5, axis=1), measured[:8], measured[None, :8]))
     assert {(row["quality"], row["trainings"]) for row in few} == {("worst third", 3), ("best third", 3)}
+
+
+def test_what_folds_are_predicted_to_differ_by_is_no_noise() -> None:
+    """Three folds of each of five configurations, predicted .1 apart, and drawn without noise."""
+    quality = np.tile(np.array([0.4, 0.5, 0.6])[:, None, None], (5, 1, 1))
+    groups = np.repeat(np.arange(5), 3)
+    found = Repeats(np.arange(15), groups, np.full(15, 3), np.zeros((15, 1, 1)), quality, "folds")
+    quiet: Any = SimpleNamespace(
+        about=SimpleNamespace(full=1, epochs=(1,)),
+        noise=silent(1, 1),
+        curve=lambda curve, epochs: curve,
+        between=[(0, 0, 0.0)] * 2,
+    )
+    assert module.drawn_differences(quiet, quality, found) == pytest.approx(np.zeros((20, 15, 1, 1)))
