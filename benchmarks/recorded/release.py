@@ -60,7 +60,7 @@ NOTES = {
         "at nine values from 1 to 32.",
         "Trained side by side on an H200 (batches of 1 to 3 on an H100). Costs are reckoned from trainings measured "
         "alone on an H100.",
-        "Version 2 is fitted to the table of version 1; its noise is measured on all folds, and not on the first alone.",
+        "Version 2 is fitted to the table of version 1; its noise is measured on all folds, not on the first alone.",
     ),
     "bone-marrow-micro": (
         "Micro scale: DenseNets of small growth and depth from random weights, 64 pixels, a stratified part of 600 "

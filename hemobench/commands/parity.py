@@ -35,7 +35,10 @@ def parity(
     live_trials: Annotated[int, typer.Option(min=1, help="Trials of a live search.")] = 6,
     incumbents: Annotated[int, typer.Option(min=1, help="Of each strategy, trained again live.")] = 2,
     controls: Annotated[int, typer.Option(min=0, help="Random configurations trained beside them.")] = 10,
-    repeats: Annotated[int, typer.Option(min=1, help="Trainings of each of these, and of live incumbents.")] = 3,
+    repeats: Annotated[int, typer.Option(min=1, help="Trainings of each of these.")] = 3,
+    live_repeats: Annotated[
+        int | None, typer.Option(min=1, help="Trainings of what each live search ends with; default: as many.")
+    ] = None,
     jobs: Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core, or a GPU.")] = None,
     out: Annotated[Path, typer.Option("--out", "-o", help="The result; its runs are kept beside.")] = Path(
         "parity.json"
@@ -60,6 +63,7 @@ def parity(
         incumbents=incumbents,
         controls=controls,
         repeats=repeats,
+        live_repeats=live_repeats or repeats,
         gpu_hours=gpu_hours,
     )
     runs = out.with_name(f"{out.name}.runs")

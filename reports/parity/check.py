@@ -42,7 +42,8 @@ class Extent:
         live_trials: Trials of a live search.
         incumbents: Of each strategy, trained again live.
         controls: Random configurations trained beside them.
-        repeats: Trainings of each of these, and of what the live searches end with.
+        repeats: Trainings of each of these.
+        live_repeats: Trainings of what each live search ends with.
         gpu_hours: Budget of a search; `None` is what about 25 trials cost.
     """
 
@@ -54,6 +55,7 @@ class Extent:
     incumbents: int = 2
     controls: int = 10
     repeats: int = 3
+    live_repeats: int = 3
     gpu_hours: float | None = None
 
 
@@ -151,11 +153,17 @@ def check(
         )
         chosen = incumbents_of(live, LIVE)
         again = retrained(
-            setup, chosen, extent.repeats, folder, jobs=count, on_progress=on_progress("live incumbents, trained again")
+            setup,
+            chosen,
+            extent.live_repeats,
+            folder,
+            jobs=count,
+            on_progress=on_progress("live incumbents, trained again"),
         )
         worth = by_worth(live, again)
         trials = tried(setup, short, extent.strategies, extent.live_seeds, folder)
-    return _concluded(setup, table, cached, live, calibration(trainings), worth, trials)
+    found = _concluded(setup, table, cached, live, calibration(trainings), worth, trials)
+    return replace(found, live_repeats=extent.live_repeats)
 
 
 def _devices(benchmark: str) -> int:

@@ -108,6 +108,7 @@ class Parity:
         retraining: What the surrogate's incumbents are worth live; `None` without images.
         foreseen: How well it foresaw what live searches tried, by strategy and figure.
         notes: What a reader must know.
+        live_repeats: Trainings of each live incumbent, by which it is known what they are worth.
     """
 
     benchmark: str
@@ -121,6 +122,7 @@ class Parity:
     retraining: Retraining | None = None
     foreseen: Mapping[str, Mapping[str, Foreseen]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    live_repeats: int = 0
 
 
 def as_data(parity: Parity) -> dict[str, Any]:

@@ -24,8 +24,8 @@ def in_words(parity: Parity) -> list[str]:
     lines = [*_source_comparison(parity.cached)]
     if parity.live is not None:
         lines += [f"Live, searches of {parity.live.max_trials} trials:", *_source_comparison(parity.live)]
-    if parity.worth is not None and parity.retraining is not None:
-        times = f"trained again {parity.retraining.repeats} times each; on the surrogate, without noise"
+    if parity.worth is not None:
+        times = f"trained again {parity.live_repeats} times each; on the surrogate, without noise"
         lines += [f"Live, by what the incumbents are worth ({times}):", *_source_comparison(parity.worth)]
     if parity.retraining is not None:
         lines += _retraining(parity.retraining)

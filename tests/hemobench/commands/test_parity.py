@@ -22,7 +22,7 @@ APP.command()(parity)
 FEW = (
     *("--against", "c-nmc@published", "--strategies", "random,sssr,manual", "--seeds", 2, "--gpu-hours", 2),
     *("--member-seeds", 1, "--live-seeds", 2, "--live-trials", 5, "--incumbents", 1, "--controls", 2),
-    *("--repeats", 2, "--jobs", 1),
+    *("--repeats", 2, "--live-repeats", 3, "--jobs", 1),
 )
 
 
@@ -55,7 +55,8 @@ def test_it_prints_rankings_trainings_and_conclusions(done):
         assert strategy in printed
     assert "The live comparison has fewer than 5 seeds" in printed
     assert "by what incumbents are worth" in printed
-    assert "trained again 2 times each; on the surrogate, without noise" in printed
+    assert "trained again 3 times each; on the surrogate, without noise" in printed
+    assert "what random tried live, test: " in printed
     assert "points apart on live" in printed
     assert "incumbents, score" not in printed  # it is the validation accuracy
     assert str(done[0]) in printed.replace("\n", "")
@@ -71,6 +72,9 @@ def test_the_file_is_plain_data_with_a_schema_version(done):
     assert all(len(one["figures"]["test"]["live"]) == 2 for one in found["retraining"]["checks"])
     assert found["live"]["max_trials"] == 5
     assert len(found["table"]) == 64
+    assert set(found["foreseen"]) == {"random", "sssr", "manual"}
+    assert found["foreseen"]["random"]["validation"]["calibration"]["trainings"] == 10
+    assert found["live_repeats"] == 3
     assert "/" not in json.dumps(found["recorded"])
 
 
