@@ -14,7 +14,7 @@ from hemobench.benchmarks.parity.retraining import CONTROL, INCUMBENT, Candidate
 from hemobench.benchmarks.parity.searches import SearchBudget, Searches, SearchResult
 from hemobench.errors import BenchmarkError
 from hemobench.reports.parity.agreement import agreement, kendall, members, repeatability
-from hemobench.reports.parity.calibration import calibration, unlike
+from hemobench.reports.parity.calibration import Retraining, calibration, unlike
 from hemobench.reports.parity.foresight import foreseen, spearman
 from hemobench.reports.parity.rankings import Parity, as_data, compare_sources, completed
 from hemobench.reports.parity.text import in_words
@@ -275,11 +275,10 @@ def test_failed_trainings_are_counted_and_enter_no_mean() -> None:
     assert in_words(_with(nothing))
 
 
-def _with(retraining: object) -> Parity:
+def _with(retraining: Retraining) -> Parity:
     table = drawn(TRUE, 4, 0.01, 1)
-    return Parity(
-        "c-nmc@recorded", 1, "t", "s", {}, compare_sources(searches(table=table, pool=table)), None, retraining
-    )  # type: ignore[arg-type]
+    compared = compare_sources(searches(table=table, pool=table))
+    return Parity("c-nmc@recorded", 1, "t", "s", {}, compared, retraining=retraining)
 
 
 def test_what_differs_from_the_recording_is_said() -> None:
