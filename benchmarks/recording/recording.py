@@ -134,7 +134,7 @@ def require_pace(source: Source, task: Task, earlier: Earlier) -> None:
         raise BenchmarkError(f"{earlier.name} is of the task {of}", f"give a recording of {task.name}")
 
 
-def _start(source: Source, design: Design, folder: Path, task: Task, pace_of: Earlier | None) -> Header:
+def _start(source: Source, design: Design, folder: Path, task: Task, pace_of: Earlier | None = None) -> Header:
     """Begin the journal's folder or check that it is of this recording; the header that the table will have."""
     benchmark = load_benchmark(source.benchmark)
     asked = design.as_data()
