@@ -181,7 +181,7 @@ class Checkpointing(Protocol):
         """Keep them in a folder from now on; `None`: where all runs have theirs."""
 
 
-OF = "of"
+PACE_OF = "pace_of"
 """Beside a pace that was not measured but read off a recording: that recording's name."""
 Asked = tuple[Config, int, int]
 """A training that is asked for: configuration, the run's seed, and fold."""
@@ -222,7 +222,7 @@ class LookingTogether(Protocol):
 
         Args:
             configs: The configurations.
-            known: What was measured before, which is not measured again; what a recording told (it says so by `OF`)
+            known: What was measured before, which is not measured again; what a recording told (`PACE_OF` names it)
                 is not added to.
 
         Raises:

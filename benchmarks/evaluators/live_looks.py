@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from hemobench.benchmarks.evaluator import OF, Alike, Asked, Cost, Outcome
+from hemobench.benchmarks.evaluator import PACE_OF, Alike, Asked, Cost, Outcome
 from hemobench.benchmarks.tables.schema import Row
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.benchmarks.training.hardware import devices
@@ -84,8 +84,8 @@ class LiveLooks:
     def pace(self, configs: Sequence[Config], known: Mapping[str, Any]) -> Mapping[str, Any]:
         """What these take alone, measured on an idle device; see `LookingTogether`."""
         protocol = self.protocol()
-        if OF in known:
-            require_known(protocol, configs, read_pace(known), known[OF])
+        if PACE_OF in known:
+            require_known(protocol, configs, read_pace(known), known[PACE_OF])
             return known
         with devices.settings(self.options.threads, self.options.deterministic):
             some = protocol.job(configs[0], protocol.folds[0], 0)

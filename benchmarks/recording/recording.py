@@ -22,7 +22,7 @@ from hemobench.benchmarks.recording.source import Source, Unit, shared_evaluator
 from hemobench.benchmarks.storage.files import write_whole
 from hemobench.benchmarks.storage.journal import Journal
 from hemobench.benchmarks.storage.run_folder import same_run
-from hemobench.benchmarks.tables.io import write_table
+from hemobench.benchmarks.tables.io import read_table, write_table
 from hemobench.benchmarks.tables.schema import SCHEMA, Header, Row, Table, config_key, final_loss
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
@@ -33,14 +33,6 @@ CAMPAIGN = "campaign.json"
 TRAINED_ON = "trained on"
 """In the header's design: the device, where another one's seconds are charged."""
 CHUNK = 4  # trainings of a unit of points: small, so that workers end together
-
-
-@dataclass(frozen=True, slots=True)
-class Earlier:
-    """An earlier recording: its table, and what that is called."""
-
-    table: Table
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +51,7 @@ def record(
     *,
     jobs: int = 1,
     progress: Callable[[Advance], None] | None = None,
-    pace_of: Earlier | None = None,
+    pace_of: Path | None = None,
 ) -> Table:
     """Record a table, or go on with it where an earlier process left off.
 
@@ -72,20 +64,21 @@ def record(
         out: The table's file.
         jobs: Processes.
         progress: Told whenever a part is done.
-        pace_of: A recording whose device's seconds are charged, of trainings side by side: the two can be merged.
+        pace_of: An earlier recording's table. Trainings side by side are charged its device's seconds: both merge.
 
     Raises:
         BenchmarkError: If the journal is of another recording or in use, or the design cannot be carried out.
     """
     task = load_benchmark(source.benchmark).task
-    if pace_of is not None:
-        require_pace(source, task, pace_of)
+    earlier = _earlier(source, task, pace_of) if pace_of is not None else None
     design.looks(task.epochs)
     require_grid(design, task.space())
     for name in design.strategies:
         require_recordable(name, task)
     folder = out.with_name(f"{out.name}.journal")
-    header = _start(source, design, folder, task, pace_of)
+    header = _start(source, design, folder, task, earlier.header.device if earlier else "")
+    if earlier is not None:
+        together.take_pace(source, design.folds, folder, earlier, str(pace_of))
     asked_first = first_asked(design, task)
     share_out = partial(together.groups, source, design.folds, folder) if source.together else chunks
     first = [*searches(design), *share_out("points", asked_first)]
@@ -121,33 +114,34 @@ def require_recordable(strategy: str, task: Task) -> None:
         raise BenchmarkError(f"'{strategy}' chooses lengths of training", "record with strategies that train in full")
 
 
-def require_pace(source: Source, task: Task, earlier: Earlier) -> None:
-    """Refuse a recording whose seconds this one cannot be charged in.
+def _earlier(source: Source, task: Task, path: Path) -> Table:
+    """An earlier recording, in whose device's seconds this one is charged.
 
     Raises:
-        BenchmarkError: If it is of another task, or costs are not reckoned here.
+        BenchmarkError: If it cannot be read, is of another task, or costs are not reckoned here.
     """
     if not source.together:
         raise BenchmarkError("--pace-of without --together: costs are measured", "record it with --together")
-    of = earlier.table.header.task
-    if of != task.name:
-        raise BenchmarkError(f"{earlier.name} is of the task {of}", f"give a recording of {task.name}")
+    table = read_table(path)
+    if table.header.task != task.name:
+        raise BenchmarkError(f"{path} is of the task {table.header.task}", f"give a recording of {task.name}")
+    return table
 
 
-def _start(source: Source, design: Design, folder: Path, task: Task, pace_of: Earlier | None = None) -> Header:
-    """Begin the journal's folder or check that it is of this recording; the header that the table will have."""
+def _start(source: Source, design: Design, folder: Path, task: Task, charged: str = "") -> Header:
+    """Begin the journal's folder or check that it is of this recording; the header that the table will have.
+
+    `charged` is the device whose seconds are charged, if it is not the one that trains.
+    """
     benchmark = load_benchmark(source.benchmark)
     asked = design.as_data()
     if source.together:  # of all folds, since one evaluator trains them
-        evaluator = together.evaluator_of(source, design.folds)
-        provenance = {**evaluator.provenance, "recorded": together.NOTE}
-        if pace_of is not None:
-            folder.mkdir(parents=True, exist_ok=True)
-            together.take_pace(folder, evaluator, pace_of.table, pace_of.name)
-            asked[TRAINED_ON] = provenance.get("device", "")
-            provenance["device"] = pace_of.table.header.device
+        provenance = {**together.evaluator_of(source, design.folds).provenance, "recorded": together.NOTE}
     else:
         provenance = dict(source.evaluator(design.folds[0]).provenance)
+    if charged:
+        asked[TRAINED_ON] = provenance.get("device", "")
+        provenance["device"] = charged
     header = Header(
         task=task.name,
         benchmark=benchmark.name,

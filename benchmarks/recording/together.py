@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from hemobench.benchmarks.evaluator import OF, Alike, LookingTogether
+from hemobench.benchmarks.evaluator import PACE_OF, Alike, LookingTogether
 from hemobench.benchmarks.recording.design import Asked
 from hemobench.benchmarks.recording.source import Source, Unit, shared_evaluator
 from hemobench.benchmarks.storage.files import write_whole
@@ -50,18 +50,19 @@ def groups(source: Source, folds: Sequence[int], folder: Path, name: str, asked:
     return [Unit(f"{name}-{number:05}", points=part) for number, part in enumerate(parts)]
 
 
-def take_pace(folder: Path, evaluator: LookingTogether, table: Table, name: str) -> None:
-    """Charge what an earlier recording charged, whatever the device.
+def take_pace(source: Source, folds: Sequence[int], folder: Path, earlier: Table, name: str) -> None:
+    """Charge what an earlier recording charged, whatever the device; what was taken before stays.
 
     Args:
-        folder: The new recording's journal; what was taken before stays.
-        evaluator: Of both.
-        table: The earlier recording.
+        source: What trains.
+        folds: That it trains on.
+        folder: The new recording's journal.
+        earlier: The earlier recording.
         name: What it is called.
     """
     path = folder / PACE
     if not path.exists():
-        write_whole(path, {**evaluator.pace_of(table.rows), OF: name})
+        write_whole(path, {**evaluator_of(source, folds).pace_of(earlier.rows), PACE_OF: name})
 
 
 def _keep_pace(folder: Path, evaluator: LookingTogether, asked: Sequence[Asked]) -> None:

@@ -71,10 +71,8 @@ def record(
     from hemobench.benchmarks.benchmark import load_benchmark
     from hemobench.benchmarks.execution.preflight import require_runnable
     from hemobench.benchmarks.recording.design import Design
-    from hemobench.benchmarks.recording.recording import Earlier
     from hemobench.benchmarks.recording.recording import record as carry_out
     from hemobench.benchmarks.recording.source import Source
-    from hemobench.benchmarks.tables.io import read_table
     from hemobench.benchmarks.tables.schema import ALL_FOLDS
 
     design = Design(
@@ -98,7 +96,6 @@ def record(
         **({"folds": numbers(folds)} if folds else {}),
     )
     try_output(out)
-    earlier = Earlier(read_table(pace_of), str(pace_of)) if pace_of is not None else None
     source = Source(benchmark, _settings(benchmark, data, option or []), scale, together=together)
     found = load_benchmark(benchmark)
     count = _processes(found, jobs, together)
@@ -112,7 +109,7 @@ def record(
             out,
             jobs=count,
             progress=lambda advance: bar.update(advance.recorded, advance.known),
-            pace_of=earlier,
+            pace_of=pace_of,
         )
     sys.stdout.write(f"{out}: {len(table.rows)} trainings; next: hemobench table show {out}, hemobench fit {out}\n")
 

@@ -67,11 +67,9 @@ def _by_seed(t: Targets) -> Repeats:
 
 
 def _by_fold(t: Targets, folds: int) -> Repeats:
-    """Trainings of one configuration and seed, on all of at least two folds."""
-    rows, place = _together(t, [t.groups, t.seeds], lambda counts: counts == max(folds, 2))
+    """Trainings of one configuration and seed, on all of the folds."""
+    rows, place = _together(t, [t.groups, t.seeds], lambda counts: counts == folds)
     values = fraction(t.values[rows])
-    if not len(rows):
-        return Repeats(rows, place, place, values, values, "folds")
     means = values_apart(values, place)[1]
     effects = _effects(values - means, means, t.folds[rows])
     differences, means = values_apart(values - effects, place)

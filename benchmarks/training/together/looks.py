@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import torch
 
-from hemobench.benchmarks.training.cross_validation import Result
 from hemobench.benchmarks.training.looking import Look, Looks
 from hemobench.benchmarks.training.loop import Job
 from hemobench.benchmarks.training.protocols.base import TrainingProtocol
@@ -54,9 +53,7 @@ def _look(
 
 def _seen(one: Standing, pace: Pace, epochs: int) -> Look:
     seconds, evaluation = pace.seconds(one.job, epochs)
-    metrics = {side: found for side, (found, _) in one.found.items()}
-    result = Result(metrics["validation"], metrics.get("test", {}), tuple(one.scores))
-    return Look(result, seconds, evaluation)
+    return Look(one.result, seconds, evaluation)
 
 
 def _ended(one: Standing, looks: Sequence[Look], pace: Pace) -> Looks:

@@ -21,7 +21,7 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
-from hemobench.benchmarks.training.cross_validation import figures
+from hemobench.benchmarks.training.cross_validation import Result, figures
 from hemobench.benchmarks.training.inputs.feeds import SIDES, Side
 from hemobench.benchmarks.training.inputs.sampling import order
 from hemobench.benchmarks.training.loop import Job
@@ -58,6 +58,13 @@ class Standing:
     scores: list[float] = field(default_factory=list)
     found: dict[Side, Found] = field(default_factory=dict)
     ended: TrialEnded | None = None
+
+    @property
+    def result(self) -> Result:
+        """What a trial that ended here would have."""
+        metrics = {side: found for side, (found, _) in self.found.items()}
+        confusion: dict[str, NDArray[np.int64]] = {side: counts for side, (_, counts) in self.found.items()}
+        return Result(metrics["validation"], metrics.get("test", {}), tuple(self.scores), confusion)
 
 
 class Together:

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from hemobench.benchmarks.training.cross_validation import OnEpoch, Result, put_together
 from hemobench.benchmarks.training.protocols.base import TrainingProtocol
@@ -55,7 +53,7 @@ def train_folds_together(
         standings: Sequence[Standing] = ()
         for standings in trainings:
             _tell(standings, folds, on_epoch)
-        results |= {number: _result(one) for number, one in zip(numbers, standings, strict=True)}
+        results |= {number: one.result for number, one in zip(numbers, standings, strict=True)}
     return put_together([results[number] for number in range(len(jobs))])
 
 
@@ -66,9 +64,3 @@ def _tell(standings: Sequence[Standing], folds: Sequence[int], on_epoch: OnEpoch
             raise one.ended
         if on_epoch is not None:
             on_epoch(fold, len(one.scores), one.scores[-1])
-
-
-def _result(one: Standing) -> Result:
-    metrics = {side: found for side, (found, _) in one.found.items()}
-    confusion: dict[str, NDArray[np.int64]] = {side: counts for side, (_, counts) in one.found.items()}
-    return Result(metrics["validation"], metrics.get("test", {}), tuple(one.scores), confusion)

@@ -19,8 +19,9 @@ from hemobench.benchmarks.evaluator import Outcome  # noqa: E402
 from hemobench.benchmarks.evaluators.live import Live, live  # noqa: E402
 from hemobench.benchmarks.evaluators.table import TableEvaluator  # noqa: E402
 from hemobench.benchmarks.recording.design import Design  # noqa: E402
-from hemobench.benchmarks.recording.recording import Earlier, record  # noqa: E402
+from hemobench.benchmarks.recording.recording import record  # noqa: E402
 from hemobench.benchmarks.recording.source import Source  # noqa: E402
+from hemobench.benchmarks.tables.io import write_table  # noqa: E402
 from hemobench.benchmarks.tables.merge import merge_tables  # noqa: E402
 from hemobench.benchmarks.tables.schema import ALL_FOLDS, Table, config_key  # noqa: E402
 from hemobench.benchmarks.tasks import load_task  # noqa: E402
@@ -464,7 +465,8 @@ def test_a_recording_goes_on_in_the_seconds_of_an_earlier_one_on_another_device(
     earlier = Table(header, tuple(rows))
 
     second = replace(design, random=2, sobol=0, every_fold=2, seed=5)
-    pace_of = Earlier(earlier, "earlier.parquet")
+    pace_of = tmp_path / "earlier.parquet"
+    write_table(earlier, pace_of)
     table = record(source, second, tmp_path / "second.parquet", jobs=1, pace_of=pace_of)
     for row in table.rows:
         wanted = [charged(n, 8) + 0.2 * n + 0.1 for n in row.epochs]
@@ -473,10 +475,12 @@ def test_a_recording_goes_on_in_the_seconds_of_an_earlier_one_on_another_device(
     assert table.header.design["trained on"] == first.header.device
     assert len(merge_tables([earlier, table]).rows) == len(rows) + 6
 
-    few = Earlier(replace(earlier, rows=tuple(rows[::2])), "few.parquet")  # of one batch size
+    few = tmp_path / "few.parquet"  # of one batch size
+    write_table(replace(earlier, rows=tuple(rows[::2])), few)
     with pytest.raises(BenchmarkError, match=r"few.parquet does not tell the pace of linear classifier .*two batch"):
         record(source, second, tmp_path / "third.parquet", jobs=1, pace_of=few)
-    other = Earlier(replace(earlier, header=replace(header, task="bone-marrow-lite")), "lite.parquet")
+    other = tmp_path / "lite.parquet"
+    write_table(replace(earlier, header=replace(header, task="bone-marrow-lite")), other)
     with pytest.raises(BenchmarkError, match=r"lite.parquet is of the task bone-marrow-lite"):
         record(source, second, tmp_path / "third.parquet", jobs=1, pace_of=other)
     with pytest.raises(BenchmarkError, match=r"without --together"):
