@@ -77,8 +77,8 @@ def record(
         require_recordable(name, task)
     folder = out.with_name(f"{out.name}.journal")
     header = _start(source, design, folder, task, earlier.header.device if earlier else "")
-    if earlier is not None:
-        together.take_pace(source, design.folds, folder, earlier, str(pace_of))
+    if earlier is not None and pace_of is not None:
+        together.take_pace(source, design.folds, folder, earlier, pace_of.name)
     asked_first = first_asked(design, task)
     share_out = partial(together.groups, source, design.folds, folder) if source.together else chunks
     first = [*searches(design), *share_out("points", asked_first)]

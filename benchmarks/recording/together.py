@@ -51,7 +51,7 @@ def groups(source: Source, folds: Sequence[int], folder: Path, name: str, asked:
 
 
 def take_pace(source: Source, folds: Sequence[int], folder: Path, earlier: Table, name: str) -> None:
-    """Charge what an earlier recording charged, whatever the device; what was taken before stays.
+    """Charge what an earlier recording charged, whatever the device.
 
     Args:
         source: What trains.
@@ -59,10 +59,17 @@ def take_pace(source: Source, folds: Sequence[int], folder: Path, earlier: Table
         folder: The new recording's journal.
         earlier: The earlier recording.
         name: What it is called.
+
+    Raises:
+        BenchmarkError: If what is recorded already was charged otherwise.
     """
-    path = folder / PACE
-    if not path.exists():
-        write_whole(path, {**evaluator_of(source, folds).pace_of(earlier.rows), PACE_OF: name})
+    known = read_pace(folder) if (folder / PACE).exists() else {}
+    if known.get(PACE_OF) == name:
+        return
+    if known and any(folder.glob("*.jsonl")):
+        charged = known.get(PACE_OF, "its own device")
+        raise BenchmarkError(f"{folder} charges the seconds of {charged}, not of {name}", "give another --out")
+    write_whole(folder / PACE, {**evaluator_of(source, folds).pace_of(earlier.rows), PACE_OF: name})
 
 
 def _keep_pace(folder: Path, evaluator: LookingTogether, asked: Sequence[Asked]) -> None:

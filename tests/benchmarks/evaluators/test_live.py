@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,16 +16,8 @@ torch = pytest.importorskip("torch")
 from hemobench.benchmarks.benchmark import load_benchmark  # noqa: E402
 from hemobench.benchmarks.evaluator import Outcome  # noqa: E402
 from hemobench.benchmarks.evaluators.live import Live, live  # noqa: E402
-from hemobench.benchmarks.evaluators.table import TableEvaluator  # noqa: E402
-from hemobench.benchmarks.recording.design import Design  # noqa: E402
-from hemobench.benchmarks.recording.recording import record  # noqa: E402
-from hemobench.benchmarks.recording.source import Source  # noqa: E402
-from hemobench.benchmarks.tables.io import write_table  # noqa: E402
-from hemobench.benchmarks.tables.merge import merge_tables  # noqa: E402
-from hemobench.benchmarks.tables.schema import ALL_FOLDS, Table, config_key  # noqa: E402
 from hemobench.benchmarks.tasks import load_task  # noqa: E402
 from hemobench.benchmarks.training.loop import Training  # noqa: E402
-from hemobench.benchmarks.training.metrics import over_folds  # noqa: E402
 from hemobench.benchmarks.training.networks.head import FrozenBackbone  # noqa: E402
 from hemobench.errors import BenchmarkError  # noqa: E402
 from hemobench.strategies.base import Proposal, Status  # noqa: E402
@@ -388,103 +379,6 @@ def test_a_look_is_what_a_trial_of_that_length_ends_with(make: Make, make_marrow
             alone = build().evaluate(Proposal(config, length), 4)
             assert (seen.status, seen.validation, seen.test) == (alone.status, alone.validation, alone.test)
             assert seen.curve == alone.curve
-
-
-def test_folds_trained_side_by_side_are_put_together_by_the_table(
-    three_classes: Path, cache_of_cells: Path, tmp_path: Path
-) -> None:
-    """Each training is of one fold, and says nothing of a deviation; what the table answers holds that of the folds."""
-    pytest.importorskip("timm")
-    settings = {
-        "data": str(three_classes),
-        "cache": str(cache_of_cells),
-        "weights": "none",
-        "device": "cpu",
-        "epochs": 2,
-    }
-    source = Source("bone-marrow-head@live", {**settings, "folds": 3, "image_size": 64}, together=True)
-    design = Design(
-        sobol=2,
-        random=1,
-        strategies=(),
-        repeats=0,
-        folds=(0, 1, 2),
-        every_fold=3,
-        epochs=(2,),
-        grid={"batch_size": (8,)},
-    )
-    table = record(source, design, tmp_path / "table.parquet", jobs=1)
-    assert sorted(row.fold for row in table.rows) == [0] * 3 + [1] * 3 + [2] * 3
-    assert all("macro_f1_std" not in row.validation for row in table.rows)
-    answers = TableEvaluator(table)
-    for config in {config_key(row.config): row.config for row in table.rows}.values():
-        each = [{"macro_f1": row.validation["macro_f1"][-1]} for row in table.rows if row.config == config]
-        expected = over_folds(each)
-        found = answers.evaluate(Proposal(config), 0).validation
-        assert {name: found[name] for name in expected} == pytest.approx(expected)
-
-
-def test_a_recording_goes_on_in_the_seconds_of_an_earlier_one_on_another_device(
-    three_classes: Path, cache_of_cells: Path, tmp_path: Path
-) -> None:
-    """Every kind of training took 1 s to start, 0.5 s an epoch and 0.01 s a step there, and 0.2 and 0.1 s to look."""
-    pytest.importorskip("timm")
-    settings = {"data": str(three_classes), "cache": str(cache_of_cells), "weights": "none", "device": "cpu"}
-    source = Source("bone-marrow-head@live", {**settings, "epochs": 2, "folds": 3, "image_size": 64}, together=True)
-    design = Design(
-        sobol=1,
-        random=0,
-        strategies=(),
-        repeats=0,
-        folds=(0, 1, 2),
-        every_fold=1,
-        epochs=(1, 2),
-        grid={"batch_size": (8,)},
-    )
-    first = record(source, design, tmp_path / "first.parquet", jobs=1)
-    images = len(source.evaluator(ALL_FOLDS)._protocol.job(first.rows[0].config, 0, 0).feed.labels("train"))
-
-    def charged(epochs: int, batch: int) -> float:
-        return 1.0 + epochs * (0.5 + 0.01 * math.ceil(images / batch))
-
-    space = load_task("bone-marrow-head").space()
-    looks = (1, 2)
-    rows = [
-        replace(
-            first.rows[0],
-            config={**first.rows[0].config, "network": network, "optimizer": optimizer, "batch_size": batch},
-            epochs=looks,
-            seconds=tuple(charged(n, batch) + 0.2 * n + 0.1 for n in looks),
-            evaluation_seconds=tuple(0.2 * n + 0.1 for n in looks),
-        )
-        for network in space["network"].choices
-        for optimizer in space["optimizer"].choices
-        for batch in (4, 16)
-    ]
-    header = replace(first.header, device="another", source={**first.header.source, "device": "another"})
-    earlier = Table(header, tuple(rows))
-
-    second = replace(design, random=2, sobol=0, every_fold=2, seed=5)
-    pace_of = tmp_path / "earlier.parquet"
-    write_table(earlier, pace_of)
-    table = record(source, second, tmp_path / "second.parquet", jobs=1, pace_of=pace_of)
-    for row in table.rows:
-        wanted = [charged(n, 8) + 0.2 * n + 0.1 for n in row.epochs]
-        assert row.seconds == pytest.approx(wanted, abs=1e-5)
-    assert table.header.device == table.header.source["device"] == "another"
-    assert table.header.design["trained on"] == first.header.device
-    assert len(merge_tables([earlier, table]).rows) == len(rows) + 6
-
-    few = tmp_path / "few.parquet"  # of one batch size
-    write_table(replace(earlier, rows=tuple(rows[::2])), few)
-    with pytest.raises(BenchmarkError, match=r"few.parquet does not tell the pace of linear classifier .*two batch"):
-        record(source, second, tmp_path / "third.parquet", jobs=1, pace_of=few)
-    other = tmp_path / "lite.parquet"
-    write_table(replace(earlier, header=replace(header, task="bone-marrow-lite")), other)
-    with pytest.raises(BenchmarkError, match=r"lite.parquet is of the task bone-marrow-lite"):
-        record(source, second, tmp_path / "third.parquet", jobs=1, pace_of=other)
-    with pytest.raises(BenchmarkError, match=r"without --together"):
-        record(replace(source, together=False), second, tmp_path / "third.parquet", jobs=1, pace_of=pace_of)
 
 
 def test_a_look_is_charged_one_test_however_often_one_looks(make: Make, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,27 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
+from contracts.boards import Collect, Run, no_reference, rows_of
 
 from hemobench.benchmarks.storage.results import Results
 from hemobench.errors import BenchmarkError
-from hemobench.reports.leaderboard.model import Board, Row
+from hemobench.reports.leaderboard.model import Board
 from hemobench.reports.leaderboard.ranking import leaderboard
-
-Run = Callable[..., Any]
-Collect = Callable[..., Results]
-
-
-def rows_of(board: Board) -> dict[str, Row]:
-    return {row.strategy: row for row in board.rows}
-
-
-def no_reference(name: str) -> None:
-    return None
 
 
 def test_what_went_wrong_is_told(worked: Results) -> None:

@@ -3,25 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
+from contracts.boards import Collect, Run, no_reference, rows_of
 
 from hemobench.benchmarks.storage.results import Results
-from hemobench.reports.leaderboard.model import OVERALL, Board, Row, as_json
+from hemobench.reports.leaderboard.model import OVERALL, as_json
 from hemobench.reports.leaderboard.ranking import leaderboard
-
-Run = Callable[..., Any]
-Collect = Callable[..., Results]
-
-
-def rows_of(board: Board) -> dict[str, Row]:
-    return {row.strategy: row for row in board.rows}
-
-
-def no_reference(name: str) -> None:
-    return None
 
 
 def overall_results(run: Run, collect: Collect) -> Results:

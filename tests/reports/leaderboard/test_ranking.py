@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+from contracts.boards import Collect, Run, no_reference, rows_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -19,20 +19,9 @@ from hemobench.benchmarks.storage.results import Results
 from hemobench.benchmarks.storage.run_folder import SCHEMA as STORE_SCHEMA
 from hemobench.benchmarks.storage.run_folder import RunFolder
 from hemobench.benchmarks.storage.trial_records import configurations
-from hemobench.reports.leaderboard.model import OVERALL, Board, HoursToRandom, Row, Spread
+from hemobench.reports.leaderboard.model import OVERALL, HoursToRandom, Spread
 from hemobench.reports.leaderboard.ranking import leaderboard
 from hemobench.strategies.base import Status
-
-Run = Callable[..., Any]
-Collect = Callable[..., Results]
-
-
-def rows_of(board: Board) -> dict[str, Row]:
-    return {row.strategy: row for row in board.rows}
-
-
-def no_reference(name: str) -> None:
-    return None
 
 
 def test_a_board_worked_out_by_hand(worked: Results, reference: Any) -> None:
