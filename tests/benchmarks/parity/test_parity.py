@@ -12,7 +12,6 @@ import pytest
 
 from hemobench.benchmarks.benchmark import load_benchmark
 from hemobench.benchmarks.execution.retrain import FIRST_SEED
-from hemobench.benchmarks.parity.foresight import tried
 from hemobench.benchmarks.parity.retraining import (
     CONTROL,
     INCUMBENT,
@@ -33,7 +32,6 @@ from hemobench.benchmarks.parity.searches import (
     Searches,
     SearchResult,
     able,
-    live_trials,
     search,
     search_budget,
     searched,
@@ -50,18 +48,14 @@ from hemobench.benchmarks.parity.setup import (
     trainer,
 )
 from hemobench.benchmarks.parity.table_restricted import Pool, TableRestricted
-from hemobench.benchmarks.recording.design import Design
 from hemobench.benchmarks.recording.source import Source
-from hemobench.benchmarks.surrogates.fit import fit
-from hemobench.benchmarks.surrogates.network import Training
-from hemobench.benchmarks.surrogates.store import load, save
+from hemobench.benchmarks.surrogates.store import load
 from hemobench.benchmarks.surrogates.targets import fraction, logit
 from hemobench.benchmarks.tables.io import write_table
-from hemobench.benchmarks.tables.schema import Row, Table, config_key
+from hemobench.benchmarks.tables.schema import Table, config_key
 from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
 from hemobench.reports.parity.calibration import calibration
-from hemobench.reports.parity.foresight import foreseen
 from hemobench.strategies import load_strategy
 from hemobench.strategies.base import Proposal, Status, Trial
 from hemobench.strategies.space import random_stream
@@ -70,27 +64,6 @@ TASK = load_task("c-nmc")
 BUDGET = SearchBudget(gpu_hours=2.0, horizon=10, max_trials=10)
 STRATEGIES = ("random", "sssr")
 CLASSIC = ("manual", "random", "sssr", "optuna-tpe", "hyperopt-tpe", "smac", "skopt-gp")
-
-
-DESIGN = Design(sobol=250, random=0, strategies=(), repeats=10, repeat_seeds=3, epochs=(5, 10))
-
-
-@pytest.fixture(scope="module")
-def table(recorded: Callable[[str, Design], Table]) -> Table:
-    return recorded("c-nmc", DESIGN)
-
-
-@pytest.fixture(scope="module")
-def setup(table: Table, tmp_path_factory: pytest.TempPathFactory) -> ParitySetup:
-    return kept(table, tmp_path_factory.mktemp("files"))
-
-
-def kept(table: Table, folder: Path) -> ParitySetup:
-    """A table and its surrogate as files; what they were recorded from stands for live training."""
-    write_table(table, folder / "table.parquet")
-    save(fit(table, how=Training(steps=400)), folder / "surrogate.npz")
-    files = str(folder / "table.parquet"), str(folder / "surrogate.npz")
-    return ParitySetup("c-nmc@surrogate", *files, Source("c-nmc@published"))
 
 
 def one(setup: ParitySetup, source: str, folder: Path, strategy: str = "random", seed: int = FIRST) -> SearchResult:
@@ -310,20 +283,6 @@ def test_candidates_are_of_the_first_seeds(setup: ParitySetup, tmp_path: Path) -
     assert [one.group for one in chosen[4:]] == [CONTROL] * 4
 
 
-@pytest.fixture(scope="module")
-def flattering(table: Table, tmp_path_factory: pytest.TempPathFactory) -> ParitySetup:
-    """A table that was recorded four points too high: its surrogate promises four points too much."""
-
-    def raised(row: Row) -> Row:
-        sides = {
-            s: {n: tuple(min(v + 0.04, 1.0) for v in vs) for n, vs in getattr(row, s).items()}
-            for s in ("validation", "test")
-        }
-        return replace(row, **sides)
-
-    return kept(Table(table.header, tuple(map(raised, table.rows))), tmp_path_factory.mktemp("flattering"))
-
-
 def test_planted_optimism_is_found(flattering: ParitySetup, tmp_path: Path) -> None:
     setup = flattering
     space = islice(random_stream(TASK.space(), 77), 300)
@@ -378,42 +337,3 @@ def test_an_incumbent_whose_trainings_all_fail_has_no_worth(setup: ParitySetup, 
     worth = by_worth(searches, again).losses(LIVE)[0]
     assert np.isnan(worth[0])
     assert worth[1] == 0.25
-
-
-def test_what_live_searches_tried_was_foreseen_and_a_flattering_surrogate_is_found(
-    setup: ParitySetup, flattering: ParitySetup, tmp_path: Path
-) -> None:
-    """What stands for live training is what was recorded, so predictions are right, or four points too high."""
-    wide = SearchBudget(gpu_hours=1e6, horizon=30, max_trials=30)
-    found = {}
-    for name, which in (("fair", setup), ("flattering", flattering)):
-        for seed in range(3):
-            searched(which, Search(LIVE, "random", FIRST + seed, wide), tmp_path / name)
-        chosen = tried(which, wide, ("random",), 3, tmp_path / name, draws=100)
-        found[name] = foreseen(chosen)["random"]["validation"]
-        records = live_trials(which, Search(LIVE, "random", FIRST, wide), tmp_path / name)
-        assert [one.candidate.config for one in chosen[:30]] == [record.config for record in records]
-        assert [one.live[0].figures["score"] for one in chosen[:30]] == [
-            pytest.approx(1 - record.loss) for record in records if record.loss is not None
-        ]
-    fair, flattered = found["fair"], found["flattering"]
-    assert fair.calibration.trainings == 90
-    assert 0.8 <= fair.calibration.inside.value <= 0.98
-    assert fair.calibration.bias.value == pytest.approx(0.0, abs=0.006)
-    assert flattered.calibration.bias.value - fair.calibration.bias.value == pytest.approx(0.04, abs=0.008)
-    assert flattered.calibration.inside.value < fair.calibration.inside.value
-    for one in (fair, flattered):
-        assert one.order is not None
-        assert one.order.value > 0.6
-
-
-def test_several_trials_of_one_configuration_are_its_trainings(setup: ParitySetup, tmp_path: Path) -> None:
-    """The manual analysis begins with the default, whatever its seed."""
-    for seed in range(2):
-        searched(setup, Search(LIVE, "manual", FIRST + seed, BUDGET), tmp_path)
-    chosen = tried(setup, BUDGET, ("manual",), 2, tmp_path, draws=20)
-    assert len(chosen[0].live) == 2
-    assert chosen[0].live[0] != chosen[0].live[1]
-    records = [live_trials(setup, Search(LIVE, "manual", FIRST + seed, BUDGET), tmp_path) for seed in range(2)]
-    ended = [record for one in records for record in one if record.status is not Status.CUT]
-    assert sum(len(one.live) for one in chosen) == len(ended)
