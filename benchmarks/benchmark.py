@@ -159,7 +159,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     for row in (
         _recorded("c-nmc", "a surrogate of real trainings on C-NMC cells; see its card", 4, folds=(0,)),
         _recorded("bone-marrow-head", "a surrogate of real trainings on ten cell classes; see its card", 2),
-        _recorded("bone-marrow-lite", "a surrogate of networks fine-tuned on ten cell classes; see its card", 2),
+        _recorded("bone-marrow-lite", "a surrogate of networks fine-tuned on ten cell classes; see its card", 3),
         _recorded("bone-marrow-micro", "a surrogate of real, small trainings on ten cell classes; see its card", 3),
         _published("c-nmc", "response surface calibrated to the C-NMC paper"),
         _published("bone-marrow", "response surface calibrated to the bone-marrow paper, automated space"),

@@ -35,6 +35,7 @@ class Design:
             begin; likewise.
         corners: Random configurations of which about half of the numbers lie at an end of their range, where models
             promise most and know least; likewise.
+        incumbents: Further configurations, as searches of a surrogate ended with: there it flatters.
         every_fold: Configurations trained on every fold; if these are all points, they are from the start.
         best_repeats: The best configurations, so many, are trained with `repeat_seeds` seeds in all, on every fold
             that they were trained on.
@@ -57,6 +58,7 @@ class Design:
     near_best: int = 0
     near_default: int = 0
     corners: int = 0
+    incumbents: tuple[Config, ...] = ()
     every_fold: int = 0
     best_repeats: int = 0
     random_repeats: int = 0
@@ -77,13 +79,14 @@ class Design:
             raise BenchmarkError(f"a design with the folds {self.folds}", "give each fold once, and at least one")
         if list(self.epochs) != sorted(set(self.epochs)) or any(epoch < 1 for epoch in self.epochs):
             raise BenchmarkError(f"a design that looks after the epochs {self.epochs}", "give rising numbers from 1")
-        if not (self.sobol + self.random or (self.strategies and self.strategy_seeds and self.strategy_trials)):
-            raise BenchmarkError("a design without configurations", "give sobol, random or strategies")
+        searched = self.strategies and self.strategy_seeds and self.strategy_trials
+        if not (self.sobol or self.random or self.incumbents or searched):
+            raise BenchmarkError("a design without configurations", "give sobol, random, strategies or incumbents")
 
     def as_data(self) -> dict[str, Any]:
         """As plain data, for the table's header."""
         plain = {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-        for name in ("near_default", "corners"):
+        for name in ("near_default", "corners", "incumbents"):
             if not plain[name]:  # as recordings that were begun before there were any
                 del plain[name]
         return plain | {"grid": {name: list(values) for name, values in self.grid.items()}}
@@ -91,8 +94,9 @@ class Design:
     @property
     def everywhere(self) -> bool:
         """Whether all points are trained on every fold from the start."""
-        points = self.sobol + self.random + self.near_best + self.near_default + self.corners
-        return self.every_fold >= points
+        before = self.sobol + self.random + len(self.incumbents)
+        after = self.near_best + self.near_default + self.corners
+        return self.every_fold >= before + after
 
     def looks(self, full: int) -> tuple[int, ...]:
         """The lengths of training to look at, the full one last.

@@ -25,7 +25,8 @@ def points(design: Design, space: ConfigurationSpace) -> list[tuple[str, Config]
     """The points to train before anything is known: origin and configuration, none twice."""
     stream = islice(random_stream(space, design.seed), design.random)
     spread_out = sobol(space, design.sobol, design.seed)
-    found = [*(("sobol", config) for config in spread_out), *(("random", config) for config in stream)]
+    by_origin = {"sobol": spread_out, "random": stream, "incumbent": design.incumbents}
+    found = [(origin, config) for origin, configs in by_origin.items() for config in configs]
     snapped = [(origin, on_grid(config, design.grid)) for origin, config in found]
     return list({config_key(config): (origin, config) for origin, config in reversed(snapped)}.values())[::-1]
 

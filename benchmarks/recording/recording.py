@@ -23,7 +23,7 @@ from hemobench.benchmarks.storage.files import write_whole
 from hemobench.benchmarks.storage.journal import Journal
 from hemobench.benchmarks.storage.run_folder import same_run
 from hemobench.benchmarks.tables.io import read_table, write_table
-from hemobench.benchmarks.tables.schema import SCHEMA, Header, Row, Table, config_key, final_loss
+from hemobench.benchmarks.tables.schema import SCHEMA, SIDE_BY_SIDE, Header, Row, Table, config_key, final_loss
 from hemobench.benchmarks.tasks.base import Task
 from hemobench.errors import BenchmarkError
 from hemobench.strategies import load_strategy, supports
@@ -134,9 +134,9 @@ def _start(source: Source, design: Design, folder: Path, task: Task, charged: st
     `charged` is the device whose seconds are charged, if it is not the one that trains.
     """
     benchmark = load_benchmark(source.benchmark)
-    asked = design.as_data()
+    asked = {**design.as_data(), **({"incumbents": len(design.incumbents)} if design.incumbents else {})}
     if source.together:  # of all folds, since one evaluator trains them
-        provenance = {**together.evaluator_of(source, design.folds).provenance, "recorded": together.NOTE}
+        provenance = {**together.evaluator_of(source, design.folds).provenance, "recorded": SIDE_BY_SIDE}
     else:
         provenance = dict(source.evaluator(design.folds[0]).provenance)
     if charged:

@@ -15,7 +15,6 @@ from hemobench.benchmarks.tables.schema import ALL_FOLDS, Table
 from hemobench.errors import BenchmarkError
 
 PACE = "pace.json"
-NOTE = "trained side by side; seconds are reckoned from trainings measured alone"
 
 
 def evaluator_of(source: Source, folds: Sequence[int]) -> LookingTogether:

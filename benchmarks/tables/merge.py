@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from hemobench.benchmarks.tables.schema import Row, Table
+from hemobench.benchmarks.tables.schema import SIDE_BY_SIDE, Row, Table
 from hemobench.errors import BenchmarkError
 
 SAME = ("task", "benchmark", "version", "scale", "epochs", "device", "data")
@@ -21,6 +21,8 @@ HINT = "merge only what one source on one device gave"
 
 def merge_tables(tables: Sequence[Table], names: Sequence[str] = ()) -> Table:
     """One table with the rows of all; a row that several hold is taken from the first.
+
+    Equal trainings have equal metrics, but for those that were trained side by side: see `SIDE_BY_SIDE`.
 
     Recordings of several folds of one split are of one source: it then names all of them, and its constant answer is
     the mean of theirs.
@@ -34,12 +36,13 @@ def merge_tables(tables: Sequence[Table], names: Sequence[str] = ()) -> Table:
     """
     names = names or [f"table {i + 1}" for i in range(len(tables))]
     first = tables[0]
+    repeatable = first.header.source.get("recorded") != SIDE_BY_SIDE
     rows: dict[tuple[str, int, int], Row] = {}
     for table, name in zip(tables, names, strict=True):
         _require_same(table, first, name, names[0])
         for row in table.rows:
             held = rows.setdefault(row.key, row)
-            if _unmeasured(held) != _unmeasured(row):
+            if repeatable and _unmeasured(held) != _unmeasured(row):
                 raise BenchmarkError(
                     f"{name}: other metrics than before for seed {row.seed}, fold {row.fold}, {dict(row.config)}",
                     "leave that table out, or record it again",

@@ -16,6 +16,10 @@ SCHEMA = 1
 ALL_FOLDS = -1
 """The fold of a row whose metrics are means over all folds, as the bone-marrow task reports them."""
 
+SIDE_BY_SIDE = "trained side by side; seconds are reckoned from trainings measured alone"
+"""What a header's source says under `recorded` where trainings shared a device. What shares it decides the order of
+sums, so that the same training may end otherwise the next time."""
+
 Metrics = Mapping[str, tuple[float, ...]]
 """Metrics by name, fractions in [0, 1]; element k belongs to `Row.epochs[k]`."""
 

@@ -18,6 +18,7 @@ from hemobench.errors import BenchmarkError
 
 if TYPE_CHECKING:
     from hemobench.benchmarks.benchmark import Benchmark
+    from hemobench.strategies.base import Config
 
 app = typer.Typer(name="table", help="Look at recorded tables, check and merge them.", no_args_is_help=True)
 Table = Annotated[Path, typer.Argument(metavar="TABLE", help="A recorded table, Parquet.")]
@@ -30,6 +31,10 @@ Together = Annotated[bool, typer.Option("--together", help="On a GPU: train poin
 PaceOf = Annotated[
     Path | None,
     typer.Option(metavar="TABLE", help="Side by side: charge the seconds of an earlier recording's device, to merge."),
+]
+IncumbentsOf = Annotated[
+    Path | None,
+    typer.Option(metavar="RESULTS", help="Whose: runs of this task, a folder or an archive of results."),
 ]
 Grid = Annotated[
     list[str] | None,
@@ -50,6 +55,8 @@ def record(
     near_best: Annotated[int, typer.Option(min=0, help="Further points near the best of these.")] = 0,
     near_default: Annotated[int, typer.Option(min=0, help="Further points near the task's default.")] = 0,
     corners: Annotated[int, typer.Option(min=0, help="Further points at the ends of ranges.")] = 0,
+    incumbents: Annotated[int, typer.Option(min=0, help="Further points: what so many runs ended with.")] = 0,
+    incumbents_of: IncumbentsOf = None,
     every_fold: Annotated[int, typer.Option(min=0, help="Configurations trained on every fold.")] = 0,
     best_repeats: Annotated[int, typer.Option(min=0, help="Best ones trained with several seeds.")] = 0,
     random_repeats: Annotated[int, typer.Option(min=0, help="Random ones trained with several seeds.")] = 0,
@@ -84,6 +91,7 @@ def record(
         near_best=near_best,
         near_default=near_default,
         corners=corners,
+        incumbents=_incumbents(benchmark, incumbents, incumbents_of),
         every_fold=every_fold,
         best_repeats=best_repeats,
         random_repeats=random_repeats,
@@ -119,6 +127,18 @@ def _processes(benchmark: Benchmark, asked: int | None, together: bool) -> int:
     if asked is not None and together:
         return asked
     return trainings_at_once(benchmark, asked) if benchmark.live else asked or os.cpu_count() or 1
+
+
+def _incumbents(benchmark: str, count: int, results: Path | None) -> tuple[Config, ...]:
+    """What runs of the benchmark's task ended with."""
+    from hemobench.benchmarks.benchmark import load_benchmark
+    from hemobench.benchmarks.recording.found import incumbents
+    from hemobench.benchmarks.storage.load import load_results
+
+    if (count > 0) != (results is not None):
+        given, missing = ("--incumbents", "--incumbents-of RESULTS") if count else ("--incumbents-of", "--incumbents N")
+        raise BenchmarkError(f"{given} without {missing}", "give both, or neither")
+    return incumbents(load_results(results), load_benchmark(benchmark).task, count) if results else ()
 
 
 def _grid(given: list[str]) -> dict[str, tuple[float, ...]]:

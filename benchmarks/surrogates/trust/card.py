@@ -185,9 +185,15 @@ def _loss(evaluator: SurrogateEvaluator, objective: Any, config: Any, seed: int)
 
 
 def _drawn(known: Fitted, a: Answers) -> float:
-    """Deviation between seeds of an answer of the surrogate's mean, over configurations at equal steps of rank."""
+    """Deviation between seeds of an answer of the surrogate's mean.
+
+    Over the configurations that were repeated, so that it stands beside what was measured; of too few, over all. They
+    are taken at equal steps of rank.
+    """
     evaluator, objective = _evaluator(known, "mean"), known.surrogate.task.objective
-    order = np.argsort(a.predicted)[np.linspace(0, len(a.predicted) - 1, min(40, len(a.predicted))).astype(int)]
+    repeated = a.counts > 1 if a.measured is not None else np.ones(len(a.counts), bool)
+    ranked = np.flatnonzero(repeated)[np.argsort(a.predicted[repeated])]
+    order = ranked[np.linspace(0, len(ranked) - 1, min(40, len(ranked))).astype(int)]
     variances = []
     for place in order.tolist():
         drawn = [_loss(evaluator, objective, a.configs[place], seed) for seed in range(25)]
