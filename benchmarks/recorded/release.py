@@ -56,8 +56,8 @@ NOTES = {
         "trial trains on one, validates on one and tests on one, each in turn.",
         "EfficientNet-Lite 0, 1 and 2 are fine-tuned from ImageNet's weights for eight epochs: the learning rate and "
         "the optimizer decide whether that is enough, so most of the space is poor and strategies can differ.",
-        "530 configurations, all on three folds: 292 fill the space, the others lie near the best, near the default, at "
-        "ends of ranges, and where searches of version 2 ended. Batch sizes were recorded at nine values from 1 to 32.",
+        "530 configurations, all on three folds: 292 fill the space; others lie near the best and the default, at ends "
+        "of ranges, and where searches of version 2 ended. Batch sizes were recorded at nine values from 1 to 32.",
         "Trained side by side on an H100 and, the larger batches of version 1, on an H200. Costs are reckoned from "
         "trainings measured alone on an H100.",
     ),

@@ -281,7 +281,7 @@ def test_corners_lie_at_the_ends_of_about_half_of_the_ranges():
 
 
 def test_a_recording_begun_before_there_were_such_points_goes_on():
-    assert not {"near_default", "corners"} & set(Design().as_data())
+    assert not {"near_default", "corners", "incumbents"} & set(Design().as_data())
     assert Design(near_default=3).as_data()["near_default"] == 3
 
 

@@ -19,7 +19,7 @@ from hemobench.benchmarks.tables import io
 from hemobench.benchmarks.tables.check import check_table, describe_table
 from hemobench.benchmarks.tables.io import read_table, write_table
 from hemobench.benchmarks.tables.merge import merge_tables
-from hemobench.benchmarks.tables.schema import Table
+from hemobench.benchmarks.tables.schema import SIDE_BY_SIDE, Table
 from hemobench.errors import BenchmarkError
 from hemobench.strategies.base import Status
 
@@ -278,6 +278,25 @@ def test_what_was_recorded_otherwise_is_not_merged(small):
     changed = replace(row, validation={name: tuple(v / 2 for v in values) for name, values in row.validation.items()})
     with pytest.raises(BenchmarkError, match="other metrics"):
         merge_tables([small, Table(small.header, (changed,))], ["a.parquet", "b.parquet"])
+
+
+def test_trained_side_by_side_the_first_of_two_equal_trainings_counts(small):
+    """What shares a device decides the order of sums: the same training ends otherwise."""
+    source = {**small.header.source, "recorded": SIDE_BY_SIDE}
+    one = Table(replace(small.header, source=source), small.rows)
+    row = small.rows[0]
+    changed = replace(row, validation={name: tuple(v / 2 for v in values) for name, values in row.validation.items()})
+    assert merge_tables([one, Table(one.header, (changed,))]) == one
+
+
+def test_measured_figures_are_written_without_a_dictionary(small, path):
+    """Few of them are equal, so that a dictionary makes a file larger."""
+    write_table(small, path)
+    group = pq.ParquetFile(path).metadata.row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    encoded = {column.path_in_schema: "RLE_DICTIONARY" in column.encodings for column in columns}
+    assert not any(there for name, there in encoded.items() if name.startswith(("validation.", "test.", "curve")))
+    assert encoded["origin"]
 
 
 def test_folds_of_one_split_are_one_recording(small):

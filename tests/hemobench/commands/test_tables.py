@@ -49,6 +49,30 @@ def test_recording_again_gives_the_same_table_at_once(made):
     assert made[0].read_bytes() == before
 
 
+def test_what_runs_ended_with_is_recorded(tmp_path):
+    from hemobench.reports.shipped import OF_SUITES
+
+    alone = ("--sobol", 0, "--random", 0, "--strategies", "", "--repeats", 0)
+    found = ("--incumbents", 4, "--incumbents-of", OF_SUITES["full"])
+    invoke("record", "c-nmc@published", "--out", tmp_path / "t.parquet", *alone, *found)
+    assert json.loads(invoke("table", "show", tmp_path / "t.parquet", "--json"))["origins"] == {"incumbent": 4}
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        (("--incumbents", "3"), "--incumbents without --incumbents-of RESULTS"),
+        (("--incumbents-of", "runs"), "--incumbents-of without --incumbents N"),
+        (("--incumbents", "3", "--incumbents-of", "nowhere"), "nowhere: no runs there"),
+    ],
+)
+def test_incumbents_of_nothing_are_refused_before_anything_is_trained(tmp_path, given, words):
+    out = tmp_path / "t.parquet"
+    with pytest.raises(BenchmarkError, match=words):
+        invoke("record", "c-nmc@published", "--out", out, *given)
+    assert not list(tmp_path.iterdir())
+
+
 def test_merge(made, tmp_path):
     invoke("table", "merge", made[0], made[0], "-o", tmp_path / "both.parquet")
     assert json.loads(invoke("table", "show", tmp_path / "both.parquet", "--json"))["rows"] == 100
