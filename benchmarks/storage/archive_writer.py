@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from hemobench.benchmarks.storage.archive_reader import ABOUT_RUNS, MIXED, SCHEMA
 from hemobench.benchmarks.storage.files import whole_file
 from hemobench.benchmarks.storage.load import read_run, run_folders
+from hemobench.benchmarks.storage.parquet import repetitive
 from hemobench.benchmarks.storage.records import RunEnd
 from hemobench.benchmarks.storage.results import Results, run_table
 from hemobench.benchmarks.storage.run_folder import end_as_json
@@ -186,10 +187,10 @@ def _write(tables: Iterable[pa.Table], trials: pa.Schema, path: Path) -> None:
     metadata = {b"hemobench.archive": str(SCHEMA).encode(), MIXED: json.dumps(mixed).encode()}
     text = pa.dictionary(pa.int32(), pa.string())
     fields = [(name, text) for name in ABOUT_RUNS] + [(field.name, field.type) for field in trials][1:]
+    schema = pa.schema(fields, metadata=metadata)
     options = {"compression": "zstd", "compression_level": 9, "write_page_checksum": True, "write_statistics": False}
-    with pq.ParquetWriter(
-        path, pa.schema(fields, metadata=metadata), dictionary_pagesize_limit=PAGE_BYTES, **options
-    ) as file:
+    dictionaries = {"use_dictionary": repetitive(schema), "dictionary_pagesize_limit": PAGE_BYTES}
+    with pq.ParquetWriter(path, schema, **dictionaries, **options) as file:
         for group in _groups(tables):
             texts = [_compact(group.column(name)) for name in ABOUT_RUNS]
             columns = [*texts, *group.columns[len(texts) :]]

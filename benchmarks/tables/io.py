@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from pydantic import TypeAdapter, ValidationError
 
 from hemobench.benchmarks.storage.files import whole_file
-from hemobench.benchmarks.storage.parquet import Limits, judged, opened
+from hemobench.benchmarks.storage.parquet import Limits, judged, opened, repetitive
 from hemobench.benchmarks.tables.schema import SCHEMA, Header, Row, Table, row_problem
 from hemobench.benchmarks.tasks import load_task
 from hemobench.errors import BenchmarkError
@@ -67,12 +67,7 @@ def write_table(table: Table, path: Path) -> None:
     arrow = arrow.replace_schema_metadata(metadata)
     how = {"compression": "zstd", "compression_level": 9, "write_page_checksum": True}
     with whole_file(path) as partial:
-        pq.write_table(arrow, partial, use_dictionary=_repetitive(arrow), **how)
-
-
-def _repetitive(arrow: pa.Table) -> list[str]:
-    """Columns worth a dictionary: of measured figures, few are equal, and theirs would make a file a fifth larger."""
-    return [name for name, kind in zip(arrow.column_names, arrow.schema.types, strict=True) if kind != _floats]
+        pq.write_table(arrow, partial, use_dictionary=repetitive(arrow.schema), **how)
 
 
 def _config_columns(rows: Sequence[Row], names: Sequence[str]) -> dict[str, pa.Array]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -114,6 +115,18 @@ def test_chunks_and_row_groups_do_not_change_the_bytes(tree, tmp_path, monkeypat
     _, _, tables = row_groups(tmp_path / "0.parquet")
     assert sum(map(len, tables)) == sum(map(len, plainly(tree)))
     require_same(read_archive(tmp_path / "0.parquet"), plainly(tree))
+
+
+def test_measured_figures_have_no_dictionary(tree, tmp_path):
+    """Few of them are equal, so that one would make a file larger."""
+    archive_writer.consolidate(tree, tmp_path / "x.parquet")
+    group = pq.ParquetFile(tmp_path / "x.parquet").metadata.row_group(0)
+    columns = [group.column(number) for number in range(group.num_columns)]
+    with_dictionary = {column.path_in_schema for column in columns if "RLE_DICTIONARY" in column.encodings}
+    measured = {column.path_in_schema for column in columns if column.physical_type == "DOUBLE"}
+    assert {"loss", "validation.accuracy", "cost.gpu_seconds"} <= measured
+    assert not with_dictionary & measured
+    assert "status" in with_dictionary
 
 
 def test_columns_that_are_not_wanted_are_not_read(tree, tmp_path):
