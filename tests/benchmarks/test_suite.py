@@ -100,7 +100,7 @@ def test_options_that_cannot_be_are_refused(tmp_path, options, says):
 
 def test_a_missing_suite_names_what_there_is():
     live = "live-c-nmc, live-paper-bone-marrow, live-paper-c-nmc"
-    known = f"full, gate, {live}, multi-fidelity, papers, parallel, quick"
+    known = f"from-scratch, full, gate, {live}, multi-fidelity, papers, parallel, quick"
     with pytest.raises(BenchmarkError, match=rf"did you mean 'quick'.*\n.*{known}"):
         load_suite("quik")
     with pytest.raises(BenchmarkError, match=r"nowhere\.toml"):
