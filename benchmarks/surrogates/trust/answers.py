@@ -20,7 +20,6 @@ from hemobench.strategies.base import Config
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int64]
 SPACE_FILLING = ("sobol", "random")
-SEVERAL, FEW_SEVERAL = 3, 5
 FEW_REPEATS = 10
 """Repeated answers below which an answer's noise is that of single folds, put together."""
 
@@ -77,13 +76,11 @@ class Answers:
 
     @property
     def best(self) -> int:
-        """Which configuration is best for sure, of those that were trained with several seeds where there are some.
+        """Which configuration is best for sure.
 
-        The best of many that were trained once is the luckiest of them.
+        What was trained once is believed less, so that the luckiest of many does not win by its luck.
         """
-        several = self.counts >= SEVERAL
-        candidates = several if several.sum() >= FEW_SEVERAL else np.ones(len(several), bool)
-        return int(np.argmin(np.where(candidates, self.reached, np.inf)))
+        return int(np.argmin(self.reached))
 
     @property
     def _certainties(self) -> tuple[Floats, Floats]:
