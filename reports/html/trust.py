@@ -107,6 +107,12 @@ def _answer_words(answers: Found) -> Iterator[str]:
             f"The constant answer (always the commonest class) reaches {100 * constant['headline']:.1f} %: "
             f"{100 * constant['share']:.0f} % of the configurations spread over the space beat it{_sensible(constant)}."
         )
+    if constant and "by_loss" in constant:
+        by_loss = constant["by_loss"]
+        yield (
+            f"By what strategies minimise, its loss is {by_loss['loss']:.3f}: {100 * by_loss['share']:.0f} % beat "
+            f"it{_sensible(by_loss)}."
+        )
     noise = answers["noise"]
     measured = "not measured" if noise["measured"] is None else f"{noise['measured']:.4f} as measured"
     yield (

@@ -21,7 +21,7 @@ from hemobench.benchmarks.surrogates.support import QUANTILE, support_limit
 from hemobench.benchmarks.surrogates.surrogate import Surrogate
 from hemobench.benchmarks.surrogates.targets import Targets, fraction, targets
 from hemobench.benchmarks.surrogates.trust.answers import Answers, answers
-from hemobench.benchmarks.surrogates.trust.constant import constant_answer
+from hemobench.benchmarks.surrogates.trust.constant import constant_answer, constant_loss
 from hemobench.benchmarks.surrogates.trust.held_out import PARTS, HeldOut
 from hemobench.benchmarks.surrogates.trust.noise_check import noise_table
 from hemobench.benchmarks.surrogates.trust.tails import error_of_so_few, expected_best, with_error
@@ -218,21 +218,33 @@ def _like_the_best(a: Answers) -> dict[str, Any]:
 def _constant(known: Fitted, a: Answers) -> dict[str, Any] | None:
     """The constant answer's headline metric, and the share of configurations that fill the space and beat it.
 
-    `share_sensible`: of those with a learning rate within `SENSIBLE_DECADES` of the best configuration's.
+    `share_sensible`: of those with a learning rate within `SENSIBLE_DECADES` of the best configuration's. Where
+    strategies minimise something else than the headline, `by_loss` holds the same of the loss.
     """
     task = known.surrogate.task
     constant = constant_answer(known.table, task.headline)
     if constant is None or not a.filling.any():
         return None
-    beaten = a.headline > constant
-    found = {"headline": constant, "share": round(float(beaten[a.filling].mean()), 4)}
+    sensible, about = _sensible(a)
+    found = {"headline": constant, **_shares(a.headline > constant, a.filling, sensible), **about}
+    loss = constant_loss(known.table, task.objective)
+    if loss is not None and task.objective.weights != {task.headline: 1.0}:
+        found["by_loss"] = {"loss": round(loss, 6), **_shares(a.mean < loss, a.filling, sensible)}
+    return found
+
+
+def _sensible(a: Answers) -> tuple[NDArray[np.bool_], dict[str, Any]]:
+    """Which configurations that fill the space have a sensible learning rate; how many, and the best one's rate."""
     rates = np.array([config.get("learning_rate", np.nan) for config in a.configs], dtype=float)
     best = rates[a.best]
     sensible = a.filling & (np.abs(np.log10(rates / best)) <= SENSIBLE_DECADES)
-    if sensible.any():
-        share = round(float(beaten[sensible].mean()), 4)
-        found |= {"share_sensible": share, "sensible": int(sensible.sum()), "best_rate": float(best)}
-    return found
+    return sensible, {"sensible": int(sensible.sum()), "best_rate": float(best)} if sensible.any() else {}
+
+
+def _shares(beaten: NDArray[np.bool_], filling: NDArray[np.bool_], sensible: NDArray[np.bool_]) -> dict[str, float]:
+    """The share of configurations that beat the constant answer, and of the sensible ones where there are any."""
+    shares = {"share": filling, "share_sensible": sensible}
+    return {name: round(float(beaten[among].mean()), 4) for name, among in shares.items() if among.any()}
 
 
 def tails(known: Fitted, a: Answers) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from hemobench.benchmarks.tables.schema import Row, Table
+from hemobench.benchmarks.tasks.base import Objective
 
 APART = 0.2
 """Sensitivity and specificity that differ by less do not tell the share of the positive class."""
@@ -33,6 +34,12 @@ def constant_answer(table: Table, metric: str) -> float | None:
     shares = [_share(table, fold) for fold in table.folds]
     known = [share for share in shares if share is not None]
     return round(float(np.mean(known)), 6) if known else None
+
+
+def constant_loss(table: Table, objective: Objective) -> float | None:
+    """The loss of the constant answer, or None where the table's header does not tell all that it is of."""
+    said = _said(table.header.source.get("constant_answer", ""))
+    return objective.loss(said) if set(objective.weights) <= set(said) else None
 
 
 def _said(text: str) -> Mapping[str, float]:
