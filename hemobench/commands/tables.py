@@ -239,9 +239,12 @@ def merge(
     from hemobench.benchmarks.tables.io import read_table, write_table
     from hemobench.benchmarks.tables.merge import merge_tables
 
-    merged = merge_tables([read_table(path) for path in tables], [str(path) for path in tables])
+    parts = [read_table(path) for path in tables]
+    merged = merge_tables(parts, [str(path) for path in tables])
     write_table(merged, out)
-    sys.stdout.write(f"{out}: {len(merged.rows)} trainings\n")
+    again = sum(len(part.rows) for part in parts) - len(merged.rows)
+    twice = f"; {again} more were in an earlier table already" if again else ""
+    sys.stdout.write(f"{out}: {len(merged.rows)} trainings{twice}\n")
 
 
 def show(found: Mapping[str, Any]) -> None:

@@ -74,7 +74,8 @@ def test_incumbents_of_nothing_are_refused_before_anything_is_trained(tmp_path, 
 
 
 def test_merge(made, tmp_path):
-    invoke("table", "merge", made[0], made[0], "-o", tmp_path / "both.parquet")
+    said = invoke("table", "merge", made[0], made[0], "-o", tmp_path / "both.parquet")
+    assert said == f"{tmp_path / 'both.parquet'}: 100 trainings; 100 more were in an earlier table already\n"
     assert json.loads(invoke("table", "show", tmp_path / "both.parquet", "--json"))["rows"] == 100
 
 
