@@ -10,6 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
 
 from hemobench.benchmarks.surrogates.targets import Targets
 
@@ -74,13 +75,18 @@ def activate(x: NDArray[Real]) -> NDArray[Real]:
 
 
 def train(problem: Problem, how: Training, seed: int) -> Arrays:
-    """Train an ensemble; equal arguments give equal weights.
+    """Train an ensemble; equal arguments give equal weights, on one thread, since their number decides how sums round.
 
     Every member starts elsewhere and sees another share of the configurations, in another order.
 
     Returns:
         Weights and biases of the three layers, shapes (members, in, out) and (members, 1, out).
     """
+    with threadpool_limits(limits=1, user_api="blas"):
+        return _train(problem, how, seed)
+
+
+def _train(problem: Problem, how: Training, seed: int) -> Arrays:
     starts, orders = np.random.SeedSequence(seed).spawn(2)
     parameters = _start(problem, how, np.random.default_rng(starts))
     moments = [(np.zeros_like(p), np.zeros_like(p)) for p in parameters]

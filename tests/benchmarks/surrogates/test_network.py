@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from threadpoolctl import threadpool_limits
 
 from hemobench.benchmarks.surrogates import network
 from hemobench.benchmarks.surrogates.network import Problem, Training, problem_of, train
@@ -133,6 +134,21 @@ def test_what_is_fitted_long_enough_is_learned() -> None:
     out = hidden @ w3 + b3
     np.testing.assert_allclose(out[..., :KNOWN], np.stack([given.values] * 2), atol=0.02)
     assert ((out[..., KNOWN:] > 0) == (given.failed > 0)).all()
+
+
+def test_the_number_of_threads_decides_nothing() -> None:
+    """Threads share out sums, which round otherwise then."""
+    rng, rows, outputs = np.random.default_rng(3), 600, 300
+    values = rng.standard_normal((rows, outputs)).astype(np.float32)
+    no_failure = np.zeros((rows, 0), np.float32)
+    inputs = rng.uniform(-1, 1, (rows, 16)).astype(np.float32)
+    known = Problem(inputs, values, np.ones_like(values), no_failure, np.arange(rows))
+    found = []
+    for threads in (1, 2, 4):
+        with threadpool_limits(threads, user_api="blas"):
+            found.append(train(known, Training(steps=20), 0))
+    for others in found[1:]:
+        assert all(np.array_equal(one, other) for one, other in zip(found[0], others, strict=True))
 
 
 def test_first_weights_keep_the_signals_size() -> None:
