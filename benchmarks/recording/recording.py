@@ -134,7 +134,9 @@ def _start(source: Source, design: Design, folder: Path, task: Task, charged: st
     `charged` is the device whose seconds are charged, if it is not the one that trains.
     """
     benchmark = load_benchmark(source.benchmark)
-    asked = {**design.as_data(), **({"incumbents": len(design.incumbents)} if design.incumbents else {})}
+    asked = design.as_data()
+    if design.incumbents:  # the rows have them
+        asked["incumbents"] = len(design.incumbents)
     if source.together:  # of all folds, since one evaluator trains them
         provenance = {**together.evaluator_of(source, design.folds).provenance, "recorded": SIDE_BY_SIDE}
     else:

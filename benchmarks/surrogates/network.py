@@ -75,7 +75,9 @@ def activate(x: NDArray[Real]) -> NDArray[Real]:
 
 
 def train(problem: Problem, how: Training, seed: int) -> Arrays:
-    """Train an ensemble; equal arguments give equal weights, on one thread, since their number decides how sums round.
+    """Train an ensemble; equal arguments give equal weights.
+
+    It keeps to one thread: the number of threads decides how sums round.
 
     Every member starts elsewhere and sees another share of the configurations, in another order.
 

@@ -132,7 +132,7 @@ def _processes(benchmark: Benchmark, asked: int | None, together: bool) -> int:
 def _incumbents(benchmark: str, count: int, results: Path | None) -> tuple[Config, ...]:
     """What runs of the benchmark's task ended with."""
     from hemobench.benchmarks.benchmark import load_benchmark
-    from hemobench.benchmarks.recording.found import incumbents
+    from hemobench.benchmarks.recording.incumbents import incumbents
     from hemobench.benchmarks.storage.load import load_results
 
     if (count > 0) != (results is not None):

@@ -8,9 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from hemobench.benchmarks.parity.setup import (
-    ParitySetup,
-)
+from hemobench.benchmarks.parity.setup import ParitySetup
 from hemobench.benchmarks.recording.design import Design
 from hemobench.benchmarks.recording.source import Source
 from hemobench.benchmarks.surrogates.fit import fit

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from hemobench.benchmarks.recording.design import Design
-from hemobench.benchmarks.recording.found import incumbents
+from hemobench.benchmarks.recording.incumbents import incumbents
 from hemobench.benchmarks.recording.points import points
 from hemobench.benchmarks.recording.recording import record
 from hemobench.benchmarks.recording.source import Source
